@@ -41,10 +41,10 @@ from app.insights.service import InsightCache
 from app.integrations import service as integration_service
 from app.integrations.inbound_commit import InboundCommit, IntegrationCache
 from app.interactions import (
-    customer_resolver,
-    customers_batch,
+    customer_batch,
 )
-from app.interactions.customer_resolver import CustomerResolver
+from app.interactions.customer_resolver import CUSTOMER_NOTICES, CustomerResolver
+from app.interactions.touchpoint_registry import TOUCHPOINT_NOTICES, TouchpointRegistry
 from app.invitations.sns import Certificates
 from app.pages.error_pages import error_page, is_for_people
 from app.pages.rendering import ShowPage
@@ -54,8 +54,7 @@ from app.responses.ingest import Ingest
 from app.responses.openapi import hot_paths
 from app.routers import ROUTERS
 from app.surveys import catalogue
-from app.triggers import interaction_batch as interactions_batch
-from app.triggers import interaction_post
+from app.triggers import interaction_batch, interaction_post
 from app.triggers.interaction_commit import InteractionCommit
 from app.workspaces import caller
 from app.workspaces.limits import Limiter
@@ -86,10 +85,10 @@ class Afterword(FastAPI):
         ("POST", interaction_post.PATH): Edge(
             interaction_post.post_interaction, interaction_post.PATH
         ),
-        ("POST", interactions_batch.PATH): Edge(
-            interactions_batch.post_batch, interactions_batch.PATH
+        ("POST", interaction_batch.PATH): Edge(
+            interaction_batch.post_batch, interaction_batch.PATH
         ),
-        ("POST", customers_batch.PATH): Edge(customers_batch.post_batch, customers_batch.PATH),
+        ("POST", customer_batch.PATH): Edge(customer_batch.post_batch, customer_batch.PATH),
         ("OPTIONS", intake.PATH): Edge(intake.preflight, intake.PATH),
     }
 
@@ -178,20 +177,20 @@ async def _open(state: State, settings: Settings, slot: int) -> None:
     state.insights = InsightCache(settings.data_dir / "dictionaries")
     state.assistant = assistant.Assistant()
     state.limiter = _limiter(settings, database)
-    resolver = CustomerResolver(database)
+    customers, touchpoints = CustomerResolver(database), TouchpointRegistry(database)
     group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
-    state.ingest = Ingest(database, state.catalogue, resolver, group)
+    state.ingest = Ingest(database, state.catalogue, customers, touchpoints, group)
     state.interactions = InteractionCommit(database, state.box, max_waiting=settings.max_waiting)
     state.integrations = IntegrationCache(database)
     state.inbound = InboundCommit(database, max_waiting=settings.max_waiting)
     state.notices = Notices(
         database,
         {
-            caller.CHANNEL: state.keyring.forget,
-            integration_service.CHANNEL: state.integrations.forget,
-            catalogue.CHANNEL: state.catalogue.forget,
-            customer_resolver.CHANNEL: resolver.forget,
-            customer_resolver.CUSTOMERS_CHANNEL: resolver.forget_customers,
+            caller.KEY_NOTICES: state.keyring.forget,
+            integration_service.INTEGRATION_NOTICES: state.integrations.forget,
+            catalogue.SURVEY_NOTICES: state.catalogue.forget,
+            TOUCHPOINT_NOTICES: touchpoints.forget,
+            CUSTOMER_NOTICES: customers.forget,
         },
     )
     await state.notices.start()
@@ -234,11 +233,11 @@ def _document(app: FastAPI, settings: Settings) -> None:
         if app.openapi_schema is None:
             paths, schemas = hot_paths()
             described = describe()
-            paths[interactions_batch.PATH] = {
-                "post": interactions_batch.batch_path(reference("InteractionIn"))
+            paths[interaction_batch.PATH] = {
+                "post": interaction_batch.batch_path(reference("InteractionIn"))
             }
-            described["components"]["schemas"] |= schemas | widget.SCHEMAS | customers_batch.SCHEMAS
-            paths[customers_batch.PATH] = {"post": customers_batch.DOCUMENT}
+            described["components"]["schemas"] |= schemas | widget.SCHEMAS | customer_batch.SCHEMAS
+            paths[customer_batch.PATH] = {"post": customer_batch.DOCUMENT}
             app.openapi_schema = finish(described, paths, server=settings.base_url)
         return app.openapi_schema
 

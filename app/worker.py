@@ -25,14 +25,19 @@ from app.core.event_types import EventType
 from app.core.expiry import EXPIRE_JOB, delete_expired
 from app.core.garbage_collection import freeze_loaded_objects
 from app.core.job_runner import JobHandler, JobRunner
-from app.core.jobs import CHANNEL, take_periodic
+from app.core.jobs import JOB_NOTICES, take_periodic
 from app.core.log import configure_logging
 from app.core.notices import Notices
 from app.core.parent_process import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import bi_roles
-from app.exports.retention import RETAIN_JOB, queue_inactive, retain
+from app.exports.retention import (
+    RETAIN_JOB,
+    delete_old_claims,
+    enqueue_inactive,
+    erase_inactive,
+)
 from app.integrations import inbound_events, translation
 from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.integration_health import note_silence
@@ -97,7 +102,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
         disabled_mail.DISABLED_MAIL_JOB: lambda database, job: disabled_mail.mail_disabled(
             database, settings, mail_context.mailer, job
         ),
-        RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
+        RETAIN_JOB: lambda database, job: erase_inactive(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: record_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         LINK_REQUEST_JOB: enqueue_link_mails,
@@ -120,7 +125,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
 # Kinds whose jobs share their transactions, and how many of each run at once.
 OWN_SLOTS = {
     TRANSLATE_JOB: translation.MAX_AT_ONCE,
-    SEND_JOB: due_invitations.MAX_AT_ONCE,
+    SEND_JOB: due_invitations.MAX_BATCH_SIZE,
 }
 
 # The consumer of each type of event; rooms only write events.
@@ -142,7 +147,8 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.note_silence": (dt.timedelta(hours=1), note_silence),
     "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
-    "exports.queue_inactive": (dt.timedelta(minutes=5), queue_inactive),
+    "exports.delete_old_claims": (dt.timedelta(minutes=5), delete_old_claims),
+    "exports.enqueue_inactive": (dt.timedelta(minutes=5), enqueue_inactive),
     "previews.delete_expired": (dt.timedelta(hours=1), previews.delete_expired),
     "sessions.delete_expired": (dt.timedelta(hours=1), sessions.delete_expired),
     "share_links.delete_expired": (dt.timedelta(hours=1), share_links.delete_expired),
@@ -172,7 +178,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what runs and return the rest."""
-        notices = Notices(self._database, {CHANNEL: self._runner.wake})
+        notices = Notices(self._database, {JOB_NOTICES: self._runner.wake})
         await notices.start()
         jobs = asyncio.create_task(self._runner.run())
         periodic = asyncio.create_task(self._run_periodic_work())

@@ -14,12 +14,12 @@ from app.alerts.schemas import AlertRules
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
 from app.metrics.answer_sums import AnswerSums, share_sums
-from app.metrics.durations import Durations
 from app.metrics.metric import CountReading, FigureDict
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.periods import Interval, Period, Span, moment_of, period_start, periods_of
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
+from app.metrics.ticket_sketch import Durations
 from app.metrics.ticket_times import TicketCounter
 from app.workspaces.models import Workspace
 
@@ -129,8 +129,8 @@ async def read_series(
         return AlertSeries([], [], net=False, step=1.0)
     request = MetricRequest(**{**vars(request), "span": span})
     periods = list(periods_of(span, interval, request.zone, request.today))
-    counts = await counter.count_rows(session, request, periods)
-    reading = counter.read(request, await counter.count_total(session, request, counts))
+    counts = await counter.count_by_group(session, request, periods)
+    reading = counter.choose_reading(request, await counter.count_total(session, request, counts))
     # Years of days of many groups take a second, which must not hold up the event loop.
     return await asyncio.to_thread(_series_of, request, rules, periods, counts, reading)
 
@@ -144,7 +144,7 @@ def _series_of(
 ) -> AlertSeries:
     """Return the series of every group that was counted."""
     counter = METRICS[request.metric].counter
-    shown = counter.rows_of(request, counts, reading)
+    shown = counter.select_rows(request, counts, reading)
     by_group: dict[str | None, dict[dt.date, Any]] = {} if rules.group_by else {None: {}}
     for (day, *names), count in shown.items():
         by_group.setdefault(names[0] if names else None, {})[day] = count
@@ -155,7 +155,7 @@ def _series_of(
         if METRICS[request.metric].unit.kind == "duration":
             series.append(_in_time(group, request, counted, periods, rules))
             continue
-        figures = [counter.figure(request, c, reading, named) for c in counted]
+        figures = [counter.make_figure(request, c, reading, named) for c in counted]
         sums = [_sums_of(request.metric, figure) for figure in figures]
         series.append(GroupSeries(group, sums, baseline_positions(sums, periods, rules)))
     kind = METRICS[request.metric].unit.kind

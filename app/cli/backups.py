@@ -15,10 +15,10 @@ from uuid import UUID
 import asyncpg
 
 from app.cli.rollup_check import differences
-from app.core import copies
+from app.core import dumps
 from app.core.clock import rfc3339, utc_now
-from app.core.copies import CopyError
 from app.core.database import Database
+from app.core.dumps import CopyError
 from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
@@ -50,7 +50,7 @@ def back_up(settings: Settings, file: Path) -> None:
         tempfile.TemporaryDirectory(dir=file.parent) as folder,
     ):
         path = Path(folder) / _DUMP
-        copies.dump(settings, url, path)
+        dumps.dump(settings, url, path)
         manifest = {"format": _FORMAT, "made_at": rfc3339(utc_now()), "schema": newest_revision()}
         draft.touch(mode=0o600)
         with tarfile.open(draft, "w") as out:
@@ -85,7 +85,7 @@ def restore(
         try:
             with attached(settings) as url:
                 asyncio.run(_require_no_tables(url))
-                copies.load(settings, Path(folder) / _DUMP, url)
+                dumps.load(settings, Path(folder) / _DUMP, url)
                 tell("The database is loaded.")
                 erased = asyncio.run(_with(url, lambda database: _finish(settings, database)))
                 tell(f"Erased again: {erased}.")
@@ -182,9 +182,9 @@ def move(settings: Settings, target: str, tell: PrintLine) -> None:
         asyncio.run(_require_no_tables(target))
         with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
             path = Path(folder) / _DUMP
-            copies.dump(settings, source, path)
+            dumps.dump(settings, source, path)
             tell("The embedded database is dumped.")
-            copies.load(settings, path, target)
+            dumps.load(settings, path, target)
         tell("The new one is loaded.")
         asyncio.run(_compare(source, target, tell))
         asyncio.run(_with(target, copy_preparation.prepare_copy))
@@ -227,7 +227,7 @@ def dump_before_migration(settings: Settings, url: str) -> Path | None:
     folder = settings.data_dir / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"before-{newest_revision()}-{utc_now():%Y%m%dT%H%M%S}.dump"
-    copies.dump(settings, url, path)
+    dumps.dump(settings, url, path)
     for old in sorted(folder.glob("before-*.dump"))[:-_KEPT_BEFORE_MIGRATIONS]:
         old.unlink()
     return path

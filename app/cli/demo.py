@@ -26,6 +26,7 @@ from app.interactions import service as interactions
 from app.interactions.customer_resolver import CustomerResolver
 from app.interactions.interaction_schemas import InteractionIn
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
+from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.invitations import service as invitations
 from app.invitations import suppression
 from app.pages.demo_key import demo_key
@@ -180,7 +181,13 @@ async def _answer(
     database: Database, workspace_id: UUID, bodies: list[dict[str, Any]], *, as_history: bool = True
 ) -> None:
     group = GroupCommit(database, slot=0, max_waiting=1)
-    ingest = Ingest(database, Catalogue(database), CustomerResolver(database), group)
+    ingest = Ingest(
+        database,
+        Catalogue(database),
+        CustomerResolver(database),
+        TouchpointRegistry(database),
+        group,
+    )
     import_id = derived_uuid(str(workspace_id), "demo", str(SEED)) if as_history else None
     origin = SubmissionOrigin(_caller(workspace_id), now=utc_now(), import_id=import_id)
     lines = [

@@ -21,6 +21,7 @@ from app.imports.rejects import encoding_of_rejects, write_rejects
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
 from app.interactions.customer_resolver import CustomerResolver
+from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.responses.group_commit import GroupCommit
 from app.responses.ingest import Ingest
 from app.surveys.catalogue import Catalogue
@@ -51,12 +52,20 @@ async def import_file(
     async with database.session() as session:
         workspace_id = (await find_workspace(session, workspace)).id
     group = GroupCommit(database, slot=0, max_waiting=2000)
-    ingest = Ingest(database, Catalogue(database), CustomerResolver(database), group)
+    ingest = Ingest(
+        database,
+        Catalogue(database),
+        CustomerResolver(database),
+        TouchpointRegistry(database),
+        group,
+    )
     path = plan.file
     source = SourceFile(path.name, lambda: path.open("rb"))
     try:
         with console.status(f"Looking at {path.name} …"):
-            looked = await service.look(database, workspace_id, plan.target, source, plan.options)
+            looked = await service.inspect_file(
+                database, workspace_id, plan.target, source, plan.options
+            )
         _show(looked.report, console)
         rejected = len(looked.file.scan.rejected)
         if not plan.dry_run:
@@ -77,7 +86,7 @@ async def import_file(
 
 
 async def _take(
-    ingest: Ingest, workspace_id: UUID, looked: service.FileLook, console: Console, path: Path
+    ingest: Ingest, workspace_id: UUID, looked: service.FileInspection, console: Console, path: Path
 ) -> int:
     run, taker = await service.begin_import(ingest, workspace_id, looked)
     _write_rejects(looked, path, run.id)
@@ -165,7 +174,9 @@ def _rejects_path(path: Path) -> Path:
     return beside if beside != path else path.with_name(f"{path.stem}.rejected.rejected.csv")
 
 
-def _write_rejects(looked: service.FileLook, path: Path, import_id: UUID | None = None) -> None:
+def _write_rejects(
+    looked: service.FileInspection, path: Path, import_id: UUID | None = None
+) -> None:
     beside = _rejects_path(path)
     if not looked.file.scan.rejected:
         # An earlier run may have left some.

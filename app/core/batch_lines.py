@@ -18,7 +18,7 @@ from app.core.http import (
     MEBIBYTE,
     json_reply,
     problem_reply,
-    read_text,
+    read_plain_body,
     reply_headers,
     require_content_type,
 )
@@ -90,7 +90,7 @@ async def read_lines(
     An array may come as the one field `wrapped_as` of an object.
     """
     kind = require_content_type(request, _NDJSON, "application/json")
-    body = await read_text(request, limit=16 * MEBIBYTE)
+    body = await read_plain_body(request, limit=16 * MEBIBYTE)
     lines = _lines(body) if kind == _NDJSON else _elements(_unwrapped(body, wrapped_as))
     if len(lines) > MAX_LINES:
         msg = f"holds {len(lines):,} entries; send at most {MAX_LINES:,} at once"
@@ -106,7 +106,7 @@ def refuse_query(request: Request) -> None:
         raise InvalidInput.at("query", name, msg="is not a parameter of this route")
 
 
-def read_flag(request: Request, flag: str, *, default: bool) -> bool:
+def read_boolean(request: Request, flag: str, *, default: bool) -> bool:
     """Read the one query parameter of a batch, `true` or `false`."""
     for name, value in request.query_params.multi_items():
         if name != flag:
@@ -130,7 +130,7 @@ async def reply_once(
     database: Database = request.app.state.database
     box: SealedBox = request.app.state.box
     async with database.transaction() as session:
-        held = await idempotency.claim(
+        taken = await idempotency.take_key(
             session,
             box,
             workspace_id=workspace_id,
@@ -138,11 +138,11 @@ async def reply_once(
             key=key,
             body=body,
         )
-    if isinstance(held, Response):
-        return held
+    if isinstance(taken, Response):
+        return taken
     reply = (await write()).reply()
     async with database.transaction() as session:
-        await idempotency.keep(session, box, held, reply)
+        await idempotency.keep(session, box, taken, reply)
     return reply
 
 

@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, is_cluster, is_connection_lost, run_sql
 from app.core.event_types import EventType
-from app.core.outbox import WAKES
+from app.core.outbox import READ_BY_CONSUMERS_SQL
 from app.core.schema import QUEUE, Json
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ async def _consume_each(
 _NEXT = text(f"""
 select workspace_id, xid::text::int8 as xid, id, type, data, created_at from event
 where (xid, id) > (cast(cast(:xid as text) as xid8), :id)
-and xid < cast(cast(:below as text) as xid8) and {WAKES}
+and xid < cast(cast(:below as text) as xid8) and {READ_BY_CONSUMERS_SQL}
 order by xid, id limit :chunk
 """).columns(data=Json)
 

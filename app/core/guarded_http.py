@@ -90,16 +90,16 @@ def check_url(url: str, *, allow_private: bool) -> None:
 
 
 async def resolve_public(host: str, port: int, *, allow_private: bool) -> str:
-    """Return the number to dial; RefusedAddressError if any number of the name is not public."""
+    """Return the IP address to connect to; RefusedAddressError if any of the host is not public."""
     try:
         found = await _look_up(host, port)
     except (OSError, UnicodeError) as error:
         raise UnreachableError("the name is not known") from error
-    numbers = [entry[4][0] for entry in found]
-    if not allow_private and not all(is_public(str(number)) for number in numbers):
+    addresses = [str(entry[4][0]) for entry in found]
+    if not allow_private and not all(is_public(address) for address in addresses):
         msg = "the host is not on the public internet; see AFTERWORD_ALLOW_PRIVATE_WEBHOOKS"
         raise RefusedAddressError(msg)
-    return str(numbers[0])
+    return addresses[0]
 
 
 async def _look_up(host: str, port: int) -> list[Any]:
@@ -111,11 +111,11 @@ async def _look_up(host: str, port: int) -> list[Any]:
         if _lookups_by_host[host] >= _MAX_LOOKUPS_PER_HOST:
             raise UnreachableError("its name server does not answer")
         _lookups_by_host[host] += 1
-    asking = _resolver.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    asking.add_done_callback(lambda _: _forget_lookup(host))
+    lookup = _resolver.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    lookup.add_done_callback(lambda _: _forget_lookup(host))
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await asyncio.wrap_future(asking)
+            return await asyncio.wrap_future(lookup)
     except TimeoutError as error:
         raise UnreachableError("its name server does not answer") from error
 
@@ -127,15 +127,15 @@ def _forget_lookup(host: str) -> None:
             del _lookups_by_host[host]
 
 
-def is_public(number: str) -> bool:
+def is_public(ip: str) -> bool:
     """Tell whether an address is one of the public internet."""
-    address = ipaddress.ip_address(number.partition("%")[0])
+    address = ipaddress.ip_address(ip.partition("%")[0])
     closed = any(address in net for net in _ALSO_CLOSED if net.version == address.version)
     return address.is_global and not address.is_multicast and not closed
 
 
 class _GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Dials only numbers that were checked."""
+    """Connects only to IP addresses that were checked."""
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
@@ -149,9 +149,9 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        number = await resolve_public(host, port, allow_private=self._allow_private)
+        address = await resolve_public(host, port, allow_private=self._allow_private)
         return await self._inner.connect_tcp(
-            number, port, timeout=timeout, local_address=local_address,
+            address, port, timeout=timeout, local_address=local_address,
             socket_options=socket_options,
         )  # fmt: skip
 

@@ -192,10 +192,11 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     return b"".join(chunks)
 
 
-async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
-    """Read a body of JSON or lines: unpacked where it is gzip, without a byte-order mark.
+async def read_plain_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
+    """Read the body, unpacked if it is gzip.
 
-    Of another file, such as CSV, the mark stays: it says the encoding.
+    A byte-order mark before JSON is removed. Before other content, such as CSV, it stays, because
+    it tells the encoding.
 
     Raises TooLarge if the body is too large, before or after unpacking, and WrongContentType for
     any other content coding.

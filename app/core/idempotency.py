@@ -54,7 +54,7 @@ class KeptReply(msgspec.Struct):
     media_type: str
 
 
-class HeldKey(msgspec.Struct):
+class TakenKey(msgspec.Struct):
     """This request's hold on its key."""
 
     workspace_id: UUID
@@ -71,23 +71,23 @@ def requested_key(request: Request) -> str | None:
     return key
 
 
-async def claim(
+async def take_key(
     session: AsyncSession, box: SealedBox, *, workspace_id: UUID, route: str, key: str, body: bytes
-) -> HeldKey | Response:
+) -> TakenKey | Response:
     """Take hold of the key, or return the reply that it got before.
 
     Raises Conflict where the key came with another body.
     """
-    held = HeldKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    taken = TakenKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
     body_hash = hashlib.sha256(body).digest()
-    row = await _take(session, held, body_hash)
+    row = await _take(session, taken, body_hash)
     if row is None:
-        return held
+        return taken
     if row.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
     if row.reply is None:
         # The first request was interrupted after it took the key; it is safe to repeat.
-        return held
+        return taken
     plain = box.unseal(row.reply)
     if plain is None:
         detail = "This Idempotency-Key was used before, and its reply can no longer be opened."
@@ -101,23 +101,26 @@ async def claim(
     )
 
 
-async def seen_before(
+async def remember_key(
     session: AsyncSession, *, workspace_id: UUID, route: str, key: str, body_hash: bytes
 ) -> bool:
-    """Remember a key whose request needs no kept reply; raise Conflict for another body."""
-    held = HeldKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
-    kept = await _take(session, held, body_hash)
+    """Store a key whose reply need not be kept; return whether it was stored before.
+
+    Raises Conflict if the key was stored with another body.
+    """
+    taken = TakenKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    kept = await _take(session, taken, body_hash)
     if kept is not None and kept.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
     return kept is not None
 
 
-async def _take(session: AsyncSession, held: HeldKey, body_hash: bytes) -> Any:
+async def _take(session: AsyncSession, taken: TakenKey, body_hash: bytes) -> Any:
     """Insert the key's row, or wait for the request that inserts it; return an existing row."""
     names = {
-        "workspace_id": held.workspace_id,
-        "route": held.route,
-        "key_hash": held.key_hash,
+        "workspace_id": taken.workspace_id,
+        "route": taken.route,
+        "key_hash": taken.key_hash,
     }
     now = utc_now()
     await run_sql(
@@ -127,7 +130,7 @@ async def _take(session: AsyncSession, held: HeldKey, body_hash: bytes) -> Any:
             "and key_hash = :key_hash and created_at < :oldest"
         ).bindparams(**names, oldest=now - KEPT_FOR),
     )
-    taken = await run_sql(
+    found = await run_sql(
         session,
         text(
             "insert into idempotency (workspace_id, route, key_hash, body_hash, created_at) "
@@ -135,7 +138,7 @@ async def _take(session: AsyncSession, held: HeldKey, body_hash: bytes) -> Any:
             "on conflict do nothing returning 1"
         ).bindparams(**names, body_hash=body_hash, now=now),
     )
-    if taken.first():
+    if found.first():
         return None
     kept = await run_sql(
         session,
@@ -147,24 +150,24 @@ async def _take(session: AsyncSession, held: HeldKey, body_hash: bytes) -> Any:
     return kept.one()
 
 
-async def keep(session: AsyncSession, box: SealedBox, held: HeldKey, reply: Response) -> None:
+async def keep(session: AsyncSession, box: SealedBox, taken: TakenKey, reply: Response) -> None:
     """Keep the reply, in the transaction of the change."""
     kept = KeptReply(
         reply.status_code, bytes(reply.body), reply.headers.get("content-type", "application/json")
     )
-    await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
+    await _store(session, taken, box.seal(msgspec.msgpack.encode(kept)))
 
 
-async def _store(session: AsyncSession, held: HeldKey, reply: bytes) -> None:
+async def _store(session: AsyncSession, taken: TakenKey, reply: bytes) -> None:
     await run_sql(
         session,
         text(
             "update idempotency set reply = :reply where workspace_id = :workspace_id "
             "and route = :route and key_hash = :key_hash"
         ).bindparams(
-            workspace_id=held.workspace_id,
-            route=held.route,
-            key_hash=held.key_hash,
+            workspace_id=taken.workspace_id,
+            route=taken.route,
+            key_hash=taken.key_hash,
             reply=reply,
         ),
     )
@@ -186,7 +189,7 @@ async def erase_replies(
         plain = box.unseal(row.reply) or b""
         if any(needle in plain for needle in needles):
             kept = KeptReply(200, b'{"erased":true}', "application/json")
-            held = HeldKey(workspace_id, row.route, row.key_hash)
-            await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
+            taken = TakenKey(workspace_id, row.route, row.key_hash)
+            await _store(session, taken, box.seal(msgspec.msgpack.encode(kept)))
             emptied += 1
     return emptied

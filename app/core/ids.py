@@ -14,14 +14,14 @@ _VERSION_7 = 0x7 << 76
 _VERSION_8 = 0x8 << 76
 
 
-class _Noise:
-    """Random bytes from the system, fetched by the page: one call for 400 ids."""
+class _RandomPool:
+    """Random bytes from the system, fetched 4,000 at a time: one call for 400 ids."""
 
     def __init__(self) -> None:
         self._page = b""
         self._at = 0
 
-    def ten(self) -> int:
+    def eighty_bits(self) -> int:
         """Return 80 random bits."""
         if self._at + 10 > len(self._page):
             self._page, self._at = os.urandom(4000), 0
@@ -29,7 +29,7 @@ class _Noise:
         return int.from_bytes(self._page[self._at - 10 : self._at], "big")
 
 
-_noise = _Noise()
+_random = _RandomPool()
 # Separates the names of which an id is derived.
 _SEPARATOR = "\x1f"
 
@@ -47,7 +47,7 @@ def uuid7_text() -> str:
 
 def _number7() -> int:
     milliseconds = time.time_ns() // 1_000_000
-    noise = _noise.ten()
+    noise = _random.eighty_bits()
     high = (milliseconds << 80) | _VERSION_7 | ((noise >> 68) & 0xFFF) << 64
     return high | _VARIANT | (noise & ((1 << 62) - 1))
 

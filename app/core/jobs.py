@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs: a leased queue. A job is enqueued in the transaction of the change that needs it.
 
-A lease_due pushes `run_at` forward by the lease and counts the attempt before anything runs, so a
-job that kills its process still dies after its attempts, and what a killed worker held runs
-again when the lease is over. Finishing is fenced by the worker's id.
+`lease_due` moves `run_at` forward by the lease and counts the attempt before the job runs. So a job
+that kills its process still dies after its last attempt, and the jobs of a killed worker run again
+when the lease is over. Finishing is fenced by the worker's id.
 """
 
 import datetime as dt
@@ -22,11 +22,11 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.ids import uuid7
 from app.core.notices import notify
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 from app.core.schema import QUEUE, Instant, Json
 
 LEASE = dt.timedelta(seconds=30)
-CHANNEL = "afterword_jobs"
+JOB_NOTICES = "afterword_jobs"
 # A mail is tried for days, because a mail server may be down for one.
 MAIL_ATTEMPTS = 120
 _MAX_ERROR_CHARACTERS = 2000
@@ -104,10 +104,10 @@ async def enqueue(  # noqa: PLR0913 - what a job is made of
         created_at=now,
     )
     await session.exec(insert(Job).values(**job.model_dump()).on_conflict_do_nothing())
-    await notify(session, CHANNEL, kind)
+    await notify(session, JOB_NOTICES, kind)
 
 
-_ENQUEUE_MANY = Prepared("""
+_ENQUEUE_MANY = PreparedStatement("""
 insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, max_attempts,
   created_at)
 select n.id, cast(:workspace_id as uuid), cast(:kind as text), n.payload, n.dedupe, n.run_at, 0,
@@ -137,7 +137,7 @@ async def enqueue_many(
         session, workspace_id=workspace_id, kind=kind, max_attempts=max_attempts, now=utc_now(),
         rows=as_json(rows),
     )  # fmt: skip
-    await notify(session, CHANNEL, kind)
+    await notify(session, JOB_NOTICES, kind)
 
 
 async def hasten(
@@ -153,7 +153,7 @@ async def hasten(
             "and dedupe = any(:dedupes) and dead_at is null and worker is null and run_at > :now"
         ).bindparams(now=utc_now(), workspace_id=workspace_id, kind=kind, dedupes=list(dedupes)),
     )
-    await notify(session, CHANNEL, kind)
+    await notify(session, JOB_NOTICES, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +332,7 @@ async def retry_dead(session: AsyncSession, ids: Sequence[UUID] | None = None) -
             f"where {chosen} returning 1"
         ).bindparams(now=utc_now(), **bound),
     )
-    await notify(session, CHANNEL, "")
+    await notify(session, JOB_NOTICES, "")
     return len(rows.all())
 
 

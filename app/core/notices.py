@@ -13,7 +13,7 @@ from collections.abc import Callable
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import CONNECTION_LOST, Database
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.core.telemetry import RECONNECTS
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Notices:
         self._listeners[channel](str(payload))
 
 
-_NOTIFY = Prepared("select pg_notify(:channel, :payload)")
+_NOTIFY = PreparedStatement("select pg_notify(:channel, :payload)")
 
 
 async def notify(session: AsyncSession, channel: str, payload: str) -> None:

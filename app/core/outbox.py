@@ -19,7 +19,7 @@ from app.core.clock import utc_now
 from app.core.event_types import EventType
 from app.core.expiry import Expiry
 from app.core.ids import uuid7
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
@@ -27,7 +27,7 @@ KEPT_FOR = dt.timedelta(days=30)
 EXPIRY = Expiry("event", KEPT_FOR, key=("xid", "id"), order=("xid", "id"))
 # The events that consumers read; a response event only if it names a ticket. The index holds no
 # others, so that other responses are written without its cost.
-WAKES = (
+READ_BY_CONSUMERS_SQL = (
     f"(type not in ('{EventType.RESPONSE_CREATED}', '{EventType.RESPONSE_UPDATED}') "
     "or data ->> 'ticket' is not null)"
 )
@@ -49,7 +49,7 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         # Events are stored in the order of time, so a small BRIN index finds the old ones.
         Index(None, "created_at", postgresql_using="brin"),
-        Index("ix_event_waking", "xid", "id", postgresql_where=text(WAKES)),
+        Index("ix_event_waking", "xid", "id", postgresql_where=text(READ_BY_CONSUMERS_SQL)),
         TENANT,
     )
 
@@ -63,7 +63,7 @@ class Event(SQLModel, table=True):
     created_at: dt.datetime = Field(sa_type=Instant)
 
 
-_EMIT = Prepared("""
+_EMIT = PreparedStatement("""
 insert into event (workspace_id, xid, id, type, data, created_at)
 select cast(:workspace_id as uuid), pg_current_xact_id(), n.id, cast(:type as text), n.data,
   cast(:now as timestamptz)

@@ -26,9 +26,9 @@ from app.core.postgres_programs import (
     Account,
     PostgresUnavailableError,
     Programs,
-    enter_by_path,
+    copy_if_unreachable,
     find_programs,
-    reachable_programs,
+    open_data_dir,
     require_account_name,
     unprivileged_account,
 )
@@ -73,8 +73,8 @@ class EmbeddedPostgres:
             self._account = unprivileged_account()
             programs = find_programs(self._settings, data=self._data)
             if self._account:
-                programs = reachable_programs(programs, data_dir=self._data_dir)
-                self._by_path = enter_by_path(programs, data_dir=self._data_dir)
+                programs = copy_if_unreachable(programs, data_dir=self._data_dir)
+                self._by_path = open_data_dir(programs, data_dir=self._data_dir)
             state = self._state() if self._data.exists() else {}
             state = state or self._initialise(programs)
             self._clear_folder()
@@ -95,7 +95,7 @@ class EmbeddedPostgres:
         logger.error("PostgreSQL died and is started again", extra={"code": self._process.poll()})
         programs = find_programs(self._settings, data=self._data)
         if self._account:
-            programs = reachable_programs(programs, data_dir=self._data_dir)
+            programs = copy_if_unreachable(programs, data_dir=self._data_dir)
         self._clear_folder()
         self._launch(programs, port=state["port"], state=state)
         return True

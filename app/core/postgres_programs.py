@@ -157,7 +157,7 @@ def _closed_folders(folder: Path) -> list[Path]:
     return [p for p in (folder, *folder.parents) if not p.stat().st_mode & stat.S_IXOTH]
 
 
-def enter_by_path(programs: Programs, *, data_dir: Path) -> bool:
+def open_data_dir(programs: Programs, *, data_dir: Path) -> bool:
     """Open the data folder to the server's account; tell whether its path leads there.
 
     Folders above it stay as they are. Where one of them is closed, the server can still be
@@ -174,7 +174,7 @@ def enter_by_path(programs: Programs, *, data_dir: Path) -> bool:
     return not closed
 
 
-def reachable_programs(programs: Programs, *, data_dir: Path) -> Programs:
+def copy_if_unreachable(programs: Programs, *, data_dir: Path) -> Programs:
     """Copy the programs where the server's account can reach them, if it cannot yet."""
     if not _closed_folders(programs.folder):
         return programs

@@ -20,7 +20,7 @@ _KNOWN = "prepared_on"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
 
-class Prepared:
+class PreparedStatement:
     """One statement with `:named` parameters."""
 
     def __init__(self, sql: str) -> None:

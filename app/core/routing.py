@@ -23,7 +23,7 @@ from app.core import idempotency
 from app.core.audit import is_audited, note_change
 from app.core.database import Database
 from app.core.errors import InvalidInput
-from app.core.http import MEBIBYTE, read_text, reply_headers, require_content_type
+from app.core.http import MEBIBYTE, read_plain_body, reply_headers, require_content_type
 from app.core.json_values import decode_json
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.property_filters import PROPERTY
@@ -130,7 +130,7 @@ class Route(APIRoute):
             if takes_body:
                 body = await _take_body(request, optional=optional_body)
             if takes_raw:
-                body = await read_text(request, limit=raw_limit)
+                body = await read_plain_body(request, limit=raw_limit)
                 request._body = body  # noqa: SLF001 - where the framework looks for it
             async with _transaction_of(request) as transaction:
                 request.state.transaction = transaction
@@ -142,7 +142,7 @@ class Route(APIRoute):
                     reply.headers.update(reply_headers(request))
                     return reply
                 box = current_box(request)
-                held = await idempotency.claim(
+                taken = await idempotency.take_key(
                     transaction.session,
                     box,
                     workspace_id=workspace_id,
@@ -150,10 +150,10 @@ class Route(APIRoute):
                     key=key,
                     body=body,
                 )
-                if isinstance(held, Response):
-                    return held
+                if isinstance(taken, Response):
+                    return taken
                 reply = await handler(request)
-                await idempotency.keep(transaction.session, box, held, reply)
+                await idempotency.keep(transaction.session, box, taken, reply)
                 reply.headers.update(reply_headers(request))
                 return reply
 
@@ -173,7 +173,7 @@ async def _transaction_of(request: Request) -> AsyncIterator[RequestTransaction]
 
 async def _take_body(request: Request, *, optional: bool) -> bytes:
     """Read and decode the body once, so that the framework finds it decoded."""
-    body = await read_text(request, limit=MEBIBYTE)
+    body = await read_plain_body(request, limit=MEBIBYTE)
     request._body = body  # noqa: SLF001 - where the framework looks for a body already read
     if body or not optional:
         require_content_type(request, "application/json")

@@ -24,7 +24,7 @@ from app.invitations.manual_invitations import invite
 from app.invitations.refusals import throttle_interval
 from app.invitations.schemas import InvitationIn
 from app.invitations.suppression import SuppressionKind
-from app.responses.queries import last_answered
+from app.responses.queries import last_answer_by_customer
 from app.workspaces.service import get_workspace
 
 _MAX_NAME_CHARACTERS = 200
@@ -138,7 +138,7 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
     shown = rows[:size]
     ids = [row["id"] for row in shown]
     sent = await invitations.times_of(request.session, request.caller.workspace_id, ids)
-    answered = await last_answered(request.session, request.caller.workspace_id, ids)
+    answered = await last_answer_by_customer(request.session, request.caller.workspace_id, ids)
     return [
         {
             "id": str(row["id"]),

@@ -56,7 +56,9 @@ class DelightedRequest:
         """
         reference = self.caller.survey
         if reference is None:
-            reference = await surveys.only_live(self.session, self.caller.workspace_id, "nps")
+            reference = await surveys.find_only_live_key(
+                self.session, self.caller.workspace_id, "nps"
+            )
         if reference is None:
             detail = (
                 "This key names no survey, and the workspace has none or several live ones for "

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from app.core.database import Database
 from app.core.errors import InvalidInput, NotFound
-from app.core.http import json_reply, read_text
+from app.core.http import json_reply, read_plain_body
 from app.delighted import figures, people, survey_responses
 from app.delighted.parameters import Parameters, nested, read_body
 from app.delighted.request import ROOT, DelightedRequest
@@ -94,7 +94,7 @@ async def _run(
     caller = await admit(request, scope)
     values = nested(request.query_params.multi_items())
     if request.method in {"POST", "PUT"}:
-        body = await read_text(request)
+        body = await read_plain_body(request)
         values |= read_body(body, request.headers.get("content-type", ""))
     database: Database = request.app.state.database
     async with database.session() as session:

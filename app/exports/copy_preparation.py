@@ -18,7 +18,7 @@ from sqlalchemy import CursorResult, text
 
 from app.core import flags
 from app.core.database import Database, run_sql
-from app.core.outbox import WAKES
+from app.core.outbox import READ_BY_CONSUMERS_SQL
 from app.core.signing import SealedBox
 from app.exports.erasure import JOURNAL, ErasureReason, erase_by_id
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _FIRST_ID, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 # Whether events remain behind a cursor that a consumer still has to read.
 _HAS_UNREAD_EVENTS = f"""select exists (select 1 from event
-  where (xid, id) > (cast(cast(:xid as text) as xid8), :id) and {WAKES})"""
+  where (xid, id) > (cast(cast(:xid as text) as xid8), :id) and {READ_BY_CONSUMERS_SQL})"""
 _MARK_SENT_EVENTS = """update event set xid =
   case when (xid, id) > (cast(cast(:xid as text) as xid8), :id) then '2'::xid8 else '1'::xid8 end
   where workspace_id = :workspace_id"""

@@ -14,7 +14,7 @@ from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.exports import erasure
 from app.exports.timeline import TimelineEntry, find_moments
-from app.interactions.customer_schemas import CustomerOut, CustomerRef
+from app.interactions.customer_schemas import CustomerOut, CustomerParam
 from app.interactions.customers import get_customer
 from app.workspaces.admission import Admin, Reader
 
@@ -53,7 +53,7 @@ def _position(moment: TimelineEntry) -> tuple[dt.datetime, UUID]:
 async def get_timeline(
     session: SessionDep,
     caller: Reader,
-    customer: CustomerRef,
+    customer: CustomerParam,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> Page[TimelineEntry]:
@@ -65,7 +65,7 @@ async def get_timeline(
 
 @routes.get("/v1/customers/{customer}/export", summary="Export a customer's data")
 async def export_customer(
-    session: SessionDep, caller: Admin, customer: CustomerRef
+    session: SessionDep, caller: Admin, customer: CustomerParam
 ) -> CustomerExport:
     """Return all that is known of one customer, as they may ask for it."""
     found = await get_customer(session, caller.workspace_id, customer)
@@ -75,7 +75,7 @@ async def export_customer(
 
 @routes.delete("/v1/customers/{customer}", summary="Erase a customer")
 async def erase_customer(
-    request: Request, session: SessionDep, caller: Admin, box: BoxDep, customer: CustomerRef
+    request: Request, session: SessionDep, caller: Admin, box: BoxDep, customer: CustomerParam
 ) -> ErasureOut:
     """Erase a customer's personal data everywhere; an empty pseudonym and every figure stay."""
     settings: Settings = request.app.state.settings

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from app.exports.columns import Column, Dataset, Type
 from app.exports.wide_columns import WIDE_SCORES, tag_means
-from app.interactions.filter_values import is_customer
+from app.interactions.filter_values import is_customer_sql
 from app.responses.statements import COUNTERS
 from app.surveys.question_types import TYPES_WITH_OPTIONS
 
@@ -72,7 +72,7 @@ _OF_RESPONSES = {
     "touchpoint": "r.touchpoint = {0}",
     "channel": "r.channel = {0}",
     "locale": "r.locale = {0}",
-    "customer": is_customer("r.customer_id", workspace="$1", name="{0}"),
+    "customer": is_customer_sql("r.customer_id", workspace="$1", name="{0}"),
     "order": "r.order_ref = {0}",
     "ticket": "r.ticket_ref = {0}",
     "band": "r.band = {0}",
@@ -248,7 +248,7 @@ DATASETS: dict[str, Dataset] = {
             "type": "i.type = {0}",
             "ticket": "i.ticket = {0}",
             "order": "i.order_ref = {0}",
-            "customer": is_customer("i.customer_id", workspace="$1", name="{0}"),
+            "customer": is_customer_sql("i.customer_id", workspace="$1", name="{0}"),
             "touchpoint": "i.touchpoint = {0}",
             "since": "i.occurred_at >= {0}",
             "until": "i.occurred_at < {0}",
@@ -285,7 +285,7 @@ DATASETS: dict[str, Dataset] = {
             "source": "t.source = {0}",
             "status": "t.status = {0}",
             "ticket": "t.ticket = {0}",
-            "customer": is_customer("t.customer_id", workspace="$1", name="{0}"),
+            "customer": is_customer_sql("t.customer_id", workspace="$1", name="{0}"),
             "agent": "t.properties ->> 'agent' = {0}",
             "since": "t.updated_at >= {0}",
             "until": "t.updated_at < {0}",
@@ -321,7 +321,7 @@ where v.workspace_id = $1 and not v.test""",
             "status": "v.status = {0}",
             "channel": "v.channel = {0}",
             "touchpoint": "v.touchpoint = {0}",
-            "customer": is_customer("v.customer_id", workspace="$1", name="{0}"),
+            "customer": is_customer_sql("v.customer_id", workspace="$1", name="{0}"),
             "order": "v.order_ref = {0}",
             "ticket": "v.ticket = {0}",
             "since": "v.created_at >= {0}",

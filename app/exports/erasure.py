@@ -30,7 +30,7 @@ from app.core.notices import notify
 from app.core.outbox import emit
 from app.core.signing import SealedBox
 from app.exports.models import Erasure
-from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
+from app.interactions.customer_resolver import CUSTOMER_NOTICES
 from app.interactions.customers import find_customer, lock_cases, lock_customers
 from app.interactions.erased_names import remember_names
 
@@ -191,7 +191,7 @@ async def erase_customer(
     erased["replies"] = await erase_replies(session, box, workspace_id, needles)
     mails = data_dir / "mail"
     erased["mails"] = await asyncio.to_thread(_delete_mails, mails, invitations, needles)
-    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await notify(session, CUSTOMER_NOTICES, str(workspace_id))
     documents = [{"id": str(customer_id), "erased": erased}]
     await emit(session, workspace_id, EventType.CUSTOMER_ERASED, data=documents)
     session.add(

@@ -19,7 +19,7 @@ from app.exports.erasure import WITHOUT_TEXTS, erase_customer
 from app.interactions.customers import find_customer, lock_cases, lock_customers
 
 RETAIN_JOB = "exports.retain"
-_AT_ONCE = 500
+_MAX_BATCH_SIZE = 500
 
 _INACTIVE = """
 select c.id from customer c where c.workspace_id = :workspace_id and c.erased_at is null
@@ -45,28 +45,35 @@ from kept k where r.workspace_id = :workspace_id and r.id = k.id
 """)
 
 
-async def queue_inactive(session: AsyncSession, now: dt.datetime) -> None:
-    """Enqueue the erasure of customers without recent activity; delete old claims at once."""
-    rows = await run_sql(
-        session, text("select id, retention_days from workspace where retention_days is not null")
-    )
-    for row in rows.all():
-        oldest = now - dt.timedelta(days=row.retention_days)
-        await run_sql(
-            session, _DELETE_OLD_CLAIMS.bindparams(workspace_id=row.id, oldest=oldest, now=now)
-        )
-        found = await run_sql(
-            session, _FIND_INACTIVE.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
-        )
+async def delete_old_claims(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete the claims of anonymous answers that are older than their workspace keeps people."""
+    for workspace_id, oldest in await _oldest_kept(session, now):
+        bound = {"workspace_id": workspace_id, "oldest": oldest, "now": now}
+        await run_sql(session, _DELETE_OLD_CLAIMS.bindparams(**bound))
+
+
+async def enqueue_inactive(session: AsyncSession, now: dt.datetime) -> None:
+    """Enqueue the erasure of customers without recent activity."""
+    for workspace_id, oldest in await _oldest_kept(session, now):
+        bound = {"workspace_id": workspace_id, "oldest": oldest, "most": _MAX_BATCH_SIZE}
+        found = await run_sql(session, _FIND_INACTIVE.bindparams(**bound))
         ids = [str(customer.id) for customer in found]
         if ids:
             await jobs.enqueue(
-                session, RETAIN_JOB, workspace_id=row.id, dedupe="retain",
+                session, RETAIN_JOB, workspace_id=workspace_id, dedupe="retain",
                 payload={"customers": ids, "oldest": oldest.isoformat()},
             )  # fmt: skip
 
 
-async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -> None:
+async def _oldest_kept(session: AsyncSession, now: dt.datetime) -> list[tuple[UUID, dt.datetime]]:
+    """Return the workspaces with a retention, each with the oldest activity that is kept."""
+    rows = await run_sql(
+        session, text("select id, retention_days from workspace where retention_days is not null")
+    )
+    return [(row.id, now - dt.timedelta(days=row.retention_days)) for row in rows]
+
+
+async def erase_inactive(database: Database, box: SealedBox, data_dir: Path, job: Job) -> None:
     """Erase customers, each in its own transaction, except those with activity meanwhile."""
     oldest = dt.datetime.fromisoformat(job.payload["oldest"])
     for customer_id in map(UUID, job.payload["customers"]):

@@ -14,7 +14,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
 from app.core.ids import derived_uuid
 from app.imports import row_queries
-from app.imports.answer_look import OpenFile
+from app.imports.answer_inspection import OpenAnswers
 from app.imports.answer_writing import (
     clear_responses,
     importer,
@@ -29,7 +29,7 @@ from app.imports.row_change import RowChange
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
-from app.responses.replacement import find_whole, is_followed_up, restore_follow_ups
+from app.responses.replacement import find_documents, is_followed_up, restore_follow_ups
 from app.responses.submission import SubmissionOrigin, customer_reference_of, submission_of
 from app.responses.writing import MAX_ROWS, Submission
 
@@ -109,7 +109,7 @@ class AnswerTaker:
     """Writes the rows of one file."""
 
     def __init__(
-        self, ingest: Ingest, run: ImportRun, file: OpenFile, *, is_first: bool = False
+        self, ingest: Ingest, run: ImportRun, file: OpenAnswers, *, is_first: bool = False
     ) -> None:
         """Prepare; with `is_first` no row of this source can be stored already."""
         workspace_id = run.workspace_id
@@ -196,7 +196,7 @@ class AnswerTaker:
             earlier_rows = await row_queries.find_latest(session, self._workspace_id, ids)
             chunk = [entry.known_as(earlier_rows) for entry in chunk]
             ids = [entry.id for entry in chunk]
-            responses = await find_whole(session, self._workspace_id, ids)
+            responses = await find_documents(session, self._workspace_id, ids)
         changes: list[RowChange] = []
         held: list[RowChange] = []
         for entry in chunk:
@@ -276,7 +276,7 @@ class AnswerTaker:
         references = [
             customer_reference_of(body.customer) if body.customer else None for body in bodies
         ]
-        customers = await ingest.customer_resolver.customers(
+        customers = await ingest.customers.resolve(
             workspace_id, (reference for reference in references if reference)
         )
         cases = await find_cases(ingest.database, workspace_id, bodies)
@@ -343,7 +343,7 @@ class AnswerTaker:
         for start in range(0, len(gone), MAX_ROWS):
             ids = gone[start : start + MAX_ROWS]
             async with self._ingest.database.session() as session:
-                current = await find_whole(session, workspace_id, ids)
+                current = await find_documents(session, workspace_id, ids)
             at = utc_now()
             await self._note_removed_or_changed(
                 [

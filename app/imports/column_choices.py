@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app.core.database import Database
-from app.imports.answer_look import survey_of, vocabulary_of
+from app.imports.answer_inspection import survey_of, vocabulary_of
 from app.imports.columns import preset_of, uses_of
 from app.imports.file_kinds import FILE_KINDS
 from app.imports.options import ImportOptions, ImportTarget

@@ -12,7 +12,7 @@ from app.imports.customer_rows import IMPORTED
 from app.imports.record_import import RecordNote, WrittenRecord
 from app.imports.records import Record
 from app.imports.ticket_rows import TicketStory
-from app.interactions.customer_history import delete_unreferenced, fields_of, restore_customer
+from app.interactions.customer_restoring import delete_unreferenced, fields_of, restore_customer
 from app.interactions.customer_schemas import CustomerRow
 from app.interactions.customers import (
     find_by_email,

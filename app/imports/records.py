@@ -203,7 +203,7 @@ def _dates(
     return find_date_order(values, zone, options.date_format, names, order=order)
 
 
-async def look_at_records(database: Database, file: OpenRecords) -> dict[str, Any]:
+async def inspect_records(database: Database, file: OpenRecords) -> dict[str, Any]:
     """Read the whole file and return what was seen; nothing is stored."""
     states: Counter[str] = Counter()
     chunks = file.chunks()

@@ -15,7 +15,7 @@ from app.core.paging import Page, page_of
 from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
-from app.imports.answer_look import survey_of
+from app.imports.answer_inspection import survey_of
 from app.imports.rejects import encoding_of_rejects
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
@@ -66,7 +66,9 @@ async def create_import(
     elif caller.survey is not None:
         detail = f"This key is bound to the survey `{caller.survey}`; it imports answers only."
         raise Forbidden(detail)
-    look = await service.look(ingest.database, caller.workspace_id, target, source, query.options())
+    look = await service.inspect_file(
+        ingest.database, caller.workspace_id, target, source, query.options()
+    )
     if query.dry_run:
         return json_reply(look.report)
     run, taker = await service.begin_import(ingest, caller.workspace_id, look)
@@ -82,7 +84,7 @@ async def create_import(
     return json_reply(reply.model_dump(mode="json"), status=202)
 
 
-async def _take(taker: service.FileTaker, look: service.FileLook) -> None:
+async def _take(taker: service.FileTaker, look: service.FileInspection) -> None:
     try:
         await service.take(taker, look)
     except AfterwordError as error:

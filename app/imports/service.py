@@ -18,11 +18,11 @@ from app.core.database import Database
 from app.core.errors import Conflict, NotFound
 from app.imports import row_queries
 from app.imports.answer_import import AnswerTaker, FileIdentity, begin
-from app.imports.answer_look import OpenFile, look_at, open_file
+from app.imports.answer_inspection import OpenAnswers, inspect_answers, open_answers
 from app.imports.file_kinds import FILE_KINDS, WRITERS
 from app.imports.options import ImportOptions, ImportTarget
 from app.imports.record_import import RecordTaker, undo_records
-from app.imports.records import OpenRecords, look_at_records, open_records
+from app.imports.records import OpenRecords, inspect_records, open_records
 from app.imports.rejects import write_rejects
 from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
@@ -47,10 +47,10 @@ class FileTaker(Protocol):
 
 
 @dataclass
-class FileLook:
+class FileInspection:
     """A file that was looked at, with the report about it."""
 
-    file: OpenFile | OpenRecords
+    file: OpenAnswers | OpenRecords
     report: dict[str, Any]
     fingerprint: str
 
@@ -61,23 +61,23 @@ class FileLook:
         return reason
 
 
-async def look(
+async def inspect_file(
     database: Database,
     workspace_id: UUID,
     target: ImportTarget,
     source: SourceFile,
     options: ImportOptions,
-) -> FileLook:
+) -> FileInspection:
     """Inspect a file and return what was seen; nothing is stored."""
-    file: OpenFile | OpenRecords
+    file: OpenAnswers | OpenRecords
     if target.survey is None:
         kind = FILE_KINDS[target.kind]
         file = await open_records(database, workspace_id, kind, source, options)
-        report = await look_at_records(database, file)
+        report = await inspect_records(database, file)
     else:
-        file = await open_file(database, workspace_id, target.survey, source, options)
-        report = await look_at(database, workspace_id, file)
-    return FileLook(file, report, await asyncio.to_thread(_fingerprint, source, options))
+        file = await open_answers(database, workspace_id, target.survey, source, options)
+        report = await inspect_answers(database, workspace_id, file)
+    return FileInspection(file, report, await asyncio.to_thread(_fingerprint, source, options))
 
 
 def _fingerprint(source: SourceFile, options: ImportOptions) -> str:
@@ -100,23 +100,23 @@ def _ordered(value: Any) -> Any:
 
 
 async def begin_import(
-    ingest: Ingest, workspace_id: UUID, look: FileLook
+    ingest: Ingest, workspace_id: UUID, look: FileInspection
 ) -> tuple[ImportRun, FileTaker]:
     """Store the import run, and return it with the taker of its rows."""
     file, database = look.file, ingest.database
-    survey_id = file.survey.id if isinstance(file, OpenFile) else None
-    kind = "answers" if isinstance(file, OpenFile) else file.kind.name
+    survey_id = file.survey.id if isinstance(file, OpenAnswers) else None
+    kind = "answers" if isinstance(file, OpenAnswers) else file.kind.name
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, look.fingerprint)
     run, is_first = await begin(database, workspace_id, identity)
     rejects = await asyncio.to_thread(_rejects_of, file, run.id)
     async with database.transaction() as session:
         await row_queries.keep_rejects(session, workspace_id, run.id, rejects)
-    if isinstance(file, OpenFile):
+    if isinstance(file, OpenAnswers):
         return run, AnswerTaker(ingest, run, file, is_first=is_first)
     return run, RecordTaker(database, run, file, WRITERS[kind])
 
 
-def _rejects_of(file: OpenFile | OpenRecords, import_id: UUID) -> str | None:
+def _rejects_of(file: OpenAnswers | OpenRecords, import_id: UUID) -> str | None:
     """Return the rejected rows as a file, None if there are none."""
     if not file.scan.rejected:
         return None
@@ -126,7 +126,7 @@ def _rejects_of(file: OpenFile | OpenRecords, import_id: UUID) -> str | None:
 
 
 async def take(
-    taker: FileTaker, look: FileLook, on_progress: Callable[[int], None] | None = None
+    taker: FileTaker, look: FileInspection, on_progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
     """Take the rows, or note why they are refused; return the report."""
     if look.refused is not None:

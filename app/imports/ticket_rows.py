@@ -22,7 +22,7 @@ from app.imports.rows import UnreadableRowError, fit_touchpoint
 from app.imports.values import fold, yes_or_no
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.interaction_recorder import InteractionDraft
-from app.interactions.resolution import TicketEvent, resolution_of
+from app.interactions.resolution import TicketEvent, progress_of
 from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
 
 # The times of a ticket with their events; equal times are ordered as in `resolution`. If there
@@ -89,7 +89,7 @@ class TicketReader:
         self._named = {fold(name): type_ for name, type_ in self.event_names.items()}
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
-        """Return the story of a row, or None if it is empty; raise UnreadableRowError."""
+        """Return the progress of a row, or None if it is empty; raise UnreadableRowError."""
         given = {
             use.target: (use.name, cells[use.position]) for use in self.uses if cells[use.position]
         }
@@ -241,16 +241,16 @@ class TicketReader:
         if self.by_event:
             self.seen[drafts[0].type] += 1
             return
-        story = resolution_of(
+        progress = progress_of(
             TicketEvent(draft.occurred_at, draft.type, UUID(int=number))
             for number, draft in enumerate(drafts) if draft.occurred_at
         )  # fmt: skip
         self.seen["tickets"] += 1
-        self.seen["solved"] += story.first_solved_at is not None
-        self.seen["reopened"] += story.reopened
-        self.seen["invalid"] += story.invalid
-        if story.opened_at and story.first_solved_at and not story.invalid:
-            seconds = (story.first_solved_at - story.opened_at).total_seconds()
+        self.seen["solved"] += progress.first_solved_at is not None
+        self.seen["reopened"] += progress.reopened
+        self.seen["invalid"] += progress.invalid
+        if progress.opened_at and progress.first_solved_at and not progress.invalid:
+            seconds = (progress.first_solved_at - progress.opened_at).total_seconds()
             self._times[math.ceil(math.log(seconds, GAMMA)) if seconds > 0 else ZERO_BUCKET] += 1
 
     def figures(self) -> dict[str, Any]:

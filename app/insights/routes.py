@@ -15,9 +15,9 @@ from app.insights.parameters import InsightQuery, resolve_insight
 from app.insights.request import InsightReply, InsightRequest
 from app.insights.schemas import InsightOut
 from app.insights.service import InsightCache
+from app.metrics.csv_rows import rows_to_csv, wants_csv
 from app.metrics.parameters import require_segments
-from app.metrics.snapshot import read_snapshot
-from app.metrics.table import rows_to_csv, wants_csv
+from app.metrics.snapshot import begin_snapshot
 from app.workspaces.admission import Analyst
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
@@ -35,7 +35,7 @@ async def _insight_request(
     query: Annotated[InsightQuery, Query()],
     properties: PropertiesDep,
 ) -> InsightRequest:
-    await read_snapshot(session)
+    await begin_snapshot(session)
     workspace = await get_workspace(session, caller.workspace_id)
     if Scope.READ not in caller.scopes:
         require_segments(workspace, properties)

@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -37,19 +37,22 @@ _GROUPS = {
 _TRIMMED = 0.1
 
 
-def compute_reach(satisfied: int, dissatisfied: int, a: float, b: float) -> InsightReply:
+def compute_reach(
+    satisfied: int, dissatisfied: int, told_by_satisfied: float, told_by_dissatisfied: float
+) -> InsightReply:
     """Return how many people hear good and bad things about the brand, and the index of both.
 
-    index = 100·(a·S − b·D)/(a·S + b·D); `break_even` is the ratio D/S at which it is 0.
+    With the two rates a and b, index = 100·(a·S − b·D)/(a·S + b·D); `break_even` is the ratio D/S
+    at which it is 0.
     """
-    positive, negative = a * satisfied, b * dissatisfied
+    positive, negative = told_by_satisfied * satisfied, told_by_dissatisfied * dissatisfied
     total = positive + negative
     return {
         "reach_positive": positive,
         "reach_negative": negative,
         "net_reach": positive - negative,
         "index": 100 * (positive - negative) / total if total else None,
-        "break_even": a / b if b else None,
+        "break_even": told_by_satisfied / told_by_dissatisfied if told_by_dissatisfied else None,
     }
 
 
@@ -57,7 +60,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     """Return the reach by the assumed rates, and how many people customers really told."""
     workspace = request.metric_request.workspace
     own = workspace.word_of_mouth or {}
-    a, b, source = _rates(request, own)
+    rates = _rates(request, own)
     surveys, warnings = select_comparable(await surveys_of(session, request))
     counts = await _count_groups(session, request, surveys)
     left_out = _surveys_to_hide(counts, workspace.min_group_size)
@@ -77,19 +80,19 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
         "outcome": outcome_of(surveys),
         "n": n,
         **total,
-        **compute_reach(total["satisfied"], total["dissatisfied"], a, b),
+        **compute_reach(total["satisfied"], total["dissatisfied"], *rates[:2]),
         "rows": [
             {
                 "survey": survey,
                 "n": sum(found.values()),
                 **found,
-                **compute_reach(found["satisfied"], found["dissatisfied"], a, b),
+                **compute_reach(found["satisfied"], found["dissatisfied"], *rates[:2]),
             }
             for survey, found in sorted(counts.items())
         ],
         "measured": await _measure_told(session, request, surveys),
         "heard": await _measure_heard(session, request, surveys),
-        "assumptions": {"told_by_satisfied": a, "told_by_dissatisfied": b, "source": source},
+        "assumptions": rates._asdict(),
         "warnings": warnings,
     }
 
@@ -126,18 +129,27 @@ def _surveys_to_hide(counts: Mapping[str, Mapping[str, int]], least: int) -> set
     return small if is_told else set()
 
 
-def _rates(request: InsightRequest, own: Mapping[str, float]) -> tuple[float, float, str]:
-    """Return how many people a satisfied and a dissatisfied customer tell, and who says so."""
+class AssumedRates(NamedTuple):
+    """How many people a satisfied and a dissatisfied customer tell, and who says so."""
+
+    told_by_satisfied: float
+    told_by_dissatisfied: float
+    source: str
+
+
+def _rates(request: InsightRequest, own: Mapping[str, float]) -> AssumedRates:
+    """Return the rates of the query, else of the workspace's settings, else the usual ones."""
     asked = request.options.get("a"), request.options.get("b")
     settings = own.get("told_by_satisfied"), own.get("told_by_dissatisfied")
     usual = TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED
-    a, b = (
+    satisfied, dissatisfied = (
         next(value for value in values if value is not None)
         for values in zip(asked, settings, usual, strict=True)
     )
     if asked != (None, None):
-        return a, b, "the query"
-    return a, b, "the workspace's settings" if own else "the usual saying: one and ten"
+        return AssumedRates(satisfied, dissatisfied, "the query")
+    source = "the workspace's settings" if own else "the usual saying: one and ten"
+    return AssumedRates(satisfied, dissatisfied, source)
 
 
 def _tagged(

@@ -4,21 +4,22 @@
 import asyncio
 import datetime as dt
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.batch_retries import write_with_retries
 from app.core.batching import Batcher
 from app.core.database import Database
 from app.core.errors import AfterwordError
-from app.core.ids import uuid7
-from app.core.jobs import CHANNEL as JOBS_CHANNEL
+from app.core.ids import derived_uuid, uuid7
+from app.core.jobs import JOB_NOTICES
 from app.core.notices import EVERYTHING
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.models import Integration
 from app.integrations.verification import integration_by_id
@@ -26,18 +27,21 @@ from app.integrations.verification import integration_by_id
 _MAX_CONCURRENT_BATCHES, _MAX_BATCH_SIZE = 2, 200
 _REMEMBERED = 10_000
 
+_UNVERIFIED = "no secret is set yet"
+
 # One round trip: the webhooks, the jobs that translate them, and one notice to the workers.
-_STORE = Prepared("""
+_STORE = PreparedStatement("""
 with given as materialized (
   select * from json_to_recordset(cast(:rows as json)) n(id uuid, integration_id uuid,
-    delivery text, headers jsonb, body text, verified bool, reason text, now timestamptz,
-    job_id uuid)
+    delivery text, headers jsonb, body text, verified bool, reason text, case_ref text,
+    now timestamptz, job_id uuid)
 ),
 stored as (
   insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
-    status, reason, waits_for, notes, interactions, received_at)
+    status, reason, case_ref, waits_for, notes, interactions, received_at)
   select cast(:workspace_id as uuid), n.id, n.integration_id, n.delivery, n.headers,
-    decode(n.body, 'base64'), n.verified, 'received', n.reason, '[]', '[]', '[]', n.now
+    decode(n.body, 'base64'), n.verified, 'received', n.reason, n.case_ref,
+    '[]', '[]', '[]', n.now
   from given n order by n.id on conflict do nothing returning id
 ),
 queued as (
@@ -54,7 +58,10 @@ select s.id, (select pg_notify(:channel, :kind)::text from queued limit 1) from 
 
 @dataclass(frozen=True, slots=True)
 class RawWebhook:
-    """One webhook as it came, and whether its signature was right."""
+    """One webhook as it came, and whether its signature was right.
+
+    `case` is the ticket or order of a webhook that carries neither an id nor a time.
+    """
 
     id: UUID
     integration_id: UUID
@@ -63,6 +70,7 @@ class RawWebhook:
     body: bytes
     verified: bool
     at: dt.datetime
+    case: str | None = None
 
     def row(self) -> dict[str, Any]:
         """Return what is stored of it."""
@@ -70,7 +78,7 @@ class RawWebhook:
             "id": self.id, "integration_id": self.integration_id,
             "delivery": self.identity, "headers": dict(self.headers),
             "body": b64encode(self.body).decode(), "verified": self.verified,
-            "reason": None if self.verified else "no secret is set yet",
+            "reason": None if self.verified else _UNVERIFIED, "case_ref": self.case,
             "now": self.at, "job_id": uuid7(),
         }  # fmt: skip
 
@@ -92,6 +100,20 @@ class InboundCommit:
         """Store a webhook once; tell whether it is new."""
         return await self._batcher.submit(workspace_id, webhook)
 
+    async def store_in_sequence(
+        self, workspace_id: UUID, webhook: RawWebhook
+    ) -> tuple[UUID | None, bool]:
+        """Store a webhook whose id depends on the one before it of its case.
+
+        Return its id, None if it repeats the one before it, and whether it is new.
+        """
+        async with self._database.recording_transaction() as session:
+            id_ = await _id_in_sequence(session, workspace_id, webhook)
+            if id_ is None:
+                return None, False
+            new = await _insert(session, workspace_id, [replace(webhook, id=id_)])
+        return id_, bool(new)
+
     async def close(self) -> None:
         """Store what waits."""
         await self._batcher.close()
@@ -111,11 +133,42 @@ class InboundCommit:
 
     async def _store(self, workspace_id: UUID, webhooks: list[RawWebhook]) -> set[UUID]:
         async with self._database.recording_transaction() as session:
-            rows = await _STORE.run(
-                session, workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOBS_CHANNEL,
-                rows=as_json([webhook.row() for webhook in webhooks]),
-            )  # fmt: skip
-            return {row["id"] for row in rows}
+            return await _insert(session, workspace_id, webhooks)
+
+
+async def _insert(
+    session: AsyncSession, workspace_id: UUID, webhooks: Sequence[RawWebhook]
+) -> set[UUID]:
+    """Insert webhooks and the jobs that translate them; return the ids that are new."""
+    rows = await _STORE.run(
+        session, workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOB_NOTICES,
+        rows=as_json([webhook.row() for webhook in webhooks]),
+    )  # fmt: skip
+    return {row["id"] for row in rows}
+
+
+_LAST_OF_CASE = PreparedStatement("""
+select id, delivery from inbound_event where workspace_id = :workspace_id
+and integration_id = :integration_id and case_ref = :case order by received_at desc limit 1
+""")
+
+
+async def _id_in_sequence(
+    session: AsyncSession, workspace_id: UUID, webhook: RawWebhook
+) -> UUID | None:
+    """Return an id derived from this webhook and the previous one; None if both are equal.
+
+    The same content after another content is new: resolved, open, resolved are three webhooks.
+    """
+    rows = await _LAST_OF_CASE.run(
+        session, workspace_id=workspace_id, integration_id=webhook.integration_id,
+        case=webhook.case,
+    )  # fmt: skip
+    if not rows:
+        return derived_uuid(str(webhook.integration_id), webhook.identity)
+    if rows[0]["delivery"] == webhook.identity:
+        return None
+    return derived_uuid(str(webhook.integration_id), webhook.identity, str(rows[0]["id"]))
 
 
 class IntegrationCache:

@@ -24,7 +24,7 @@ from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS, SourceName
 from app.integrations.service import awaits_secret, note_refusal, rule_of
 from app.integrations.verification import TOKEN_HEADER, address_of, is_token, refusal_of_webhook
-from app.integrations.webhook_identity import identity_of, store_timeless, timeless_case
+from app.integrations.webhook_identity import identity_of, timeless_case
 
 routes = APIRouter(tags=["Webhooks in"])
 
@@ -95,17 +95,17 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
         detail = f"The webhook could not be verified: {refusal}. {_REMEDY}"
         raise Unauthorized(detail)
     identity = identity_of(integration, headers, body)
-    case = timeless_case(integration, headers, body, now=now)
     raw = RawWebhook(
         derived_uuid(str(integration.id), identity), integration.id, identity,
         _headers_to_store(integration, headers), body, verified, now,
+        timeless_case(integration, headers, body, now=now),
     )  # fmt: skip
+    commit: InboundCommit = request.app.state.inbound
     event_id: UUID | None = raw.id
-    if case is None:
-        commit: InboundCommit = request.app.state.inbound
+    if raw.case is None:
         fresh = await commit.store(integration.workspace_id, raw)
     else:
-        event_id, fresh = await store_timeless(request.app.state.database, integration, raw, case)
+        event_id, fresh = await commit.store_in_sequence(integration.workspace_id, raw)
     INBOUND.labels(integration.source, "received" if fresh else "repeated").inc()
     if (expected := preset.get("reply")) is not None:
         return json_reply(expected)

@@ -25,7 +25,7 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.mapping_rules import MINOR, PLACEHOLDER
-from app.integrations.payload_fields import as_rfc3339, decimal, minor_digits, moment, text
+from app.integrations.payload_fields import as_rfc3339, decimal_of, minor_digits, text_of, time_of
 from app.integrations.statuses import TYPES, fold
 from app.triggers.conditions import holds
 
@@ -96,7 +96,7 @@ def timeless_case(webhook: InboundWebhook, settings: SourceSettings) -> str | No
         named = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
         if any(value is not None for value in named):
             continue
-        case = text(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
+        case = text_of(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
         if case is not None:
             # Webhooks with several cases share one sequence, as any two may share a case.
             return case if settings.mapping.get("items") is None else _ALL_CASES
@@ -143,7 +143,7 @@ def _interaction(
     currency = find((mapping.get("value") or {}).get("currency"), scope)
     scope = replace(scope, currency=currency)
     body: InteractionBody = {
-        name: value for name in _TEXTS if (value := text(find(mapping.get(name), scope)))
+        name: value for name in _TEXTS if (value := text_of(find(mapping.get(name), scope)))
     }
     if "type" not in body:
         return None
@@ -160,7 +160,7 @@ def _interaction(
         parts = {key: value for key, rule in rules.items() if (value := find(rule, scope)) not in
                  (None, "", {})}  # fmt: skip
         if name == "customer":
-            parts = {key: value for key in parts if (value := text(parts[key]))}
+            parts = {key: value for key in parts if (value := text_of(parts[key]))}
         if parts and (name != "value" or _is_whole_value(parts, notes)):
             body[name] = parts
     return body
@@ -178,7 +178,7 @@ def _is_whole_value(parts: Mapping[str, Any], notes: list[str]) -> bool:
 
 def _occurred_at(rule: Any, scope: MappingScope) -> str | None:
     value = find(rule, scope)
-    return moment(value, scope.settings.timezone)
+    return time_of(value, scope.settings.timezone)
 
 
 def refusal_of_condition(condition: Any, scope: MappingScope) -> str | None:
@@ -225,7 +225,7 @@ def _find_by_object(rule: Mapping[str, Any], scope: MappingScope) -> Any:
     if found is not None and "map" in rule:
         found = _look_up(rule, found, scope)
     if found is not None and "scale" in rule:
-        number, scale = decimal(found), rule["scale"]
+        number, scale = decimal_of(found), rule["scale"]
         power = -minor_digits(scope.currency) if scale == MINOR else scale
         found = None if number is None else f"{number.scaleb(power):f}"
     if found is not None and "time" in rule:
@@ -263,7 +263,7 @@ def _fill(template: str, scope: MappingScope) -> str | None:
     parts = {}
     for place in PLACEHOLDER.findall(template):
         value = _point(place, scope)
-        parts[place] = _named(value) if isinstance(value, bool) else text(value)
+        parts[place] = _named(value) if isinstance(value, bool) else text_of(value)
     if any(part is None for part in parts.values()):
         return None
     return PLACEHOLDER.sub(lambda place: parts[place[1]] or "", template)
@@ -273,7 +273,7 @@ def _named(value: Any) -> str:
     """Return any value as a table names it: 9.0 as 9, true as true, a list as its JSON."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return text(value) or json.dumps(value, ensure_ascii=False, default=str)[:80]
+    return text_of(value) or json.dumps(value, ensure_ascii=False, default=str)[:80]
 
 
 def _look_up(rule: Mapping[str, Any], found: Any, scope: MappingScope) -> Any:
@@ -298,7 +298,7 @@ def _read_time(value: Any, form: str, zone: ZoneInfo) -> str:
 
 def _parse_time(value: Any, form: str) -> dt.datetime:
     if form in {"epoch", "epoch_ms"}:
-        number = decimal(value)
+        number = decimal_of(value)
         if number is None:
             raise ValueError(value)
         return dt.datetime.fromtimestamp(

@@ -30,7 +30,7 @@ _MAIL_FORM = re.compile(
 _OFFSET = re.compile(r"\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
 
 
-def dig(payload: Any, *path: str | int) -> Any:
+def value_at(payload: Any, *path: str | int) -> Any:
     """Return the value at a path, or None if the path does not exist."""
     for step in path:
         if isinstance(step, int):
@@ -44,13 +44,13 @@ def dig(payload: Any, *path: str | int) -> Any:
     return payload
 
 
-def words(*values: Any) -> str | None:
+def join_texts(*values: Any) -> str | None:
     """Join texts and numbers to one text; None where all are empty."""
-    parts = [text(value) for value in values]
+    parts = [text_of(value) for value in values]
     return " ".join(part for part in parts if part) or None
 
 
-def text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """Return a scalar as text, trimmed; None for anything else and for nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
@@ -58,7 +58,7 @@ def text(value: Any) -> str | None:
     return found or None
 
 
-def moment(value: Any, zone: ZoneInfo) -> str | None:
+def time_of(value: Any, zone: ZoneInfo) -> str | None:
     """Return a time as RFC 3339; None where none is given.
 
     Read are ISO 8601, Unix seconds and milliseconds, RFC 2822 and a few common forms; one
@@ -125,13 +125,13 @@ def _from_common_form(value: str) -> dt.datetime:
     raise ValueError(value)
 
 
-def email(value: Any) -> str | None:
+def email_of(value: Any) -> str | None:
     """Return a normalised e-mail address, or None if it is invalid."""
-    found = text(value)
+    found = text_of(value)
     return normalize_email(found) if found else None
 
 
-def customer(
+def build_customer(
     *,
     external_id: Any = None,
     address: Any = None,
@@ -140,8 +140,8 @@ def customer(
 ) -> dict[str, Any] | None:
     """Return a customer as interactions name one; None where nobody is named."""
     found = {
-        "external_id": _cut(text(external_id), 128),
-        "email": email(address),
+        "external_id": _cut(text_of(external_id), 128),
+        "email": email_of(address),
         "name": _cut(name, 200),
         "locale": locale,
     }
@@ -154,46 +154,48 @@ def _cut(value: str | None, length: int) -> str | None:
     return value[:length] if value else None
 
 
-def properties(**values: Any) -> dict[str, Any]:
+def build_properties(**values: Any) -> dict[str, Any]:
     """Return what is known as properties: short texts, numbers, truth, lists of texts."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, bool):
             found[name] = value
         elif isinstance(value, list | tuple):
-            members = [t[:256] for t in map(text, value) if t]
+            members = [t[:256] for t in map(text_of, value) if t]
             if members:
                 found[name] = members[:20]
-        elif kept := text(value):
+        elif kept := text_of(value):
             found[name] = kept[:256]
     return found
 
 
-def tags(value: Any, *, separator: str | None = ",") -> list[str]:
+def tags_of(value: Any, *, separator: str | None = ",") -> list[str]:
     """Return tags: a list, a list of objects with a `name` or `tag`, or one text."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(separator) if part.strip()]
     if not isinstance(value, list):
         return []
-    named = (dig(v, "tag") or dig(v, "name") if isinstance(v, Mapping) else v for v in value)
-    return [found for found in map(text, named) if found]
+    named = (
+        value_at(v, "tag") or value_at(v, "name") if isinstance(v, Mapping) else v for v in value
+    )
+    return [found for found in map(text_of, named) if found]
 
 
 _MAX_POWERS = 30
 
 
-def decimal(value: Any) -> Decimal | None:
+def decimal_of(value: Any) -> Decimal | None:
     """Return a finite decimal number, or None."""
     try:
-        found = Decimal(text(value) or "")
+        found = Decimal(text_of(value) or "")
     except InvalidOperation:
         return None
     return found if found.is_finite() and abs(found.adjusted()) <= _MAX_POWERS else None
 
 
-def money(amount: Any, currency: Any) -> dict[str, str] | None:
+def money_of(amount: Any, currency: Any) -> dict[str, str] | None:
     """Return an amount with its currency, or None where either is missing or odd."""
-    number, code = decimal(amount), text(currency)
+    number, code = decimal_of(amount), text_of(currency)
     if number is None or code is None or not re.fullmatch(r"[A-Za-z]{3}", code):
         return None
     return {"amount": f"{number:f}", "currency": code.upper()}
@@ -208,11 +210,11 @@ _WITH_THREE_DIGITS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
 
 def minor_digits(currency: Any) -> int:
     """Return how many digits of a currency's amounts are minor units: 2 of EUR, 0 of JPY."""
-    code = (text(currency) or "").upper()
+    code = (text_of(currency) or "").upper()
     return 0 if code in _WITHOUT_MINOR_UNITS else 3 if code in _WITH_THREE_DIGITS else 2
 
 
-def interaction(type_: str, case: str, **more: Any) -> InteractionBody:
+def build_interaction(type_: str, case: str, **more: Any) -> InteractionBody:
     """Return an interaction of a ticket or order; what is None is left out.
 
     Its `external_id` is made of the case, the type and the time. Without a time none is made, and
@@ -233,7 +235,7 @@ def with_opening(
     rest = [body for body in bodies if body["type"] != "ticket.opened"]
     if opened_at is None and len(rest) == len(bodies):
         return bodies
-    opening = interaction(
+    opening = build_interaction(
         "ticket.opened", ticket, ticket=ticket, occurred_at=opened_at,
         external_id=f"{ticket}:opened", **more,
     )  # fmt: skip
@@ -254,9 +256,9 @@ LANGUAGES = {
 }  # fmt: skip
 
 
-def language(value: Any) -> str | None:
+def locale_of(value: Any) -> str | None:
     """Return a locale from a code (`pl`, `pt-BR`, `pl_PL`) or a language's name (`Polski`)."""
-    found = (text(value) or "").partition("(")[0].strip()
+    found = (text_of(value) or "").partition("(")[0].strip()
     if named := LANGUAGES.get(found.lower()):
         return named
     code, _, region = found.replace("_", "-").partition("-")

@@ -30,7 +30,7 @@ from app.integrations.schemas import (
     WriteBackIn,
     WriteBackOut,
 )
-from app.integrations.service import NewIntegration
+from app.integrations.service import IntegrationWithToken
 from app.workspaces.admission import Admin, Reader, Writer
 
 routes = router("Integrations")
@@ -40,7 +40,7 @@ IntegrationRef = Annotated[str, Path(max_length=64, description="The integration
 
 def _integration_out(
     request: Request,
-    made: NewIntegration,
+    made: IntegrationWithToken,
     *,
     last_event_at: dt.datetime | None = None,
     unmapped: Sequence[Any] = (),
@@ -73,7 +73,7 @@ def _integration_out(
 
 
 async def _integration_with_events(
-    request: Request, session: AsyncSession, made: NewIntegration
+    request: Request, session: AsyncSession, made: IntegrationWithToken
 ) -> IntegrationOut:
     """Return one integration with its last event and its unmapped statuses."""
     row = made.integration
@@ -112,7 +112,7 @@ async def list_integrations(
     last = await inbound_events.last_events(session, caller.workspace_id, [row.id for row in rows])
 
     def show(row: Integration) -> IntegrationOut:
-        return _integration_out(request, NewIntegration(row), last_event_at=last[row.id])
+        return _integration_out(request, IntegrationWithToken(row), last_event_at=last[row.id])
 
     return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=show)
 
@@ -123,7 +123,7 @@ async def get_integration(
 ) -> IntegrationOut:
     """Return one integration; its secrets are never shown."""
     row = await service.find(session, caller.workspace_id, integration)
-    return await _integration_with_events(request, session, NewIntegration(row))
+    return await _integration_with_events(request, session, IntegrationWithToken(row))
 
 
 @routes.patch("/v1/integrations/{integration}", summary="Change an integration")
@@ -245,7 +245,7 @@ async def set_write_back(
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
     await write_back.set_write_back(session, row, body, box=box, settings=settings)
-    return await _integration_with_events(request, session, NewIntegration(row))
+    return await _integration_with_events(request, session, IntegrationWithToken(row))
 
 
 @routes.delete(

@@ -35,13 +35,13 @@ from app.integrations.statuses import fold
 from app.workspaces.service import OLD_SECRET_LIFETIME
 
 # Notices that an integration of a workspace has changed.
-CHANNEL = "afterword_integrations"
+INTEGRATION_NOTICES = "afterword_integrations"
 
 _MIN_TOKEN_CHARACTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class NewIntegration:
+class IntegrationWithToken:
     """An integration with the token of its URL, which is shown this once."""
 
     integration: Integration
@@ -96,7 +96,7 @@ def source_settings(integration: Integration, *, workspace_timezone: str) -> Sou
 
 async def create(
     session: AsyncSession, workspace_id: UUID, wanted: IntegrationIn, *, box: SealedBox
-) -> NewIntegration:
+) -> IntegrationWithToken:
     """Register an integration; raise Conflict if its key is taken."""
     now = utc_now()
     is_generic = wanted.source == "generic"
@@ -125,7 +125,7 @@ async def create(
     if made.first() is None:
         detail = f"There is an integration `{integration.key}` already; give it another `key`."
         raise Conflict(detail)
-    return NewIntegration(integration, token)
+    return IntegrationWithToken(integration, token)
 
 
 def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _set_secret(integration: Integration, secret: str | None, *, box: SealedBox)
 async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: IntegrationPatch,
     *, box: SealedBox,
-) -> NewIntegration:  # fmt: skip
+) -> IntegrationWithToken:  # fmt: skip
     """Change what is given. With the first secret, webhooks that wait for it are translated."""
     integration = await find(session, workspace_id, reference)
     given = patch.model_fields_set
@@ -180,8 +180,8 @@ async def change(
         )
     integration.updated_at = utc_now()
     session.add(integration)
-    await notify(session, CHANNEL, str(workspace_id))
-    return NewIntegration(integration, token)
+    await notify(session, INTEGRATION_NOTICES, str(workspace_id))
+    return IntegrationWithToken(integration, token)
 
 
 def _change_proof(
@@ -201,7 +201,7 @@ def _change_proof(
 
 async def rotate(
     session: AsyncSession, workspace_id: UUID, reference: str, secret: str | None, *, box: SealedBox
-) -> NewIntegration:
+) -> IntegrationWithToken:
     """Take the next secret or token; the one before is good for 24 hours more."""
     integration = await find(session, workspace_id, reference)
     rule = rule_of(integration)
@@ -215,8 +215,8 @@ async def rotate(
     token = _set_secret(integration, secret, box=box)
     integration.updated_at = utc_now()
     session.add(integration)
-    await notify(session, CHANNEL, str(workspace_id))
-    return NewIntegration(integration, token)
+    await notify(session, INTEGRATION_NOTICES, str(workspace_id))
+    return IntegrationWithToken(integration, token)
 
 
 async def note_refusal(
@@ -257,7 +257,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
             ).bindparams(workspace_id=workspace_id, integration_id=integration.id),
         )
     await session.delete(integration)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, INTEGRATION_NOTICES, str(workspace_id))
 
 
 async def find_write_backs(

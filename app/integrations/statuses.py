@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from app.integrations.adapter import SourceSettings, UnmappedStatusError
-from app.integrations.payload_fields import text
+from app.integrations.payload_fields import text_of
 
 # What a status may be mapped to, and the interaction type that it becomes.
 TYPES: Mapping[str, str | None] = {
@@ -62,7 +62,7 @@ def type_of_status(
     labels, the workspace's map before both. A status that nobody knows raises
     UnmappedStatusError.
     """
-    shown, number = text(label) or "", text(status_id)
+    shown, number = text_of(label) or "", text_of(status_id)
     known = [fold(found) for found in (shown, number) if found]
     if not known:
         return None

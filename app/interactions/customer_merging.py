@@ -16,7 +16,7 @@ from app.core.errors import Conflict, InvalidInput, named_in
 from app.core.jobs import Job
 from app.core.notices import notify
 from app.core.prepared_statements import as_json
-from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
+from app.interactions.customer_resolver import CUSTOMER_NOTICES
 from app.interactions.customers import get_customer, lock_and_read, lock_cases
 from app.interactions.erased_names import remember_names
 
@@ -76,7 +76,7 @@ async def merge_customers(
         names = {name: value for name, value in bound.items() if f":{name}" in statement}
         await run_sql(session, text(statement).bindparams(**names))
     await move_references(session, workspace_id, loser=first["id"], winner=second["id"])
-    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await notify(session, CUSTOMER_NOTICES, str(workspace_id))
     await jobs.enqueue(
         session,
         REASSIGN_JOB,

@@ -1,30 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resolve customers and register touchpoints before answers are written.
+"""Resolve customers before answers are written.
 
-Both are written in short transactions of their own, so that the statement that writes answers
+New ones are made in a short transaction of their own, so that the statement that writes answers
 takes no locks here. Results are kept in bounded memory. The hot path makes customers but never
 changes or merges them.
 """
 
 import datetime as dt
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from cachetools import LRUCache
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
-from app.core.database import Database, run_sql
+from app.core.database import Database
 from app.core.ids import uuid7
 from app.core.notices import EVERYTHING
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 
 _REMEMBERED = 100_000
-CHANNEL = "afterword_touchpoints"
-CUSTOMERS_CHANNEL = "afterword_customers"
+CUSTOMER_NOTICES = "afterword_customers"
 EMAIL = "email"
 PHONE = "phone"
 
@@ -39,11 +36,11 @@ class CustomerReference:
     name: str | None = None
     locale: str | None = None
     phone: str | None = None
-    # The names as (kind, value), the strongest first.
+    # Each as (kind, value), the strongest first.
     identities: tuple[tuple[str, str], ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """List the names once: they are asked for again and again."""
+        """List the identities once: they are read often."""
         pairs = []
         if self.external_id:
             pairs.append((f"id:{self.source or ''}", self.external_id))
@@ -55,16 +52,14 @@ class CustomerReference:
 
 
 class CustomerResolver:
-    """Resolves references to customers and registers touchpoints."""
+    """Resolves references to customers, and remembers them."""
 
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
         self._database = database
         self._customers: LRUCache[tuple[UUID, str, str], UUID] = LRUCache(_REMEMBERED)
-        self._touchpoints: LRUCache[tuple[UUID, str], None] = LRUCache(_REMEMBERED)
-        self._declared: dict[UUID, tuple[float, frozenset[str]]] = {}
 
-    async def customers(
+    async def resolve(
         self, workspace_id: UUID, references: Iterable[CustomerReference]
     ) -> dict[CustomerReference, UUID]:
         """Return the customer of each reference; new customers are made."""
@@ -85,64 +80,12 @@ class CustomerResolver:
             resolved |= fresh
         return resolved
 
-    async def touchpoints(self, workspace_id: UUID, keys: Iterable[str]) -> None:
-        """Register touchpoints that an answer names, as not declared."""
-        new = {k for k in keys if k and (workspace_id, k) not in self._touchpoints}
-        if not new:
-            return
-        async with self._database.recording_transaction() as session:
-            await register_touchpoints(session, workspace_id, new)
-        self._touchpoints.update(((workspace_id, key), None) for key in new)
-
-    async def is_declared(self, workspace_id: UUID, key: str) -> bool:
-        """Tell whether the workspace has declared this touchpoint; remembered for a minute."""
-        kept = self._declared.get(workspace_id)
-        if kept is None or kept[0] < time.monotonic() or key not in kept[1]:
-            async with self._database.session() as session:
-                rows = await run_sql(
-                    session,
-                    text(
-                        "select key from touchpoint where workspace_id = :id and declared"
-                    ).bindparams(id=workspace_id),
-                )
-                kept = (time.monotonic() + 60, frozenset(row.key for row in rows))
-            self._declared[workspace_id] = kept
-        return key in kept[1]
-
-    def forget_customers(self, payload: str = EVERYTHING) -> None:
+    def forget(self, payload: str = EVERYTHING) -> None:
         """Forget the customers of one workspace, or of all, after some were merged or erased."""
         for key in [
             customer for customer in self._customers if payload in {EVERYTHING, str(customer[0])}
         ]:
             del self._customers[key]
-
-    def forget(self, payload: str = EVERYTHING) -> None:
-        """Forget the touchpoints of one workspace, or of all, after one was deleted there."""
-        for known in list(self._declared):
-            if payload in {EVERYTHING, str(known)}:
-                del self._declared[known]
-        for name in [
-            touchpoint
-            for touchpoint in self._touchpoints
-            if payload in {EVERYTHING, str(touchpoint[0])}
-        ]:
-            del self._touchpoints[name]
-
-
-_REGISTER = Prepared("""
-insert into touchpoint (workspace_id, key, name, declared, created_at)
-select cast(:workspace_id as uuid), key, '{}', false, cast(:now as timestamptz)
-from unnest(cast(:keys as text[])) key on conflict do nothing
-""")
-
-
-async def register_touchpoints(
-    session: AsyncSession, workspace_id: UUID, keys: Iterable[str]
-) -> None:
-    """Insert unknown touchpoints as not declared; known ones are not changed."""
-    named = sorted({key for key in keys if key})
-    if named:
-        await _REGISTER.run(session, workspace_id=workspace_id, keys=named, now=utc_now())
 
 
 async def resolve_customers(
@@ -212,7 +155,7 @@ async def _resolve_group(
     return resolved
 
 
-_FIND = Prepared("""
+_FIND = PreparedStatement("""
 select n.number, coalesce(i.customer_id, o.customer_id, m.customer_id) as customer_id
 from unnest(cast(:kinds as text[]), cast(:values as text[]), cast(:emails as text[]))
   with ordinality n(kind, value, email, number)
@@ -248,7 +191,7 @@ async def _find(
     return {references[row["number"] - 1]: row["customer_id"] for row in rows if row["customer_id"]}
 
 
-_INSERT_IDENTITIES = Prepared("""
+_INSERT_IDENTITIES = PreparedStatement("""
 insert into customer_identity (workspace_id, kind, value, customer_id)
 select cast(:workspace_id as uuid), n.kind, n.value, n.customer_id
 from unnest(cast(:kinds as text[]), cast(:values as text[]), cast(:customers as uuid[]))
@@ -274,7 +217,7 @@ async def _insert_identities(
     return {row["customer_id"] for row in rows}
 
 
-_INSERT = Prepared("""
+_INSERT = PreparedStatement("""
 insert into customer (workspace_id, id, email, name, locale, properties,
   do_not_survey, told_at, created_at, updated_at)
 select cast(:workspace_id as uuid), n.id, n.email, n.name, n.locale, '{}', false,

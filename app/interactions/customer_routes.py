@@ -14,9 +14,9 @@ from app.interactions.customer_schemas import (
     CustomerFilter,
     CustomerMerge,
     CustomerOut,
+    CustomerParam,
     CustomerPatch,
     CustomerPut,
-    CustomerRef,
     CustomerRow,
     Short,
 )
@@ -48,7 +48,7 @@ async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMer
 
 
 @routes.get("/v1/customers/{customer}", summary="Read a customer")
-async def get_customer(session: SessionDep, caller: Reader, customer: CustomerRef) -> CustomerOut:
+async def get_customer(session: SessionDep, caller: Reader, customer: CustomerParam) -> CustomerOut:
     """Return one customer."""
     found = await customers.get_customer(session, caller.workspace_id, customer)
     return CustomerOut.model_validate(found)
@@ -62,7 +62,7 @@ async def get_customer(session: SessionDep, caller: Reader, customer: CustomerRe
 async def put_customer(
     session: SessionDep,
     caller: Writer,
-    customer: CustomerRef,
+    customer: CustomerParam,
     body: CustomerPut,
     reply: Response,
     source: Annotated[Short | None, Query(description="Whose id it is.")] = None,
@@ -77,7 +77,7 @@ async def put_customer(
 
 @routes.patch("/v1/customers/{customer}", summary="Change a customer")
 async def update_customer(
-    session: SessionDep, caller: Writer, customer: CustomerRef, body: CustomerPatch
+    session: SessionDep, caller: Writer, customer: CustomerParam, body: CustomerPatch
 ) -> CustomerOut:
     """Change what is given; properties are added to those there are."""
     changed = await customers.change_customer(session, caller.workspace_id, customer, body)

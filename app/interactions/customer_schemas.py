@@ -49,7 +49,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Short = Annotated[
     str, Field(coerce_numbers_to_str=True), StringConstraints(min_length=1, max_length=128)
 ]
-CustomerRef = Annotated[Short, Field(description="The customer's id, or an external id.")]
+CustomerParam = Annotated[Short, Field(description="The customer's id, or an external id.")]
 Properties = Annotated[dict[Name, Any], Field(max_length=MAX_PROPERTIES), AfterValidator(_fit)]
 AnyLocale = Annotated[
     str,

@@ -15,10 +15,10 @@ from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import as_uuid
 from app.core.notices import notify
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.core.schema import Json
 from app.interactions.customer_resolver import (
-    CUSTOMERS_CHANNEL,
+    CUSTOMER_NOTICES,
     EMAIL,
     CustomerReference,
     resolve_customers,
@@ -171,7 +171,7 @@ async def find_in_order(  # noqa: PLR0913 - the filters of one list
     return [dict(row._mapping) for row in rows]
 
 
-_BY_IDS = Prepared(f"{_SELECT} and c.id = any(:ids)")
+_BY_IDS = PreparedStatement(f"{_SELECT} and c.id = any(:ids)")
 
 
 async def find_customers_by_id(
@@ -274,7 +274,7 @@ async def _change_email(
     The old address still finds the customer. None removes all addresses.
     """
     bound = {"workspace_id": workspace_id, "customer_id": customer_id}
-    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await notify(session, CUSTOMER_NOTICES, str(workspace_id))
     if email is None:
         await run_sql(
             session,
@@ -310,13 +310,13 @@ async def lock_cases(session: AsyncSession, workspace_id: UUID, customers: Itera
         )
 
 
-_LOCK = Prepared(
+_LOCK = PreparedStatement(
     "select 1 from customer where workspace_id = :workspace_id and id = any(:ids) "
     "order by id for no key update"
 )
 
 
-_LOCK_AND_READ = Prepared("""
+_LOCK_AND_READ = PreparedStatement("""
 select id, email, name, locale, properties, do_not_survey, consent, told_at, created_at, erased_at
 from customer where workspace_id = :workspace_id and id = any(:ids)
 order by id for no key update

@@ -36,7 +36,7 @@ def require_among(name: str, values: Iterable[str], known: Iterable[str]) -> Non
             raise InvalidInput.at("query", name, msg=msg)
 
 
-def is_customer(column: str, *, workspace: str, name: str) -> str:
+def is_customer_sql(column: str, *, workspace: str, name: str) -> str:
     """Return the SQL that a column holds the id of the customer whom a filter names.
 
     `name` is the SQL of an id, an external id, an e-mail address or a phone number.

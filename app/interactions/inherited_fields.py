@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 
 # Properties of one event, which its ticket's or order's other events do not inherit.
 _NOT_INHERITED = {"refund", "session", "cancel_reason", "dispute_reason", "deleted"}
@@ -26,7 +26,7 @@ TYPES = (
 )
 
 
-_IN_CASES = Prepared(
+_IN_CASES = PreparedStatement(
     f"select {COLUMNS} from interaction where workspace_id = :workspace_id "
     "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at, id"
 )
@@ -121,7 +121,7 @@ def _passed_on(values: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) 
     return {name: last[name] if last else None for name in ("amount", "currency")}
 
 
-_FILL = Prepared(
+_FILL = PreparedStatement(
     "update interaction i set customer_id = n.customer_id, contact = n.contact, "
     "locale = n.locale, amount = n.amount, currency = n.currency, properties = n.properties, "
     "changed_at = cast(:now as timestamptz) "

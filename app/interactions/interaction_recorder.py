@@ -20,17 +20,13 @@ from app.core.clock import rfc3339, utc_now
 from app.core.event_types import EventType
 from app.core.ids import derived_uuid
 from app.core.outbox import emit
-from app.core.prepared_statements import Prepared, as_json
-from app.interactions.customer_resolver import (
-    CustomerReference,
-    register_touchpoints,
-    resolve_customers,
-)
+from app.core.prepared_statements import PreparedStatement, as_json
+from app.interactions.customer_resolver import CustomerReference, resolve_customers
 from app.interactions.customers import lock_and_read
 from app.interactions.history_rewrite import Rewrite, mark_empty_tickets, rewrite
 from app.interactions.inherited_fields import COLUMNS, TYPES, inherit
 from app.interactions.profiles import CustomerStatement, complete_profiles
-from app.interactions.resolution import Resolution
+from app.interactions.resolution import TicketProgress
 from app.interactions.tickets import (
     ComputedTickets,
     compute_tickets,
@@ -38,6 +34,7 @@ from app.interactions.tickets import (
     share_configuration_lock,
     ticket_id,
 )
+from app.interactions.touchpoint_registry import register_touchpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ async def record(
         session, configuration, ids, known, created, is_rewrite=change is not None
     )
     recorded = await _recorded(session, workspace_id, rows, created, in_cases)
-    _number_events(workspace_id, recorded, computed.resolutions)
+    _number_events(workspace_id, recorded, computed.progress)
     concerned = {*customers.values(), *(row.customer_id for row in recorded if row.customer_id)}
     profiles = await lock_and_read(session, workspace_id, concerned)
     by_customer = [(customers[statement.customer], statement) for statement in statements]
@@ -180,19 +177,19 @@ async def _recorded(
 def _number_events(
     workspace_id: UUID,
     recorded: Sequence[RecordedInteraction],
-    resolutions: Mapping[UUID, Resolution],
+    progress_by_id: Mapping[UUID, TicketProgress],
 ) -> None:
     """Set each interaction's number of resolution or reopening, and whether its ticket is open."""
     for interaction in recorded:
         if not interaction.ticket:
             continue
         id_ = ticket_id(workspace_id, interaction.source, interaction.ticket)
-        if resolution := resolutions.get(id_):
-            interaction.ordinal = resolution.ordinals.get(interaction.id)
-            interaction.ticket_open = resolution.status == "open"
+        if progress := progress_by_id.get(id_):
+            interaction.ordinal = progress.ordinals.get(interaction.id)
+            interaction.ticket_open = progress.status == "open"
 
 
-_LOCK_ORDERS = Prepared("""
+_LOCK_ORDERS = PreparedStatement("""
 select pg_advisory_xact_lock(11, key) from (
   select distinct (hashtextextended(cast(:workspace as text) || number, 0) % 4096)::int as key
   from unnest(cast(:numbers as text[])) number order by 1) keys
@@ -251,15 +248,15 @@ async def _emit_ticket_events(
         EventType.TICKET_RESOLVED: [], EventType.TICKET_REOPENED: [],
     }  # fmt: skip
     for id_, interaction in by_ticket.items():
-        resolution, previous = computed.resolutions.get(id_), computed.before.get(id_)
-        if resolution is None or previous is None:
+        progress, previous = computed.progress.get(id_), computed.before.get(id_)
+        if progress is None or previous is None:
             continue
         for event, after, earlier in (
-            (EventType.TICKET_RESOLVED, resolution.resolutions, previous.resolutions),
-            (EventType.TICKET_REOPENED, resolution.reopenings, previous.reopenings),
+            (EventType.TICKET_RESOLVED, progress.resolutions, previous.resolutions),
+            (EventType.TICKET_REOPENED, progress.reopenings, previous.reopenings),
         ):
             data_by_event[event] += [
-                _ticket_event(id_, interaction, resolution, number)
+                _ticket_event(id_, interaction, progress, number)
                 for number in range(earlier + 1, after + 1)
             ]
     for event, data in data_by_event.items():
@@ -267,16 +264,16 @@ async def _emit_ticket_events(
 
 
 def _ticket_event(
-    id_: UUID, interaction: RecordedInteraction, resolution: Resolution, number: int
+    id_: UUID, interaction: RecordedInteraction, progress: TicketProgress, number: int
 ) -> dict[str, Any]:
-    times = {"opened_at": resolution.opened_at, "first_solved_at": resolution.first_solved_at,
-             "last_solved_at": resolution.last_solved_at}  # fmt: skip
+    times = {"opened_at": progress.opened_at, "first_solved_at": progress.first_solved_at,
+             "last_solved_at": progress.last_solved_at}  # fmt: skip
     return {
         "id": str(id_),
         "source": interaction.source,
         "ticket": interaction.ticket,
         "number": number,
-        "status": str(resolution.status),
+        "status": str(progress.status),
         "customer_id": str(interaction.customer_id) if interaction.customer_id else None,
         "touchpoint": interaction.touchpoint or None,
         "properties": interaction.properties,
@@ -316,7 +313,7 @@ def _contact(customer: CustomerReference | None) -> dict[str, str] | None:
     return {"email": customer.email, **({"name": customer.name} if customer.name else {})}
 
 
-_INSERT = Prepared(
+_INSERT = PreparedStatement(
     f"insert into interaction (workspace_id, {COLUMNS}) "
     f"select cast(:workspace_id as uuid), {COLUMNS} from json_to_recordset(cast(:rows as json)) "
     f"n({TYPES}) order by id on conflict (workspace_id, id) do nothing returning id"
@@ -331,7 +328,7 @@ async def _insert(
     return {row["id"] for row in inserted}
 
 
-_FIND = Prepared(
+_FIND = PreparedStatement(
     f"select {COLUMNS} from interaction where workspace_id = :workspace_id and id = any(:ids)"
 )
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 from app.interactions.customer_resolver import CustomerReference
 
 _TIMED_FIELDS = ("email", "name", "locale")
@@ -27,7 +27,7 @@ class CustomerStatement:
     consent: Mapping[str, Any] | None
 
 
-_SAVE = Prepared("""
+_SAVE = PreparedStatement("""
 update customer c set email = n.email, name = n.name, locale = n.locale, told_at = n.told_at,
   properties = n.properties, consent = n.consent, updated_at = cast(:now as timestamptz)
 from json_to_recordset(cast(:rows as json)) n(id uuid, email text, name text, locale text,

@@ -14,7 +14,7 @@ from app.core.errors import NotFound
 from app.core.ids import as_uuid
 from app.core.schema import Json
 from app.interactions.customers import require_customer
-from app.interactions.filter_values import is_customer, require_touchpoints
+from app.interactions.filter_values import is_customer_sql, require_touchpoints
 from app.interactions.inherited_fields import COLUMNS
 from app.interactions.interaction_recorder import (
     RecordedInteraction,
@@ -32,7 +32,7 @@ from app.interactions.interaction_schemas import (
 _TYPES = text("""
 select id, type from interaction where workspace_id = :workspace_id and id = any(:ids)
 """)
-_OF_CUSTOMER = is_customer("customer_id", workspace=":workspace_id", name=":customer")
+_OF_CUSTOMER = is_customer_sql("customer_id", workspace=":workspace_id", name=":customer")
 _INTERACTIONS = {
     "source": "source = :source",
     "type": "type = :type",

@@ -36,8 +36,8 @@ class TicketEvent(NamedTuple):
 
 
 @dataclass(slots=True)
-class Resolution:
-    """A ticket's story: when it was opened, first answered, first and last solved.
+class TicketProgress:
+    """What a ticket's history comes to: when it was opened, first answered, first and last solved.
 
     `ordinals` numbers, for each event, the resolution it belongs to: how often the ticket had
     been resolved by then. A ticket that is closed without being solved is resolved by that. A
@@ -66,36 +66,36 @@ def _order(event: TicketEvent) -> tuple[dt.datetime, int, UUID]:
     return event.at, _RANKS.get(event.type, _OTHER), event.id
 
 
-def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
-    """Compute the resolution of a ticket.
+def progress_of(events: Iterable[TicketEvent]) -> TicketProgress:
+    """Compute how far a ticket is from its events.
 
     Events of one instant count in the order opened, reopened, solved, closed.
     """
-    resolution = Resolution()
-    story = sorted(set(events), key=_order)
-    for event in story:
-        is_open = not resolution.is_resolved
-        if event.type == OPENED and resolution.opened_at is None:
-            resolution.opened_at = event.at
-        elif event.type == REPLIED and resolution.first_reply_at is None:
-            resolution.first_reply_at = event.at
+    progress = TicketProgress()
+    history = sorted(set(events), key=_order)
+    for event in history:
+        is_open = not progress.is_resolved
+        if event.type == OPENED and progress.opened_at is None:
+            progress.opened_at = event.at
+        elif event.type == REPLIED and progress.first_reply_at is None:
+            progress.first_reply_at = event.at
         elif event.type == SOLVED or (event.type == CLOSED and is_open):
-            resolution.resolutions += is_open
-            resolution.first_solved_at = resolution.first_solved_at or event.at
-            resolution.last_solved_at = event.at
-        elif event.type == REOPENED or (event.type == ON_HOLD and resolution.is_resolved):
+            progress.resolutions += is_open
+            progress.first_solved_at = progress.first_solved_at or event.at
+            progress.last_solved_at = event.at
+        elif event.type == REOPENED or (event.type == ON_HOLD and progress.is_resolved):
             # A reopening implies that the ticket was solved before, at whatever time.
-            resolution.reopened |= event.type == REOPENED or resolution.first_solved_at is not None
-            resolution.reopenings += resolution.is_resolved
-        resolution.status = _status_after(event.type, resolution.status)
-        if resolution.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:
-            resolution.is_resolved = resolution.status is not TicketStatus.OPEN
-        resolution.ordinals[event.id] = resolution.resolutions
+            progress.reopened |= event.type == REOPENED or progress.first_solved_at is not None
+            progress.reopenings += progress.is_resolved
+        progress.status = _status_after(event.type, progress.status)
+        if progress.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:
+            progress.is_resolved = progress.status is not TicketStatus.OPEN
+        progress.ordinals[event.id] = progress.resolutions
     # A ticket solved and reopened at the same moment counts as reopened.
-    resolution.reopened |= any(
-        e.type == REOPENED and e.at == resolution.first_solved_at for e in story
+    progress.reopened |= any(
+        e.type == REOPENED and e.at == progress.first_solved_at for e in history
     )
-    return resolution
+    return progress
 
 
 _AFTER = {

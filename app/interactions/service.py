@@ -14,9 +14,9 @@ from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.notices import notify
-from app.interactions.customer_resolver import CHANNEL
 from app.interactions.models import Journey, Touchpoint
 from app.interactions.schemas import JourneyIn, TouchpointIn
+from app.interactions.touchpoint_registry import TOUCHPOINT_NOTICES
 
 Named = TypeVar("Named", Touchpoint, Journey)
 
@@ -26,7 +26,7 @@ async def declare_touchpoint(
 ) -> Touchpoint:
     """Make or replace what is known of a touchpoint."""
     values = wanted.model_dump(mode="json") | {"declared": True}
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, TOUCHPOINT_NOTICES, str(workspace_id))
     return await _upsert(session, Touchpoint, workspace_id, key, values)
 
 
@@ -102,7 +102,7 @@ async def delete_touchpoint(session: AsyncSession, workspace_id: UUID, key: str)
                 workspace_id=workspace_id, key=key, name={}, declared=False, created_at=utc_now()
             )
         )
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, TOUCHPOINT_NOTICES, str(workspace_id))
 
 
 async def touchpoint_names(

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.config_lock import config_lock_sql
 from app.core.database import Database, run_sql
 from app.core.ids import derived_uuid
-from app.core.prepared_statements import Prepared, as_json
-from app.core.settings_lock import settings_lock_of
-from app.interactions.resolution import Resolution, TicketEvent, resolution_of
+from app.core.prepared_statements import PreparedStatement, as_json
+from app.interactions.resolution import TicketEvent, TicketProgress, progress_of
 from app.interactions.schedule import Schedule, business_seconds
 from app.interactions.ticket_statements import DIFFERENCES, REBUILD, SAVE
 
@@ -28,7 +28,7 @@ class LockedConfiguration:
     """The locked configuration under which a workspace's tickets are counted."""
 
     workspace_id: UUID
-    config: int
+    version: int
     schedule: Schedule | None
 
 
@@ -36,8 +36,8 @@ class LockedConfiguration:
 class ComputedTickets:
     """How tickets stand now, and how they stood before the new interactions, by id."""
 
-    resolutions: Mapping[UUID, Resolution]
-    before: Mapping[UUID, Resolution]
+    progress: Mapping[UUID, TicketProgress]
+    before: Mapping[UUID, TicketProgress]
 
 
 @lru_cache(10_000)
@@ -46,9 +46,9 @@ def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
     return derived_uuid(str(workspace_id), "ticket", source, ticket)
 
 
-_SHARE_CONFIGURATION_LOCK = Prepared(f"""
+_SHARE_CONFIGURATION_LOCK = PreparedStatement(f"""
 select config, configs from workspace_config where workspace_id = :workspace_id and (select
-  pg_advisory_xact_lock_shared({settings_lock_of(":key")}) is not null)
+  pg_advisory_xact_lock_shared({config_lock_sql(":key")}) is not null)
 for key share
 """)
 
@@ -66,7 +66,7 @@ async def share_configuration_lock(
     return LockedConfiguration(workspace_id, row["config"], schedule)
 
 
-_MAKE = Prepared("""
+_MAKE = PreparedStatement("""
 insert into ticket (workspace_id, id, source, ticket, status, touchpoint, properties,
   reopened, invalid, counted_as, created_at, updated_at)
 select cast(:workspace_id as uuid), n.id, n.source, n.ticket, 'open', '', '{}',
@@ -94,7 +94,7 @@ async def lock_tickets(
         ids=ids,
         sources=[source for _, source, _ in wanted],
         tickets=[ticket for _, _, ticket in wanted],
-        config=configuration.config,
+        config=configuration.version,
         now=utc_now(),
     )
     new = {row["id"] for row in made}
@@ -117,7 +117,7 @@ async def delete_empty_tickets(
     )
 
 
-_LOCK = Prepared(
+_LOCK = PreparedStatement(
     "select 1 from ticket where workspace_id = :workspace_id and id = any(:ids) "
     "order by id for update"
 )
@@ -128,7 +128,7 @@ async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) 
         await _LOCK.run(session, workspace_id=workspace_id, ids=list(ids))
 
 
-_SAVE = Prepared(SAVE)
+_SAVE = PreparedStatement(SAVE)
 
 
 async def compute_tickets(
@@ -149,7 +149,7 @@ async def compute_tickets(
     histories = {**known, **await _histories_of(session, configuration.workspace_id, unread)}
     if is_rewrite:
         histories = {**dict.fromkeys(ids, ()), **histories}
-    before = {id_: _resolution_without(history, created) for id_, history in histories.items()}
+    before = {id_: _progress_without(history, created) for id_, history in histories.items()}
     return ComputedTickets(await _save_tickets(session, configuration, histories), before)
 
 
@@ -157,38 +157,36 @@ async def _save_tickets(
     session: AsyncSession,
     configuration: LockedConfiguration,
     histories: Mapping[UUID, Sequence[Mapping[str, Any]]],
-) -> dict[UUID, Resolution]:
+) -> dict[UUID, TicketProgress]:
     """Compute locked tickets from all their interactions, oldest first, and count them anew."""
-    resolutions = {}
+    progress_by_id = {}
     rows = []
     for id_, history in histories.items():
-        resolution = resolution_of(
-            TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in history
-        )
-        resolutions[id_] = resolution
+        progress = progress_of(TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in history)
+        progress_by_id[id_] = progress
         rows.append(
-            {"id": id_, **_row(resolution, history), **_times(resolution, configuration.schedule)}
+            {"id": id_, **_row(progress, history), **_times(progress, configuration.schedule)}
         )
     if rows:
         await _SAVE.run(
-            session, workspace_id=configuration.workspace_id, now=utc_now(), ids=list(resolutions),
-            rows=as_json(rows),
+            session, workspace_id=configuration.workspace_id, now=utc_now(),
+            ids=list(progress_by_id), rows=as_json(rows),
         )  # fmt: skip
-    return resolutions
+    return progress_by_id
 
 
-def _resolution_without(
+def _progress_without(
     history: Sequence[Mapping[str, Any]], left_out: Collection[UUID]
-) -> Resolution:
-    """Return the resolution of a ticket without these interactions."""
-    return resolution_of(
+) -> TicketProgress:
+    """Return how far a ticket was without these interactions."""
+    return progress_of(
         TicketEvent(i["occurred_at"], i["type"], i["id"])
         for i in history
         if i["id"] not in left_out
     )
 
 
-def _row(resolution: Resolution, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _row(progress: TicketProgress, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of a ticket; of differing interactions the latest wins."""
     properties: dict[str, Any] = {}
     customer_id, touchpoint = None, ""
@@ -197,30 +195,30 @@ def _row(resolution: Resolution, history: Sequence[Mapping[str, Any]]) -> dict[s
         customer_id = interaction["customer_id"] or customer_id
         touchpoint = interaction["touchpoint"] or touchpoint
     return {
-        "status": str(resolution.status),
+        "status": str(progress.status),
         "customer_id": customer_id,
         "touchpoint": touchpoint,
         "properties": properties,
-        "opened_at": resolution.opened_at,
-        "first_reply_at": resolution.first_reply_at,
-        "first_solved_at": resolution.first_solved_at,
-        "last_solved_at": resolution.last_solved_at,
-        "reopened": resolution.reopened,
-        "invalid": resolution.invalid,
+        "opened_at": progress.opened_at,
+        "first_reply_at": progress.first_reply_at,
+        "first_solved_at": progress.first_solved_at,
+        "last_solved_at": progress.last_solved_at,
+        "reopened": progress.reopened,
+        "invalid": progress.invalid,
     }
 
 
-def _times(resolution: Resolution, schedule: Schedule | None) -> dict[str, int | None]:
+def _times(progress: TicketProgress, schedule: Schedule | None) -> dict[str, int | None]:
     """Return the seconds of each measure by both clocks; null where there is none."""
-    resolved = resolution.is_resolved and not resolution.invalid
+    resolved = progress.is_resolved and not progress.invalid
     ends = {
-        "first": resolution.first_solved_at if resolved else None,
-        "full": resolution.last_solved_at if resolved else None,
-        "reply": resolution.first_reply_at,
+        "first": progress.first_solved_at if resolved else None,
+        "full": progress.last_solved_at if resolved else None,
+        "reply": progress.first_reply_at,
     }
     times: dict[str, int | None] = {}
     for measure, end in ends.items():
-        start = resolution.opened_at
+        start = progress.opened_at
         if start is None or end is None or end < start:
             times |= {f"{measure}_seconds": None, f"{measure}_business": None}
             continue
@@ -231,7 +229,7 @@ def _times(resolution: Resolution, schedule: Schedule | None) -> dict[str, int |
     return times
 
 
-_HISTORIES = Prepared(
+_HISTORIES = PreparedStatement(
     """
 select t.id as ticket_id, i.id, i.type, i.occurred_at, i.properties, i.customer_id, i.touchpoint
 from ticket t join interaction i on i.workspace_id = t.workspace_id
@@ -266,7 +264,7 @@ async def recount_tickets(database: Database, workspace_id: UUID) -> None:
                     "select id from ticket where workspace_id = :workspace_id and id > :last "
                     "and counted_as <> :config order by id limit :chunk for update"
                 ).bindparams(
-                    workspace_id=workspace_id, last=last, config=configuration.config, chunk=_CHUNK
+                    workspace_id=workspace_id, last=last, config=configuration.version, chunk=_CHUNK
                 ),
             )
             ids = [row.id for row in rows]

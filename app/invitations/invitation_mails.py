@@ -248,7 +248,7 @@ async def send_or_later(mailer: Mailer, job: Job, message: EmailMessage) -> Mail
 
 
 async def _note_bounce(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
-    service.end(invitation, "bounced", reason="bounced", detail=result.detail)
+    service.set_status(invitation, "bounced", reason="bounced", detail=result.detail)
     session.add(invitation)
     await service.note_bounced(session, invitation.workspace_id, [invitation])
     if result.address_is_dead and invitation.email:
@@ -290,7 +290,7 @@ async def note_results(
 
 def _set_sent(invitation: Invitation, result: MailResult) -> None:
     now = utc_now()
-    service.end(invitation, str(result.outcome), detail=result.detail)
+    service.set_status(invitation, str(result.outcome), detail=result.detail)
     invitation.expires_at = now + dt.timedelta(seconds=invitation.expires_seconds)
     if result.outcome is MailOutcome.SENT:
         invitation.sent_at = now

@@ -73,7 +73,7 @@ async def invite(
     status = "suppressed" if refusal else "scheduled"
     invitation, token = await service.schedule(session, box, wanted, status=status)
     if refusal:
-        service.end(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
+        service.set_status(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
         session.add(invitation)
     return invitation, token, survey
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.invitations.suppression import SuppressionKind, find_suppressions
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.models import Workspace
@@ -102,7 +102,7 @@ class PastInvitation:
     metric: str
 
 
-_RECENT = Prepared("""
+_RECENT = PreparedStatement("""
 select i.customer_id, coalesce(i.sent_at, i.send_at) as at, i.survey_id,
   v.definition ->> 'metric' as metric from invitation i
 join survey s on s.workspace_id = i.workspace_id and s.id = i.survey_id

@@ -33,7 +33,12 @@ from app.invitations.schemas import (
     SuppressedOut,
     invitation_body,
 )
-from app.invitations.sns import is_notification, open_notification
+from app.invitations.sns import (
+    confirm_subscription,
+    is_notification,
+    read_message,
+    verify_notification,
+)
 from app.invitations.suppression import SuppressionKind
 from app.surveys import service as surveys
 from app.workspaces.admission import BounceReporter, Reader, Writer
@@ -232,7 +237,9 @@ async def create_bounces(
     require_content_type(request, "application/json", "text/plain")
     body = decode_json(await request.body())
     if is_notification(body):
-        body = await open_notification(body, request.app.state.sns_certificates)
+        await verify_notification(body, request.app.state.sns_certificates)
+        await confirm_subscription(body)
+        body = read_message(body)
         if body is None:
             return AddressesReport(added=0, ignored=1)
     report = read_reports(body)

@@ -19,7 +19,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.core.outbox import emit
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 from app.core.signing import SealedBox
 from app.core.tokens import hash_secret, new_token, workspace_of
 from app.invitations.models import Invitation
@@ -82,7 +82,7 @@ _COLUMNS = (
     "created_at timestamptz, updated_at timestamptz"
 )
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(", "))
-_INSERT_ALL = Prepared(
+_INSERT_ALL = PreparedStatement(
     f"insert into invitation ({_NAMES}) select {_NAMES} "
     f"from json_to_recordset(cast(:rows as json)) n({_COLUMNS})"
 )
@@ -260,7 +260,7 @@ async def find_by_token(
     return (await session.exec(query.with_for_update() if lock else query)).first()
 
 
-def end(
+def set_status(
     invitation: Invitation, status: str, *, reason: str | None = None, detail: str | None = None
 ) -> None:
     """Set the status of an invitation, with the reason for it."""
@@ -278,7 +278,7 @@ async def cancel(session: AsyncSession, workspace_id: UUID, invitation_id: UUID)
             "not answered, can be cancelled."
         )
         raise Conflict(detail)
-    end(invitation, "cancelled", reason="cancelled", detail="by the API")
+    set_status(invitation, "cancelled", reason="cancelled", detail="by the API")
     session.add(invitation)
     return invitation
 
@@ -310,7 +310,7 @@ async def cancel_invitations(
         .with_for_update()
     )
     for invitation in found.all():
-        end(invitation, "cancelled", reason="cancelled", detail=detail)
+        set_status(invitation, "cancelled", reason="cancelled", detail=detail)
         session.add(invitation)
 
 
@@ -330,7 +330,7 @@ async def cancel_of_customer(
     )
     waiting = found.all()
     for invitation in waiting:
-        end(invitation, "cancelled", reason="cancelled", detail=detail)
+        set_status(invitation, "cancelled", reason="cancelled", detail=detail)
         session.add(invitation)
     return len(waiting)
 
@@ -392,7 +392,7 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
     if invitation.answered_at is None:
         invitation.answered_at = utc_now()
         invitation.sent_at = invitation.sent_at or invitation.answered_at
-        end(invitation, "answered")
+        set_status(invitation, "answered")
         session.add(invitation)
         if not invitation.test:
             await emit(

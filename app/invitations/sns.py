@@ -66,11 +66,8 @@ def is_notification(body: Any) -> bool:
     return isinstance(body, Mapping) and "TopicArn" in body and "SigningCertURL" in body
 
 
-async def open_notification(body: Mapping[str, Any], certificates: Certificates) -> Any:
-    """Return the message inside, or confirm a subscription and return None.
-
-    Raises Unauthorized for a forged one.
-    """
+async def verify_notification(body: Mapping[str, Any], certificates: Certificates) -> None:
+    """Raise Unauthorized for a forged notification."""
     kind = str(body.get("Type"))
     url, signature = str(body.get("SigningCertURL")), _signature(body)
     if kind not in _SIGNED or not _is_amazon_url(url) or not _CERTIFICATE.fullmatch(url):
@@ -78,9 +75,11 @@ async def open_notification(body: Mapping[str, Any], certificates: Certificates)
     if len(signature) < _MIN_SIGNATURE_BYTES:
         raise Unauthorized(_REFUSED + "its signature is missing or malformed.")
     _verify(body, kind, signature, await certificates.get(url))
-    if kind == "SubscriptionConfirmation":
-        await _confirm(str(body.get("SubscribeURL")))
-    if kind != "Notification":
+
+
+def read_message(body: Mapping[str, Any]) -> Any:
+    """Return the message of a verified notification; None where it holds none."""
+    if body.get("Type") != "Notification":
         return None
     try:
         return json.loads(str(body.get("Message")))
@@ -117,8 +116,11 @@ def _verify(body: Mapping[str, Any], kind: str, signature: bytes, pem: bytes) ->
         raise Unauthorized(_REFUSED + "its signature does not match.") from None
 
 
-async def _confirm(url: str) -> None:
-    """Confirm the subscription, at Amazon's own address only."""
+async def confirm_subscription(body: Mapping[str, Any]) -> None:
+    """Confirm the subscription that a verified notification asks for, at Amazon's address only."""
+    if body.get("Type") != "SubscriptionConfirmation":
+        return
+    url = str(body.get("SubscribeURL"))
     if not _is_amazon_url(url):
         raise Unauthorized(_REFUSED + "its address of confirmation is not Amazon's.")
     try:

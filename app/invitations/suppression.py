@@ -16,7 +16,7 @@ from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.event_types import EventType
 from app.core.outbox import emit
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 
 
 class SuppressionKind(StrEnum):
@@ -31,7 +31,7 @@ def address_hash(workspace_id: UUID, email: str) -> bytes:
     return hashlib.sha256(workspace_id.bytes + email.strip().lower().encode()).digest()
 
 
-_FIND = Prepared(
+_FIND = PreparedStatement(
     "select kind, address_hash from suppression where workspace_id = :workspace_id "
     "and address_hash = any(:hashes) order by kind"
 )

@@ -60,12 +60,12 @@ class ScoreQuestions:
         return any(spec_of(type_).has_options for type_ in types_of_metric(self.metric))
 
 
-def reads_rows(request: MetricRequest) -> bool:
+def must_read_rows(request: MetricRequest) -> bool:
     """Tell whether the rollups do not suffice for what is asked."""
     named = {*request.groups, *request.filters}
     has_channel = not named.isdisjoint({"channel", "locale"})
     return (
-        request.needs_rows
+        request.needs_more_than_daily_counts
         or request.latest
         or (bool(request.property_names) and has_channel)
         or not named.isdisjoint(_OF_TICKETS)
@@ -213,7 +213,7 @@ async def count(
     position = next(
         (number for number, name in enumerate(request.groups) if name.startswith(PROPERTY)), None
     )
-    if position is None or reads_rows(request) or request.properties:
+    if position is None or must_read_rows(request) or request.properties:
         return cells
     others = [name for name in request.groups if not name.startswith(PROPERTY)]
     without = replace(request, groups=others)
@@ -243,7 +243,7 @@ async def _count_cells(
     span: Span,
     interval: Interval,
 ) -> Cells:
-    from_rows = reads_rows(request)
+    from_rows = must_read_rows(request)
     query = _CellQuery(request, questions, from_rows=from_rows)
     query.between(span)
     keys = [query.period(interval), *query.groups(), *query.series()]
@@ -339,7 +339,7 @@ async def add_unchosen_options(
             total.setdefault(Series(name, 0, high, option=option, valence=valence), Counts())
 
 
-async def count_excluded(
+async def count_excluded_answers(
     session: AsyncSession, request: MetricRequest, questions: ScoreQuestions
 ) -> dict[str, int]:
     """Count the responses that the same filters find but no figure holds, by reason."""

@@ -53,7 +53,7 @@ async def journey_map(
 ) -> dict[str, Any]:
     """Return the steps with figures by metric: one request by touchpoint for each of `ON_MAP`."""
     cells: dict[str, Cells] = {
-        name: await METRICS[name].counter.count_rows(session, requests[name], None)
+        name: await METRICS[name].counter.count_by_group(session, requests[name], None)
         for name in SCORES_ON_MAP
     }
     times = await _times(session, requests["ttr"])
@@ -103,7 +103,7 @@ def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
         sizes[series.scale] = sizes.get(series.scale, 0) + counts.n
     scale = max(sorted(sizes), key=lambda name: sizes[name])
     reading = CountReading(scale=scale)
-    figure = METRICS[request.metric].counter.figure(request, cell, reading, {})
+    figure = METRICS[request.metric].counter.make_figure(request, cell, reading, {})
     return short_figure(figure)
 
 
@@ -111,9 +111,11 @@ async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, Fig
     """Return the times to resolution by touchpoint, in short."""
     # A map shows the median alone.
     counter = TicketCounter(RESOLUTIONS.measures[:1])
-    found = await counter.count_rows(session, request, None)
+    found = await counter.count_by_group(session, request, None)
     return {
-        key[1]: short_figure(counter.figure(request, counts, counter.read(request, counts), {}))
+        key[1]: short_figure(
+            counter.make_figure(request, counts, counter.choose_reading(request, counts), {})
+        )
         for key, counts in found.items()
     }
 

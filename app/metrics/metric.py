@@ -57,7 +57,7 @@ class MetricCounter(Protocol[C]):
     @property
     def extent(self) -> str: ...
 
-    async def count_rows(
+    async def count_by_group(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
     ) -> dict[CellKey, C]:
         """Return the counts of each period and group; of each group alone without periods."""
@@ -73,17 +73,17 @@ class MetricCounter(Protocol[C]):
         """Return the counts of the request's span, to compare another span with them."""
         ...
 
-    def read(self, request: MetricRequest, total: C) -> CountReading:
+    def choose_reading(self, request: MetricRequest, total: C) -> CountReading:
         """Decide by the total how all parts of the reply are read."""
         ...
 
-    def rows_of(
+    def select_rows(
         self, request: MetricRequest, rows: Mapping[CellKey, C], reading: CountReading
     ) -> Mapping[CellKey, C]:
         """Return the rows that the reply shows."""
         ...
 
-    def figure(
+    def make_figure(
         self,
         request: MetricRequest,
         counts: C | None,
@@ -93,11 +93,11 @@ class MetricCounter(Protocol[C]):
         """Return the figure of the counts; `counts` is None if nothing was counted."""
         ...
 
-    def change(self, before: C, now: C, reading: CountReading) -> Change | None:
+    def compare_counts(self, before: C, now: C, reading: CountReading) -> Change | None:
         """Compare two counts, both of which have a value."""
         ...
 
-    async def excluded(
+    async def count_excluded(
         self, session: AsyncSession, request: MetricRequest
     ) -> dict[str, int] | None:
         """Count what the total leaves out, by reason; None where nothing can be left out."""

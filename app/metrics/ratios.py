@@ -25,11 +25,11 @@ from app.metrics.statistics import Change
 
 @dataclass(frozen=True, slots=True)
 class RatioCounts:
-    """All rows, those that count, and what the figure shows beside them."""
+    """All rows, those that count, and what else the figure shows."""
 
     whole: int = 0
     part: int = 0
-    beside: tuple[Any, ...] = ()
+    extras: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RatioCounter:
     """Counts the rows of `table` (named `x`, joined to its survey `s`) by their time `at`.
 
     `counts` is SQL whose first two columns are all rows and those that count; what follows is
-    shown by `beside`. `whole` and `part` are the names of the two counts in the reply.
+    shown by `show_extras`. `whole_name` and `part_name` name the two counts in the reply.
     """
 
     noun: str
@@ -47,10 +47,10 @@ class RatioCounter:
     condition: str
     named_groups: Mapping[str, str]
     counts: str
-    whole: str
-    part: str
+    whole_name: str
+    part_name: str
     extent: str
-    beside: Callable[[Sequence[Any]], FigureDict] = lambda _: {}
+    show_extras: Callable[[Sequence[Any]], FigureDict] = lambda _: {}
 
     features = ()
 
@@ -69,7 +69,7 @@ class RatioCounter:
         """The same names narrow them."""
         return self.groups
 
-    async def count_rows(
+    async def count_by_group(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
     ) -> dict[CellKey, RatioCounts]:
         """Return the counts of each period and group."""
@@ -97,7 +97,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
 
     async def count_span(self, session: AsyncSession, request: MetricRequest) -> RatioCounts:
         """Return the counts of a span."""
-        found = await self.count_rows(session, request, None)
+        found = await self.count_by_group(session, request, None)
         return next(iter(found.values()), RatioCounts())
 
     def _key(self, query: RequestConditions, name: str) -> str:
@@ -118,17 +118,17 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         query.narrow_to_properties(self.properties)
         return query
 
-    def read(self, request: MetricRequest, total: RatioCounts) -> CountReading:
+    def choose_reading(self, request: MetricRequest, total: RatioCounts) -> CountReading:
         """Ratios have no scales, and are always read from the rows."""
         return CountReading()
 
-    def rows_of(
+    def select_rows(
         self, request: MetricRequest, rows: Mapping[CellKey, RatioCounts], reading: CountReading
     ) -> Mapping[CellKey, RatioCounts]:
         """Show every row."""
         return rows
 
-    def figure(
+    def make_figure(
         self,
         request: MetricRequest,
         counts: RatioCounts | None,
@@ -139,8 +139,8 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         counts = counts or RatioCounts()
         whole, part = counts.whole, counts.part
         if request.hides(whole):
-            hidden = dict.fromkeys(("value", "display", "ci", "margin", self.part))
-            return hidden | {"n": whole, self.whole: whole, "reliability": "hidden"}
+            hidden = dict.fromkeys(("value", "display", "ci", "margin", self.part_name))
+            return hidden | {"n": whole, self.whole_name: whole, "reliability": "hidden"}
         interval = statistics.wilson(part, whole)
         share = 100 * part / whole if whole else None
         return {
@@ -150,23 +150,25 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
             "ci": [100 * interval[0], 100 * interval[1]] if interval else None,
             "margin": 50 * (interval[1] - interval[0]) if interval else None,
             "reliability": reliability(whole),
-            self.whole: whole,
-            self.part: part,
-            **self.beside(counts.beside),
+            self.whole_name: whole,
+            self.part_name: part,
+            **self.show_extras(counts.extras),
         }
 
-    def change(self, before: RatioCounts, now: RatioCounts, reading: CountReading) -> Change | None:
+    def compare_counts(
+        self, before: RatioCounts, now: RatioCounts, reading: CountReading
+    ) -> Change | None:
         """Return the difference of two shares with its test."""
         found = statistics.share_change((before.part, before.whole), (now.part, now.whole))
         ci = (100 * found.ci[0], 100 * found.ci[1]) if found.ci else None
         return Change(100 * found.delta, found.z, found.p_value, ci)
 
-    async def excluded(self, session: AsyncSession, request: MetricRequest) -> None:
+    async def count_excluded(self, session: AsyncSession, request: MetricRequest) -> None:
         """Nothing is left out of a ratio."""
 
 
-def _median_hours(beside: Sequence[Any]) -> FigureDict:
-    found = beside[0] if beside else None
+def _median_hours(extras: Sequence[Any]) -> FigureDict:
+    found = extras[0] if extras else None
     return {"median_hours_to_close": None if found is None else float(found)}
 
 
@@ -188,11 +190,11 @@ FOLLOW_UPS = RatioCounter(
     named_groups=_OF_RESPONSES,
     counts="count(x.id), count(x.follow_up_closed_at), "
     f"percentile_disc(0.5) within group (order by {_HOURS})",
-    whole="opened",
-    part="closed",
+    whole_name="opened",
+    part_name="closed",
     extent="select min(follow_up_opened_at) as first, max(follow_up_opened_at) as last "
     "from response where workspace_id = :id and state = 'counted'",
-    beside=_median_hours,
+    show_extras=_median_hours,
 )
 # An invitation belongs to the period in which it was sent. One that bounced was not delivered.
 DELIVERED_INVITATIONS = RatioCounter(
@@ -203,8 +205,8 @@ DELIVERED_INVITATIONS = RatioCounter(
     condition="not x.test and x.status <> 'bounced'",
     named_groups={**_OF_RESPONSES, "source": "x.source"},
     counts="count(*), count(x.answered_at)",
-    whole="delivered",
-    part="answered",
+    whole_name="delivered",
+    part_name="answered",
     extent="select min(sent_at) as first, max(sent_at) as last from invitation "
     "where workspace_id = :id",
 )

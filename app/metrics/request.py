@@ -63,7 +63,7 @@ class MetricRequest:
         return grouped | set(self.properties)
 
     @property
-    def needs_rows(self) -> bool:
+    def needs_more_than_daily_counts(self) -> bool:
         """Whether counts by day do not suffice: other days, properties, or a recount that runs."""
         names = self.property_names
         return (

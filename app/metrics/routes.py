@@ -11,6 +11,7 @@ from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
+from app.metrics.csv_rows import to_csv, wants_csv
 from app.metrics.journey import ON_MAP, journey_map
 from app.metrics.parameters import MetricQuery, require_segments, resolve
 from app.metrics.queries import metrics_with_questions
@@ -18,8 +19,7 @@ from app.metrics.registry import METRICS, MetricName
 from app.metrics.request import GROUPS, MetricRequest
 from app.metrics.schemas import JourneyMapOut, MetricOut, MetricsOut
 from app.metrics.service import measure
-from app.metrics.snapshot import read_snapshot
-from app.metrics.table import to_csv, wants_csv
+from app.metrics.snapshot import begin_snapshot
 from app.workspaces.admission import Analyst
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
@@ -34,7 +34,7 @@ async def _metric_request(
     query: Annotated[MetricQuery, Query()],
     properties: PropertiesDep,
 ) -> MetricRequest:
-    await read_snapshot(session)
+    await begin_snapshot(session)
     workspace = await get_workspace(session, caller.workspace_id)
     if Scope.READ not in caller.scopes:
         require_segments(workspace, properties)
@@ -81,7 +81,7 @@ async def get_journey_map(
     to: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Any:
     """Return the steps with their figures, the weakest one, and the touchpoints on no step."""
-    await read_snapshot(session)
+    await begin_snapshot(session)
     workspace = await get_workspace(session, caller.workspace_id)
     journey = await interactions.get(session, Journey, caller.workspace_id, key)
     query = MetricQuery(from_=from_, to=to, group_by=["touchpoint"])

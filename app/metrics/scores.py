@@ -14,9 +14,9 @@ from app.metrics.counting import (
     ScoreQuestions,
     add_unchosen_options,
     count,
-    count_excluded,
+    count_excluded_answers,
     count_latest,
-    reads_rows,
+    must_read_rows,
 )
 from app.metrics.counts import Counts, pooled
 from app.metrics.figures import Cell, Figure, FigureComparison, Series, mean_0_100, pool_into
@@ -50,7 +50,7 @@ class ScoreCounter:
         "where workspace_id = :id and state = 'counted'"
     )
 
-    async def count_rows(
+    async def count_by_group(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
     ) -> Cells:
         """Return the histograms of each period and group."""
@@ -88,12 +88,12 @@ class ScoreCounter:
             return await count_latest(session, request, self.questions, [(None, request.span)])
         return await count(session, request, self.questions, request.span, Interval.NONE)
 
-    def read(self, request: MetricRequest, total: Cell) -> CountReading:
+    def choose_reading(self, request: MetricRequest, total: Cell) -> CountReading:
         """Take the scale asked for, else the one with most answers; the others are warned of.
 
         Where questions are not pooled, the question stands in the place of the scale.
         """
-        source = "rows" if reads_rows(request) else "rollups"
+        source = "rows" if must_read_rows(request) else "rollups"
         answers: dict[str, int] = defaultdict(int)
         for series, counts in total.items():
             answers[series.scale] += 0 if series.option else counts.n
@@ -109,7 +109,7 @@ class ScoreCounter:
         warnings = [] if "scale" in request.groups else _warn_of_scales(chosen, answers)
         return CountReading(source, chosen, chosen, warnings)
 
-    def rows_of(
+    def select_rows(
         self, request: MetricRequest, rows: Mapping[CellKey, Cell], reading: CountReading
     ) -> Mapping[CellKey, Cell]:
         """Leave out groups that were asked on another scale only."""
@@ -117,7 +117,7 @@ class ScoreCounter:
             return rows
         return {key: cell for key, cell in rows.items() if _of_scale(cell, reading.scale)}
 
-    def figure(
+    def make_figure(
         self,
         request: MetricRequest,
         counts: Cell | None,
@@ -147,15 +147,15 @@ class ScoreCounter:
             shown |= mean_0_100(_of_scale(cell, request.scale) if request.scale else cell)
         return shown | {"distribution": figure.distribution}
 
-    def change(self, before: Cell, now: Cell, reading: CountReading) -> Change | None:
+    def compare_counts(self, before: Cell, now: Cell, reading: CountReading) -> Change | None:
         """Compare two figures of one scale by their own test."""
         if self.compare is None:
             return None
         return self.compare(_of_scale(before, reading.scale), _of_scale(now, reading.scale))
 
-    async def excluded(self, session: AsyncSession, request: MetricRequest) -> dict[str, int]:
+    async def count_excluded(self, session: AsyncSession, request: MetricRequest) -> dict[str, int]:
         """Count the responses that no figure holds, by reason."""
-        return await count_excluded(session, request, self.questions)
+        return await count_excluded_answers(session, request, self.questions)
 
 
 def _adds_up(request: MetricRequest) -> bool:

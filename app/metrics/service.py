@@ -30,13 +30,13 @@ _NO_CHANGE: MetricReply = {
 async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
     """Return the whole reply of one metric, read in one snapshot."""
     counter = METRICS[request.metric].counter
-    _require_known(request, counter)
+    _require_supported(request, counter)
     periods = _periods(request)
     counts: dict[CellKey, Any] = {}
     if periods is not None or request.groups:
-        counts = await counter.count_rows(session, request, periods)
+        counts = await counter.count_by_group(session, request, periods)
     total = await counter.count_total(session, request, counts)
-    reading = counter.read(request, total)
+    reading = counter.choose_reading(request, total)
     rows, truncated = _rows(request, counter, periods, counts, reading)
     reply: MetricReply = {
         "metric": request.metric,
@@ -62,7 +62,7 @@ async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
     return reply
 
 
-def _require_known(request: MetricRequest, counter: MetricCounter[Any]) -> None:
+def _require_supported(request: MetricRequest, counter: MetricCounter[Any]) -> None:
     """Refuse a group, a filter or a way of counting that the metric does not know."""
     for parameter, asked_names, known in (
         ("group_by", request.groups, counter.groups),
@@ -94,8 +94,8 @@ async def _total(
     total: Any,
     reading: CountReading,
 ) -> FigureDict:
-    figure = counter.figure(request, total, reading, {})
-    excluded = await counter.excluded(session, request.ungrouped())
+    figure = counter.make_figure(request, total, reading, {})
+    excluded = await counter.count_excluded(session, request.ungrouped())
     return figure if excluded is None else figure | {"excluded": excluded}
 
 
@@ -107,7 +107,7 @@ def _rows(
     reading: CountReading,
 ) -> tuple[list[MetricReply], bool]:
     """Return a row for each group, and of each period; say whether some were cut off."""
-    found = dict(counter.rows_of(request, counts, reading))
+    found = dict(counter.select_rows(request, counts, reading))
     by_day = {period.first_day: period for period in periods or ()}
     if not request.groups:
         # Without groups every period has a row, also where nothing was counted.
@@ -121,14 +121,16 @@ def _rows(
         group = dict(zip(request.groups, key[1:], strict=True))
         if group:
             row["group"] = group
-        row |= counter.figure(request, counted, reading, group)
+        row |= counter.make_figure(request, counted, reading, group)
         if period is not None:
             row["complete"] = period.complete
         rows.append(row)
-    return ordered(request, rows)
+    return _order_and_cut(request, rows)
 
 
-def ordered(request: MetricRequest, rows: list[MetricReply]) -> tuple[list[MetricReply], bool]:
+def _order_and_cut(
+    request: MetricRequest, rows: list[MetricReply]
+) -> tuple[list[MetricReply], bool]:
     """Drop small rows, order, and cut; say whether anything was cut."""
     kept = [row for row in rows if row["n"] >= request.min_n]
     name = request.order_by.removeprefix("-")
@@ -159,11 +161,11 @@ async def _comparison(
 ) -> MetricReply:
     span = span_before(request.span, request.compare or "", request.zone)
     before = await counter.count_span(session, replace(request.ungrouped(), span=span))
-    shown_before = counter.figure(request, before, reading, {})
-    shown_now = counter.figure(request, total, reading, {})
+    shown_before = counter.make_figure(request, before, reading, {})
+    shown_now = counter.make_figure(request, total, reading, {})
     change = None
     if shown_before["value"] is not None and shown_now["value"] is not None:
-        change = counter.change(before, total, reading)
+        change = counter.compare_counts(before, total, reading)
     bounds = {"from": format_bound(span.start), "to": format_bound(span.end)}
     return {"previous": bounds | shown_before, "change": _change_reply(change)}
 

@@ -6,6 +6,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-async def read_snapshot(session: AsyncSession) -> None:
+async def begin_snapshot(session: AsyncSession) -> None:
     """Make this transaction see one moment; it must be called before anything is read."""
     await session.connection(execution_options=_SNAPSHOT)

@@ -20,11 +20,11 @@ from app.core.property_filters import PROPERTY, is_scalar_sql
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.conditions import RequestConditions
 from app.metrics.counts import reliability, round_half_away
-from app.metrics.durations import Durations, seconds_of_bucket
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Interval, Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
+from app.metrics.ticket_sketch import Durations, seconds_of_bucket
 
 MAX_EXACT_TICKETS = 10_000
 _NAMES = ("source", "touchpoint", "stage")
@@ -155,7 +155,7 @@ class TicketCounter:
         """The tickets, by the end of the first measure."""
         return CountedRows("ticket", _TIMED[self.measures[0]][0])
 
-    async def count_rows(
+    async def count_by_group(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
     ) -> dict[CellKey, TicketCounts]:
         """Return the counts of each period and group."""
@@ -171,7 +171,7 @@ class TicketCounter:
         A group by a property leaves out the tickets without it, so that they are read again.
         """
         if not rows or any(name.startswith(PROPERTY) for name in request.groups):
-            found = await self.count_rows(session, request.ungrouped(), None)
+            found = await self.count_by_group(session, request.ungrouped(), None)
             return next(iter(found.values()), TicketCounts())
         total = TicketCounts(next(iter(rows.values())).source)
         for counts in rows.values():
@@ -184,17 +184,17 @@ class TicketCounter:
         found = await _read(session, request, Interval.NONE, self.measures[:1])
         return next(iter(found.values()), TicketCounts())
 
-    def read(self, request: MetricRequest, total: TicketCounts) -> CountReading:
+    def choose_reading(self, request: MetricRequest, total: TicketCounts) -> CountReading:
         """Times have no scales; the total says where it was read."""
         return CountReading(total.source)
 
-    def rows_of(
+    def select_rows(
         self, request: MetricRequest, rows: Mapping[CellKey, TicketCounts], reading: CountReading
     ) -> Mapping[CellKey, TicketCounts]:
         """Show every row."""
         return rows
 
-    def figure(
+    def make_figure(
         self,
         request: MetricRequest,
         counts: TicketCounts | None,
@@ -212,7 +212,7 @@ class TicketCounter:
         timed = {name: _times(counts.times[name]) for name in self.measures if name in _TIMED}
         return figure | timed | {name: counts.counts[name] for name in _COUNTED}
 
-    def change(
+    def compare_counts(
         self, before: TicketCounts, now: TicketCounts, reading: CountReading
     ) -> Change | None:
         """Return the difference of the medians; two medians have no test here."""
@@ -221,7 +221,7 @@ class TicketCounter:
             return None
         return Change(medians[1] - medians[0], None, None, None)
 
-    async def excluded(self, session: AsyncSession, request: MetricRequest) -> None:
+    async def count_excluded(self, session: AsyncSession, request: MetricRequest) -> None:
         """Return None: tickets with impossible times are counted as `invalid` beside the figure."""
 
 
@@ -235,7 +235,9 @@ async def _is_small(session: AsyncSession, request: MetricRequest, measures: Seq
     Without filters they are counted in their index, until there are too many.
     """
     is_whole = not request.filters and not request.property_names
-    query = _TicketQuery(request, measures[:1], from_rows=request.needs_rows or is_whole)
+    query = _TicketQuery(
+        request, measures[:1], from_rows=request.needs_more_than_daily_counts or is_whole
+    )
     n = "count(*)" if query.from_rows else "coalesce(sum(x.n), 0)"
     source, limit = query.source(), ""
     if is_whole:
@@ -251,7 +253,7 @@ async def _read(
 ) -> dict[CellKey, TicketCounts]:
     """Return the counts by period and groups; one count without groups and without tickets."""
     exact = await _is_small(session, request, measures)
-    query = _TicketQuery(request, measures, from_rows=exact or request.needs_rows)
+    query = _TicketQuery(request, measures, from_rows=exact or request.needs_more_than_daily_counts)
     keys = [query.period(interval), *query.groups()]
     value = "x.bucket"
     if query.from_rows:

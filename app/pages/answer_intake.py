@@ -37,7 +37,7 @@ _ANY_STATE: frozenset[ResponseState | None] = frozenset({None, *get_args(Respons
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredPage:
+class PendingResponse:
     """A page on which one visitor answers one survey; its answers are given apart."""
 
     survey: CompiledSurvey
@@ -54,7 +54,7 @@ class AnsweredPage:
 
 async def save(
     ingest: Ingest,
-    page: AnsweredPage,
+    page: PendingResponse,
     given: Mapping[str, Any],
     *,
     held: HoldState | None,
@@ -126,7 +126,7 @@ def _state(state: str | None) -> str:
     return "counted" if state is None or state in COUNTED else state
 
 
-def invited_page(invitation: Invitation, survey: CompiledSurvey) -> AnsweredPage:
+def invited_page(invitation: Invitation, survey: CompiledSurvey) -> PendingResponse:
     """Return the page of an invitation: its response bears the invitation's id."""
     context = invitation.context
     reference = context.get("interaction")
@@ -145,7 +145,7 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> AnsweredPage
     )
     # There is no key here, but the properties of an invitation are our own and are trusted.
     caller = respondent(invitation.workspace_id, invitation.id, scope=Scope.WRITE)
-    return AnsweredPage(
+    return PendingResponse(
         survey,
         body,
         SubmissionOrigin(caller=caller, now=utc_now()),

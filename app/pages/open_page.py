@@ -24,7 +24,7 @@ from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
-from app.pages.answer_intake import AnsweredPage, respondent, save
+from app.pages.answer_intake import PendingResponse, respondent, save
 from app.pages.brand import page_style_of
 from app.pages.rendering import ShowPage, languages_of
 from app.pages.survey_page import (
@@ -67,7 +67,7 @@ class PublicVisit:
 
     ingest: Ingest
     view: SurveyView
-    page: AnsweredPage
+    page: PendingResponse
     stored: StoredAnswers
     links: PageLinks
     resumed: str
@@ -189,7 +189,7 @@ async def _page(
     *,
     locale: str,
     own: UUID | None,
-) -> tuple[AnsweredPage, bool]:
+) -> tuple[PendingResponse, bool]:
     """Return the page of one visitor: of the response that the address names, or of a new one.
 
     Where the survey takes one answer per order, the order names the response; the flag says so.
@@ -219,7 +219,7 @@ async def _page(
         named = submission_of(body, survey, origin, checked=CheckedAnswers(), customer_id=None)
         own = named.row.id
     body.id = own or uuid7()
-    return AnsweredPage(survey, body, origin), by_order
+    return PendingResponse(survey, body, origin), by_order
 
 
 @routes.get("/s/{public_id}")

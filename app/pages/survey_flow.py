@@ -17,7 +17,7 @@ from app.pages.survey_page import (
     PageLinks,
     PostedForm,
     SurveyView,
-    missing_answers,
+    answer_problems,
     questions_for,
     show_again,
     show_form,
@@ -103,7 +103,7 @@ async def take(box: SealedBox, visit: SurveyVisit, posted: PostedForm) -> Respon
         asked = [definition.main_question.key] if definition.main_question else []
     given = answers_of(definition, posted.fields, asked)
     answers = visit.stored.answers | given
-    missing = missing_answers(visit.view, answers, posted.asked)
+    missing = answer_problems(visit.view, answers, posted.asked)
     nothing = not given and not visit.may_send_nothing(posted)
     if not posted.is_first_gesture and (missing or nothing):
         return _show_problems(box, visit, answers, posted, missing)
@@ -111,7 +111,7 @@ async def take(box: SealedBox, visit: SurveyVisit, posted: PostedForm) -> Respon
         stored = await visit.store(given, posted)
     except InvalidInput as error:
         unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
-        problems = missing_answers(visit.view, answers, posted.asked, unfit)
+        problems = answer_problems(visit.view, answers, posted.asked, unfit)
         return _show_problems(box, visit, answers, posted, problems)
     if posted.is_first_gesture:
         return Response(status_code=204)

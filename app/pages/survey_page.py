@@ -261,7 +261,7 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
     return PostedForm(fields, signals, asked)
 
 
-def missing_answers(
+def answer_problems(
     view: SurveyView, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return which asked questions are required and empty, or do not fit, and the word for it."""

@@ -177,7 +177,7 @@ async def get_widget_survey(
         reply.headers.update(headers | {"Cache-Control": "no-store"})
         if error.status != 403:
             # Every page may read the reason of an error.
-            reply.headers.update(widget.readable_by(request))
+            reply.headers.update(widget.cors_headers(request))
         return reply
 
 

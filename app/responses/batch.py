@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core import idempotency
-from app.core.batch_lines import LinesReport, batch_route, read_flag, read_lines, reply_once
+from app.core.batch_lines import LinesReport, batch_route, read_boolean, read_lines, reply_once
 from app.core.clock import utc_now
 from app.responses.batch_writing import write_lines
 from app.responses.ingest import Ingest
@@ -19,7 +19,7 @@ PATH = "/v1/responses/batch"
 async def _take(request: Request) -> Response:
     """Take many answers; reply when all valid ones are on disk."""
     caller = await admit(request, Scope.WRITE)
-    events = read_flag(request, "events", default=True)
+    events = read_boolean(request, "events", default=True)
     body, lines = await read_lines(request)
     origin = SubmissionOrigin(
         caller, now=utc_now(), idempotency_key=idempotency.requested_key(request)

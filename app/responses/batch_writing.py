@@ -88,7 +88,7 @@ async def _customers(
         else None
         for body in bodies
     ]
-    customers = await ingest.customer_resolver.customers(
+    customers = await ingest.customers.resolve(
         origin.caller.workspace_id, (reference for reference in references if reference is not None)
     )
     return [customers[reference] if reference is not None else None for reference in references]

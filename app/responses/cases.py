@@ -24,7 +24,7 @@ from app.core.schema import Json
 from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.responses.body import ResponseIn
 from app.responses.changes import JOIN_CASES
-from app.responses.statements import declared_segments
+from app.responses.statements import declared_segments_sql
 
 JOIN_JOB = "responses.join_case"
 _MAX_JOINED = 500
@@ -50,7 +50,7 @@ class Case:
 # same ticket or order, it matches only if the answer names its source.
 _FIND = text(f"""
 select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
-  i.order_ref, {declared_segments("i.properties", "w")} as segments
+  i.order_ref, {declared_segments_sql("i.properties", "w")} as segments
 from json_to_recordset(cast(:asked as json))
   n(number int, source text, interaction_id uuid, ticket text, order_ref text)
 cross join lateral (

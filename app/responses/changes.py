@@ -18,7 +18,7 @@ from app.responses.statements import (
     GATE,
     LOCK_OLD,
     UPDATED,
-    declared_segments,
+    declared_segments_sql,
     events_sql,
     moved_rows_sql,
     rollups_sql,
@@ -69,7 +69,7 @@ select array(select id from old) as found, array(select id from updated) as chan
 JOIN_CASES = f"""
 with {GATE},
 given as materialized (
-  select n.*, {declared_segments("n.properties", "gate")} as segments
+  select n.*, {declared_segments_sql("n.properties", "gate")} as segments
   from json_to_recordset($4::json)
     n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb), gate
 ),

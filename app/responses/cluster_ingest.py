@@ -13,8 +13,8 @@ the same connection: if the writer dies, it is released when the call has ended.
 `event_consumer` reads no event at or above a number that is held.
 """
 
+from app.core.config_lock import config_lock_sql
 from app.core.event_consumer import EVENT_NUMBER_LOCKS, NUMBER_MASK
-from app.core.settings_lock import settings_lock_of
 from app.responses.statements import (
     CREATED,
     EVENT_DATA,
@@ -55,7 +55,7 @@ declare
   answer record;
   fresh uuid[] := '{{}}';
 begin
-  perform pg_advisory_xact_lock_shared({settings_lock_of("p_workspace")});
+  perform pg_advisory_xact_lock_shared({config_lock_sql("p_workspace")});
   select config, configs into held from workspace_config
     where workspace_id = p_workspace for key share;
   for answer in

@@ -51,7 +51,7 @@ class GroupCommit:
     ) -> list[WriteResult | AfterwordError]:
         """Write at most 500 answers as a batch of their own; bad ones get their error."""
         async with self._slots:
-            return await self._write_held(workspace_id, submissions, events=events)
+            return await self._write_in_slot(workspace_id, submissions, events=events)
 
     async def close(self) -> None:
         """Write what waits, then close the connections."""
@@ -63,9 +63,9 @@ class GroupCommit:
     async def _write_with_events(
         self, workspace_id: UUID, submissions: list[Submission]
     ) -> list[WriteResult | AfterwordError]:
-        return await self._write_held(workspace_id, submissions, events=True)
+        return await self._write_in_slot(workspace_id, submissions, events=True)
 
-    async def _write_held(
+    async def _write_in_slot(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
     ) -> list[WriteResult | AfterwordError]:
         """Write a batch; each bad answer gets its error."""

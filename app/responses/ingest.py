@@ -8,6 +8,7 @@ from uuid import UUID
 from app.core.database import Database
 from app.core.errors import AfterwordError
 from app.interactions.customer_resolver import CustomerResolver
+from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.responses.claims import supersede_claims
 from app.responses.group_commit import GroupCommit
 from app.responses.replies import refuse
@@ -21,12 +22,13 @@ class Ingest:
 
     database: Database
     catalogue: Catalogue
-    customer_resolver: CustomerResolver
+    customers: CustomerResolver
+    touchpoints: TouchpointRegistry
     group: GroupCommit
 
     async def take(self, workspace_id: UUID, submission: Submission) -> WriteResult:
         """Write one answer and return when it is on disk; raise Conflict if it is refused."""
-        await self._declare_touchpoints(workspace_id, [submission])
+        await self._register_touchpoints(workspace_id, [submission])
         written = await self.group.submit(workspace_id, submission)
         refuse(written.outcome)
         await supersede_claims(self.database, self.group.slot, workspace_id, [submission])
@@ -36,15 +38,15 @@ class Ingest:
         self, workspace_id: UUID, submissions: Sequence[Submission], *, events: bool
     ) -> list[WriteResult | AfterwordError]:
         """Write at most 500 answers as one batch; one that is refused gets its error."""
-        await self._declare_touchpoints(workspace_id, submissions)
+        await self._register_touchpoints(workspace_id, submissions)
         results = await self.group.write(workspace_id, list(submissions), events=events)
         await supersede_claims(self.database, self.group.slot, workspace_id, submissions)
         return [_checked(result) for result in results]
 
-    async def _declare_touchpoints(
+    async def _register_touchpoints(
         self, workspace_id: UUID, submissions: Sequence[Submission]
     ) -> None:
-        await self.customer_resolver.touchpoints(
+        await self.touchpoints.register(
             workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
         )
 

@@ -20,12 +20,12 @@ from app.core.errors import AfterwordError, InvalidInput, named_in
 from app.core.http import (
     json_reply,
     problem_reply,
-    read_text,
+    read_plain_body,
     reply_headers,
     require_content_type,
 )
 from app.core.telemetry import REFUSED
-from app.interactions.customer_resolver import CustomerResolver
+from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.invitations.votes import HoldState
 from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.cases import Case, find_cases, names_a_case
@@ -67,7 +67,7 @@ async def take_body(request: Request) -> tuple[Caller, bytes, ResponseIn]:
     refuse_query(request)
     caller = await admit(request, KeyScope.WRITE, KeyScope.COLLECT)
     require_content_type(request, "application/json")
-    raw = await read_text(request)
+    raw = await read_plain_body(request)
     body = decode_response(raw)
     if not caller.trusted:
         refuse_untrusted(body)
@@ -88,13 +88,13 @@ async def store(
         published = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, published, body.survey)
     if not caller.trusted:
-        await _fall_back(ingest.customer_resolver, survey, body)
+        await _fall_back(ingest.touchpoints, survey, body)
     checked = survey.check(body.answers, complete=body.complete)
     key = idempotency.requested_key(request)
     body_hash = hashlib.sha256(raw).digest() if key is not None else b""
     is_repeat = False
     if key is not None and identifies_itself(body, survey):
-        is_repeat = await _seen_before(request, caller, key, body_hash)
+        is_repeat = await _remember_key(request, caller, key, body_hash)
     case = await _find_case(request, caller, body) if names_a_case(body) else None
     origin = SubmissionOrigin(
         caller=caller,
@@ -126,7 +126,7 @@ async def _find_case(request: Request, caller: Caller, body: ResponseIn) -> Case
     return (await find_cases(database, caller.workspace_id, [body])).get(0)
 
 
-async def _seen_before(request: Request, caller: Caller, key: str, body_hash: bytes) -> bool:
+async def _remember_key(request: Request, caller: Caller, key: str, body_hash: bytes) -> bool:
     """Remember an idempotency key that comes with an id; Conflict if it came with another body.
 
     The id alone makes the answer count once; the idempotency key only detects another body. Those
@@ -135,7 +135,7 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
     route = f"POST {PATH}" if caller.trusted else f"POST {PATH} {caller.key_id}"
     database: Database = request.app.state.database
     async with database.transaction() as session:
-        return await idempotency.seen_before(
+        return await idempotency.remember_key(
             session,
             workspace_id=caller.workspace_id,
             route=route,
@@ -145,12 +145,10 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
 
 
 async def _fall_back(
-    customer_resolver: CustomerResolver, survey: CompiledSurvey, body: ResponseIn
+    touchpoints: TouchpointRegistry, survey: CompiledSurvey, body: ResponseIn
 ) -> None:
     """Drop an undeclared touchpoint or language of a public caller; the survey's own applies."""
-    if body.touchpoint and not await customer_resolver.is_declared(
-        survey.workspace_id, body.touchpoint
-    ):
+    if body.touchpoint and not await touchpoints.is_declared(survey.workspace_id, body.touchpoint):
         body.touchpoint = None
     if body.locale and body.locale not in survey.locales:
         body.locale = None
@@ -168,7 +166,7 @@ async def _resolve_customer(request: Request, caller: Caller, body: ResponseIn) 
     else:
         return None
     ingest: Ingest = request.app.state.ingest
-    return (await ingest.customer_resolver.customers(caller.workspace_id, [person]))[person]
+    return (await ingest.customers.resolve(caller.workspace_id, [person]))[person]
 
 
 def _is_proven(request: Request, caller: Caller, named: CustomerIn) -> bool:

@@ -16,7 +16,7 @@ from app.core.database import run_sql
 from app.core.property_filters import property_among_sql
 from app.core.schema import Json
 from app.interactions.customers import require_customer
-from app.interactions.filter_values import is_customer
+from app.interactions.filter_values import is_customer_sql
 from app.responses.filter_values import require_known
 from app.responses.models import Response
 from app.responses.schemas import ResponseFilter
@@ -44,7 +44,7 @@ _CONDITIONS = {
     "touchpoint": "r.touchpoint = :touchpoint",
     "channel": "r.channel = :channel",
     "locale": "r.locale = :locale",
-    "customer": is_customer("r.customer_id", workspace=":workspace_id", name=":customer"),
+    "customer": is_customer_sql("r.customer_id", workspace=":workspace_id", name=":customer"),
     "order": "r.order_ref = :order",
     "ticket": "r.ticket_ref = :ticket",
     "band": "r.band = :band",
@@ -258,7 +258,9 @@ async def segments_with(session: AsyncSession, workspace_id: UUID, value: str) -
     return [row.segment for row in rows]
 
 
-async def last_answers(session: AsyncSession, workspace_id: UUID) -> dict[str, dt.datetime]:
+async def last_answer_by_survey(
+    session: AsyncSession, workspace_id: UUID
+) -> dict[str, dt.datetime]:
     """Return when each survey was last answered, by its key."""
     rows = await run_sql(
         session,
@@ -271,7 +273,7 @@ async def last_answers(session: AsyncSession, workspace_id: UUID) -> dict[str, d
     return {row.key: row.last for row in rows if row.last is not None}
 
 
-async def last_answered(
+async def last_answer_by_customer(
     session: AsyncSession, workspace_id: UUID, customers: Sequence[UUID]
 ) -> dict[UUID, dt.datetime]:
     """Return when customers last answered."""

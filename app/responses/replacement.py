@@ -13,7 +13,7 @@ from app.core.database import run_sql
 from app.core.schema import Json
 
 
-async def find_whole(
+async def find_documents(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, dict[str, Any]]:
     """Return responses by id, each as one document with all of its columns."""

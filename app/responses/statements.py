@@ -16,8 +16,8 @@ rollups never differ from the rows:
   a deletion locks it exclusively.
 """
 
+from app.core.config_lock import config_lock_sql
 from app.core.event_types import EventType
-from app.core.settings_lock import settings_lock_of
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
@@ -46,7 +46,7 @@ _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 # Writers queue at the shared lock behind a change of settings that waits.
 GATE = f"""gate as materialized (select config, configs from workspace_config
   where workspace_id = $1
-  and (select pg_advisory_xact_lock_shared({settings_lock_of("$1")}) is not null)
+  and (select pg_advisory_xact_lock_shared({config_lock_sql("$1")}) is not null)
   for key share),
 stamp as materialized (select pg_current_xact_id() as xid)"""
 
@@ -62,7 +62,7 @@ _MOVED = (
 )
 
 
-def declared_segments(properties: str, workspace: str) -> str:
+def declared_segments_sql(properties: str, workspace: str) -> str:
     """Return the SQL of the properties by which figures are grouped."""
     return f"""coalesce((
       select jsonb_object_agg(p.key, p.value) from jsonb_each({properties}) p

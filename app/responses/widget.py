@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import AfterwordError, named_in
-from app.core.http import problem_reply, read_text, reply_headers, require_content_type
+from app.core.http import problem_reply, read_plain_body, reply_headers, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState
 from app.responses.body import (
@@ -91,10 +91,10 @@ _OWN = {"key", "t", "trap"}
 async def take(request: Request) -> Response:
     """Take one answer and reply when it is on disk, so that an allowed page may read the reply."""
     # Before the key is checked, every page may read the reply, which can only be an error.
-    headers = readable_by(request)
+    headers = cors_headers(request)
     try:
         require_content_type(request, "text/plain", "application/json")
-        raw = await read_text(request)
+        raw = await read_plain_body(request)
         sent = decode(_decoder, raw, fields=_FIELDS)
         refuse_nul(sent)
         caller = await admit(request, Scope.COLLECT, key=sent.key)
@@ -120,7 +120,7 @@ async def take(request: Request) -> Response:
     return reply
 
 
-def readable_by(request: Request) -> dict[str, str]:
+def cors_headers(request: Request) -> dict[str, str]:
     """Return what lets the page that asks read the reply."""
     origin = request.headers.get("origin")
     return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}

@@ -11,10 +11,10 @@ from app.core.database import Database, run_sql
 from app.core.errors import NotFound
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
-from app.surveys.compiled import CompiledSurvey, Derivation
+from app.surveys.compiled import CompiledSurvey, IdDerivation
 from app.surveys.schemas import Definition, SurveyStatus
 
-CHANNEL = "afterword_surveys"
+SURVEY_NOTICES = "afterword_surveys"
 _REMEMBERED = 10_000
 
 _FIND = text("""
@@ -51,7 +51,7 @@ async def find_published(
         status=SurveyStatus(row.status),
         version=row.version,
         definition=Definition.model_validate(row.definition),
-        derivation=Derivation(row.derivation_key, row.derived_since),
+        derivation=IdDerivation(row.derivation_key, row.derived_since),
     )
 
 

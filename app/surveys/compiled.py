@@ -121,10 +121,11 @@ def _check_for(question: Question) -> Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Derivation:
-    """How the workspace's responses get derived ids: under `key`, before `since` without one.
+class IdDerivation:
+    """How ids of responses are derived: with `key`, which is never changed.
 
-    The key is never changed, so it may be remembered for as long as the survey is.
+    Ids made before `since` were derived without the key and could be guessed; None if there are
+    none.
     """
 
     key: bytes
@@ -144,7 +145,7 @@ class CompiledSurvey:
         status: SurveyStatus,
         version: int,
         definition: Definition,
-        derivation: Derivation,
+        derivation: IdDerivation,
     ) -> None:
         """Prepare a check for each question."""
         self.workspace_id = workspace_id

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import is_cluster, run_sql
 from app.core.errors import Conflict
 from app.core.notices import notify
-from app.surveys.catalogue import CHANNEL
+from app.surveys.catalogue import SURVEY_NOTICES
 from app.surveys.service import find
 from app.workspaces.service import lock_config
 
@@ -45,4 +45,4 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
         await session.flush()
     except IntegrityError:
         raise Conflict(_HAS_RESPONSES) from None
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, SURVEY_NOTICES, str(workspace_id))

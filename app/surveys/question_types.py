@@ -37,7 +37,9 @@ class QuestionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoreAnswers:
-    """A whole number from `low` to the question's `points` (one of `allowed`, see `default`).
+    """A whole number from `low` to the question's `points`.
+
+    `allowed` are the points that a question may choose; `default` applies if it chooses none.
 
     `low_end` and `high_end` name the words that stand at the ends of the scale, where it has any.
     """

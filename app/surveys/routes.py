@@ -23,7 +23,7 @@ from app.workspaces.admission import Reader, SurveyLister, SurveyReader, Writer
 
 routes = router("Surveys")
 
-SurveyReference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
+SurveyParam = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
 
 
 def _catalogue(request: Request) -> Catalogue:
@@ -69,17 +69,13 @@ async def list_surveys(
 
 
 @routes.get("/v1/surveys/{survey}", summary="Read a survey")
-async def get_survey(
-    session: SessionDep, caller: SurveyReader, survey: SurveyReference
-) -> SurveyOut:
+async def get_survey(session: SessionDep, caller: SurveyReader, survey: SurveyParam) -> SurveyOut:
     """Return a survey with its latest content; a publishable key sees only what is published."""
     return _survey_out(*await service.read(session, caller, survey))
 
 
 @routes.get("/v1/surveys/{survey}/versions", summary="List a survey's versions")
-async def list_versions(
-    session: SessionDep, caller: Reader, survey: SurveyReference
-) -> SurveyVersions:
+async def list_versions(session: SessionDep, caller: Reader, survey: SurveyParam) -> SurveyVersions:
     """Return all versions of a survey, and which questions each added, removed or changed."""
     found = await service.find(session, caller.workspace_id, survey)
     return SurveyVersions(data=await service.versions_of(session, found))
@@ -87,7 +83,7 @@ async def list_versions(
 
 @routes.patch("/v1/surveys/{survey}", summary="Change a survey's draft")
 async def update_survey(
-    session: SessionDep, caller: Writer, survey: SurveyReference, body: SurveyPatch
+    session: SessionDep, caller: Writer, survey: SurveyParam, body: SurveyPatch
 ) -> SurveyOut:
     """Change the draft; questions are replaced whole. What is published stays until you publish."""
     return _survey_out(*await service.change(session, caller.workspace_id, survey, body))
@@ -95,7 +91,7 @@ async def update_survey(
 
 @routes.post("/v1/surveys/{survey}/publish", summary="Publish a survey")
 async def publish_survey(
-    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
+    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyParam
 ) -> SurveyOut:
     """Make the latest version the one that is answered; a closed survey opens again."""
     transaction.after_commit.append(catalogue.forget)
@@ -104,7 +100,7 @@ async def publish_survey(
 
 @routes.post("/v1/surveys/{survey}/duplicate", status_code=201, summary="Duplicate a survey")
 async def duplicate_survey(
-    session: SessionDep, caller: Writer, survey: SurveyReference, body: DuplicateIn
+    session: SessionDep, caller: Writer, survey: SurveyParam, body: DuplicateIn
 ) -> SurveyOut:
     """Make a draft with the same questions and texts, under another key."""
     return _survey_out(*await service.duplicate(session, caller.workspace_id, survey, body))
@@ -112,7 +108,7 @@ async def duplicate_survey(
 
 @routes.post("/v1/surveys/{survey}/close", summary="Close a survey")
 async def close_survey(
-    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
+    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyParam
 ) -> SurveyOut:
     """Take no new responses; those that exist may still grow."""
     transaction.after_commit.append(catalogue.forget)
@@ -121,7 +117,7 @@ async def close_survey(
 
 @routes.delete("/v1/surveys/{survey}", status_code=204, summary="Delete a survey")
 async def delete_survey(
-    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
+    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyParam
 ) -> None:
     """Delete a survey that nobody has answered; close one that has responses."""
     transaction.after_commit.append(catalogue.forget)

@@ -19,7 +19,7 @@ from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
 from app.core.lookup import find_by_reference
 from app.core.notices import notify
-from app.surveys.catalogue import CHANNEL
+from app.surveys.catalogue import SURVEY_NOTICES
 from app.surveys.models import Survey, SurveyLink, SurveyVersion
 from app.surveys.question_entries import entry_of, published_entries, write_entries
 from app.surveys.reply_schemas import SurveyVersionOut
@@ -91,7 +91,7 @@ async def names_with_status(
     return sorted(rows, key=lambda row: row[2] != SurveyStatus.LIVE)
 
 
-async def only_live(session: AsyncSession, workspace_id: UUID, metric: str) -> str | None:
+async def find_only_live_key(session: AsyncSession, workspace_id: UUID, metric: str) -> str | None:
     """Return the key of the only live survey for a metric; None where there is none, or more."""
     query = (
         select(Survey.key)
@@ -261,7 +261,7 @@ async def publish(
     survey.published_version, survey.status = survey.latest_version, SurveyStatus.LIVE
     survey.updated_at = now
     session.add(survey)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, SURVEY_NOTICES, str(workspace_id))
     return survey, definition
 
 
@@ -275,7 +275,7 @@ async def close(
         raise Conflict(detail)
     survey.status, survey.updated_at = SurveyStatus.CLOSED, utc_now()
     session.add(survey)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, SURVEY_NOTICES, str(workspace_id))
     return survey, await definition_of(session, survey, survey.latest_version)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
@@ -22,23 +22,23 @@ from app.triggers.decision_context import (
     find_case_events,
     same_shop,
 )
-from app.triggers.workspace_rules import WorkspaceRules
+from app.triggers.workspace_triggers import WorkspaceTriggers
 
 
 def refusal_by_later_events(
-    context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
+    context: DecisionContext, trigger: CompiledTrigger, interaction: RecordedInteraction
 ) -> Refusal | None:
     """Return a refusal if a later event of the ticket or order cancels the invitation."""
-    if interaction.ticket_open and rule.trigger.on_type in RESOLVING_TYPES:
+    if interaction.ticket_open and trigger.row.on_type in RESOLVING_TYPES:
         return Refusal(RefusalReason.CANCELLED, "the ticket is open again")
     case = case_of(interaction)
-    story = context.case_events.get(case, []) if case else []
-    for event in story:
+    history = context.case_events.get(case, []) if case else []
+    for event in history:
         later = event.at >= interaction.occurred_at and event.id != interaction.id
         asked_order = AskedOrder(
             interaction.amount, interaction.currency, interaction.properties.get("session")
         )
-        if later and cancels(rule, event, story, asked_order):
+        if later and cancels(trigger, event, history, asked_order):
             return Refusal(RefusalReason.CANCELLED, event.type)
     return None
 
@@ -52,9 +52,9 @@ class AskedOrder(NamedTuple):
 
 
 def cancels(
-    rule: CompiledTrigger,
+    trigger: CompiledTrigger,
     event: CaseEvent,
-    story: Sequence[CaseEvent],
+    history: Sequence[CaseEvent],
     asked: AskedOrder,
 ) -> bool:
     """Tell whether an event of the case calls the question off; a partial refund never does.
@@ -64,24 +64,24 @@ def cancels(
     """
     if event.type in GONE:
         return True
-    if event.type not in rule.cancel_types:
+    if event.type not in trigger.cancel_types:
         return False
     if event.type != REFUNDED:
         return not (event.session and asked.session and event.session != asked.session)
-    return event.refund == "full" or (event.refund is None and _is_whole(event, story, asked))
+    return event.refund == "full" or (event.refund is None and _is_whole(event, history, asked))
 
 
-def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -> bool:
+def _is_whole(event: CaseEvent, history: Sequence[CaseEvent], asked: AskedOrder) -> bool:
     """Tell whether everything was paid back by now; without amounts, a refund is full."""
     if event.amount is None or asked.amount is None:
         return True
     if asked.currency != event.currency:
         return False
-    back = sum((e.amount for e in story if e.type == REFUNDED and e.amount), Decimal())
+    back = sum((e.amount for e in history if e.type == REFUNDED and e.amount), Decimal())
     return back >= asked.amount
 
 
-_SCHEDULED = Prepared("""
+_SCHEDULED = PreparedStatement("""
 select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, a.amount, a.currency,
   a.order_source, a.properties ->> 'session' as session
 from invitation i left join interaction a
@@ -92,7 +92,7 @@ where i.workspace_id = :workspace_id and i.status = 'scheduled'
 
 
 async def cancel_by_interactions(
-    session: AsyncSession, known: WorkspaceRules, recorded: Sequence[RecordedInteraction]
+    session: AsyncSession, known: WorkspaceTriggers, recorded: Sequence[RecordedInteraction]
 ) -> None:
     """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
 
@@ -118,22 +118,26 @@ async def cancel_by_interactions(
         (row, interaction)
         for row in rows
         for interaction in interactions
-        if _may_cancel(known.rules.get(row["trigger_id"]), interaction, row)
+        if _may_cancel(known.triggers.get(row["trigger_id"]), interaction, row)
     ]
     if not pairs:
         return
-    rules = [known.rules[row["trigger_id"]] for row, _ in pairs if row["trigger_id"] in known.rules]
-    stories = await find_case_events(session, workspace_id, [i for _, i in pairs], rules)
+    triggers = [
+        known.triggers[row["trigger_id"]] for row, _ in pairs if row["trigger_id"] in known.triggers
+    ]
+    histories = await find_case_events(session, workspace_id, [i for _, i in pairs], triggers)
     for row, interaction in pairs:
-        if _is_cancelled(known.rules.get(row["trigger_id"]), interaction, row, stories):
+        if _is_cancelled(known.triggers.get(row["trigger_id"]), interaction, row, histories):
             await _cancel(session, workspace_id, row["id"], because_of=interaction)
 
 
 def _may_cancel(
-    rule: CompiledTrigger | None, interaction: RecordedInteraction, row: Mapping[str, Any]
+    trigger: CompiledTrigger | None, interaction: RecordedInteraction, row: Mapping[str, Any]
 ) -> bool:
     """Tell whether an interaction of this type, case and time may cancel an invitation."""
-    is_cancelling = interaction.type in GONE or (rule and interaction.type in rule.cancel_types)
+    is_cancelling = interaction.type in GONE or (
+        trigger and interaction.type in trigger.cancel_types
+    )
     is_later = row["occurred_at"] is None or interaction.occurred_at >= row["occurred_at"]
     return bool(is_cancelling and is_later and _concerns(interaction, row))
 
@@ -149,12 +153,12 @@ def _concerns(interaction: RecordedInteraction, row: Mapping[str, Any]) -> bool:
 
 
 def _is_cancelled(
-    rule: CompiledTrigger | None,
+    trigger: CompiledTrigger | None,
     interaction: RecordedInteraction,
     row: Mapping[str, Any],
-    stories: Mapping[CaseKey, Sequence[CaseEvent]],
+    histories: Mapping[CaseKey, Sequence[CaseEvent]],
 ) -> bool:
-    if rule is None:
+    if trigger is None:
         return interaction.type in GONE
     event = CaseEvent(
         at=interaction.occurred_at, type=interaction.type, id=interaction.id,
@@ -162,9 +166,9 @@ def _is_cancelled(
         currency=interaction.currency, session=interaction.properties.get("session"),
     )  # fmt: skip
     case = case_of(interaction)
-    story = stories.get(case, ()) if case else ()
+    history = histories.get(case, ()) if case else ()
     asked = AskedOrder(row["amount"], row["currency"], row["session"])
-    return cancels(rule, event, story or [event], asked)
+    return cancels(trigger, event, history or [event], asked)
 
 
 async def _cancel(
@@ -176,7 +180,7 @@ async def _cancel(
 ) -> None:
     invitation = await invitations.get(session, workspace_id, invitation_id, lock=True)
     if invitation.status == "scheduled":
-        invitations.end(
+        invitations.set_status(
             invitation, "cancelled", reason=str(RefusalReason.CANCELLED), detail=because_of.type
         )
         session.add(invitation)

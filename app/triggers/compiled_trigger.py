@@ -24,26 +24,26 @@ _ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
 class CompiledTrigger:
     """A trigger with its rules read and their defaults filled in."""
 
-    trigger: Trigger
+    row: Trigger
 
     @cached_property
     def id(self) -> UUID:
         """The trigger's id."""
-        return self.trigger.id
+        return self.row.id
 
     @cached_property
     def once_per(self) -> str:
         """What it may ask about only once."""
         if self.rules.once_per is not None:
             return self.rules.once_per
-        if self.trigger.on_type.startswith("order."):
+        if self.row.on_type.startswith("order."):
             return "order"
-        return "resolution" if self.trigger.on_type in RESOLVING_TYPES else "interaction"
+        return "resolution" if self.row.on_type in RESOLVING_TYPES else "interaction"
 
     @cached_property
     def rules(self) -> TriggerRules:
         """The rules with their defaults."""
-        return TriggerRules.model_validate(self.trigger.rules)
+        return TriggerRules.model_validate(self.row.rules)
 
     @cached_property
     def where(self) -> list[Condition]:
@@ -66,14 +66,14 @@ class CompiledTrigger:
         stated = self.rules.cancel_on
         if stated is not None:
             return frozenset(stated)
-        if self.trigger.on_type in RESOLVING_TYPES:
+        if self.row.on_type in RESOLVING_TYPES:
             return frozenset({"ticket.reopened"})
-        return _ENDS_OF_ORDERS if self.trigger.on_type.startswith("order.") else frozenset()
+        return _ENDS_OF_ORDERS if self.row.on_type.startswith("order.") else frozenset()
 
     def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
         """Return the trigger's throttle; the workspace's if the trigger does not set one."""
-        if "throttle" in self.trigger.rules:
-            stated: Mapping[str, Any] | None = self.trigger.rules["throttle"]
+        if "throttle" in self.row.rules:
+            stated: Mapping[str, Any] | None = self.row.rules["throttle"]
             return stated
         return workspace.throttle
 

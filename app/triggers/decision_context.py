@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.interactions.customers import find_customers_by_id
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
@@ -20,7 +20,7 @@ from app.invitations.refusals import PastInvitation, find_recent_invitations, th
 from app.invitations.suppression import SuppressionKind, find_suppressions
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.compiled_trigger import CompiledTrigger
-from app.triggers.workspace_rules import WorkspaceRules
+from app.triggers.workspace_triggers import WorkspaceTriggers
 from app.workspaces.models import Workspace
 
 CaseKey = tuple[str, str, str]
@@ -100,9 +100,9 @@ def case_of(interaction: RecordedInteraction) -> CaseKey | None:
 
 async def read_context(
     session: AsyncSession,
-    known: WorkspaceRules,
+    known: WorkspaceTriggers,
     recorded: Sequence[RecordedInteraction],
-    rules: Sequence[CompiledTrigger],
+    triggers: Sequence[CompiledTrigger],
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
     workspace, workspace_id = known.workspace, known.workspace.id
@@ -111,7 +111,7 @@ async def read_context(
     customers |= await find_customers_by_id(session, workspace_id, unread)
     emails = [customer["email"] for customer in customers.values() if customer["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
-    pauses = [throttle_interval(rule.throttle(workspace)) for rule in rules]
+    pauses = [throttle_interval(trigger.throttle(workspace)) for trigger in triggers]
     past_invitations: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
         since = utc_now() - max(pauses)
@@ -123,15 +123,15 @@ async def read_context(
         customers=customers,
         suppressions=await find_suppressions(session, workspace_id, emails),
         surveys=known.surveys,
-        used_once_keys=await _find_used_once_keys(session, workspace_id, recorded, rules),
+        used_once_keys=await _find_used_once_keys(session, workspace_id, recorded, triggers),
         past_invitations=past_invitations,
-        case_events=await find_case_events(session, workspace_id, recorded, rules),
+        case_events=await find_case_events(session, workspace_id, recorded, triggers),
     )
 
 
 # Both halves use an index: by once_key, and by the number of an order whose shop is unknown.
 # `offset 0` forces one index look-up for each key, even without table statistics.
-_USED_ONCE_KEYS = Prepared("""
+_USED_ONCE_KEYS = PreparedStatement("""
 select found.* from unnest(cast(:keys as text[])) key cross join lateral (
   select d.trigger_id, d.once_key, d.order_ref from decision d
   where d.workspace_id = :workspace_id and d.outcome = 'invited' and d.once_key = key
@@ -148,7 +148,7 @@ async def _find_used_once_keys(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[RecordedInteraction],
-    rules: Sequence[CompiledTrigger],
+    triggers: Sequence[CompiledTrigger],
 ) -> set[tuple[UUID, str]]:
     """Return the keys under which these triggers have invited already.
 
@@ -161,8 +161,8 @@ async def _find_used_once_keys(
         if interaction.order_ref and not interaction.order_source
     }
     for interaction in recorded:
-        for rule in rules:
-            key = rule.once_key(interaction)
+        for trigger in triggers:
+            key = trigger.once_key(interaction)
             keys[key].add(key)
             if key.startswith("order:") and interaction.order_source:
                 keys[f"order:{interaction.order_ref}"].add(key)
@@ -172,8 +172,8 @@ async def _find_used_once_keys(
         keys=list(keys),
         orders=sorted(shared),
     )
-    triggers = {rule.id for rule in rules}
-    rows = [row for row in rows if row["trigger_id"] in triggers]
+    trigger_ids = {trigger.id for trigger in triggers}
+    rows = [row for row in rows if row["trigger_id"] in trigger_ids]
     invited = {(row["trigger_id"], key) for row in rows for key in keys.get(row["once_key"], ())}
     # An order number without a shop matches that of any shop.
     named = {
@@ -184,7 +184,7 @@ async def _find_used_once_keys(
     return invited | named
 
 
-_CASE_EVENTS = Prepared("""
+_CASE_EVENTS = PreparedStatement("""
 select id, type, source, ticket, order_ref, order_source, occurred_at, amount, currency,
   properties ->> 'refund' as refund, properties ->> 'session' as session
 from interaction where workspace_id = :workspace_id and not test and type = any(:types)
@@ -196,10 +196,10 @@ async def find_case_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[RecordedInteraction],
-    rules: Sequence[CompiledTrigger],
+    triggers: Sequence[CompiledTrigger],
 ) -> dict[CaseKey, list[CaseEvent]]:
     """Return the events of the same tickets and orders that may cancel an invitation."""
-    types = sorted(GONE.union(*(rule.cancel_types for rule in rules)))
+    types = sorted(GONE.union(*(trigger.cancel_types for trigger in triggers)))
     tickets = sorted({interaction.ticket for interaction in recorded if interaction.ticket})
     orders = sorted({interaction.order_ref for interaction in recorded if interaction.order_ref})
     cases_of_order: dict[str | None, set[CaseKey]] = defaultdict(set)

@@ -19,7 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.durations import duration_of
 from app.core.ids import uuid7
-from app.core.prepared_statements import Prepared, as_json
+from app.core.prepared_statements import PreparedStatement, as_json
 from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
 from app.interactions.interaction_recorder import RecordedInteraction
@@ -37,7 +37,7 @@ from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.conditions import ConditionFailed, evaluate
 from app.triggers.decision_context import DecisionContext, read_context
 from app.triggers.timing import is_sampled, move_into_window
-from app.triggers.workspace_rules import read_rules
+from app.triggers.workspace_triggers import read_triggers
 
 # Customers are not asked about conversations that the company opened itself.
 _COMPANY = {"admin", "bot"}
@@ -60,23 +60,23 @@ async def decide(
 ) -> list[dict[str, Any]]:
     """Let every active trigger decide about the new interactions; return what was stored."""
     fresh = [interaction for interaction in recorded if interaction.created]
-    known = await read_rules(session, workspace_id)
+    known = await read_triggers(session, workspace_id)
     await cancel_by_interactions(session, known, fresh)
     by_type = {type_: known.on(type_) for type_ in {interaction.type for interaction in fresh}}
     relevant = [interaction for interaction in fresh if by_type[interaction.type]]
     if not relevant:
         return []
-    every = [rule for rules in by_type.values() for rule in rules]
+    every = [trigger for rules in by_type.values() for trigger in rules]
     context = await read_context(session, known, relevant, every)
     made: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:
-        for rule in by_type[interaction.type]:
-            evaluation = evaluate_trigger(context, rule, interaction)
-            invitation = plan_invitation(context, rule, interaction, evaluation)
+        for trigger in by_type[interaction.type]:
+            evaluation = evaluate_trigger(context, trigger, interaction)
+            invitation = plan_invitation(context, trigger, interaction, evaluation)
             if invitation is not None:
                 wanted[invitation.id] = invitation
-            made.append(_decision(rule, interaction, evaluation, invitation))
+            made.append(_decision(trigger, interaction, evaluation, invitation))
     await _store(session, workspace_id, made, wanted)
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
     for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in made).items():
@@ -85,12 +85,12 @@ async def decide(
 
 
 def evaluate_trigger(
-    context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
+    context: DecisionContext, trigger: CompiledTrigger, interaction: RecordedInteraction
 ) -> TriggerEvaluation:
     """Say when this trigger would ask about this interaction, or why it would not."""
     customer = context.customer_of(interaction)
-    refusal = _refusal_at_once(rule, interaction, context.facts_of(interaction))
-    survey = context.surveys.get(rule.trigger.survey_id)
+    refusal = _refusal_at_once(trigger, interaction, context.facts_of(interaction))
+    survey = context.surveys.get(trigger.row.survey_id)
     if refusal is None and survey is None:
         refusal = Refusal(RefusalReason.SURVEY_NOT_LIVE, "publish the survey first")
     if refusal is None:
@@ -98,49 +98,49 @@ def evaluate_trigger(
         refusal = refusal_of_customer(
             customer,
             suppressed_as=context.suppressions.get(email) if email else None,
-            by_mail=rule.rules.channel == "email",
+            by_mail=trigger.rules.channel == "email",
             needs_consent=context.workspace.require_consent,
         )
-    refusal = refusal or refusal_by_later_events(context, rule, interaction)
-    key = rule.once_key(interaction)
-    if refusal is None and (rule.id, key) in context.used_once_keys:
+    refusal = refusal or refusal_by_later_events(context, trigger, interaction)
+    key = trigger.once_key(interaction)
+    if refusal is None and (trigger.id, key) in context.used_once_keys:
         refusal = Refusal(RefusalReason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
         return TriggerEvaluation(refusal)
-    send_at = _send_at(context, rule, interaction)
-    throttle = rule.throttle(context.workspace)
+    send_at = _send_at(context, trigger, interaction)
+    throttle = trigger.throttle(context.workspace)
     asked = context.past_invitations[customer["id"]]
     refusal = refusal_by_throttle(asked, survey, throttle=throttle, send_at=send_at)
     return TriggerEvaluation(refusal, survey, send_at)
 
 
 def _refusal_at_once(
-    rule: CompiledTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
+    trigger: CompiledTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
 ) -> Refusal | None:
     """Return a refusal that needs no query, if there is one."""
-    if not rule.trigger.active:
+    if not trigger.row.active:
         return Refusal(RefusalReason.INACTIVE, "the trigger is not active")
     if interaction.test:
         return Refusal(RefusalReason.TEST, "tests ask no real person")
-    oldest = duration_of(rule.rules.max_age) if rule.rules.max_age else None
+    oldest = duration_of(trigger.rules.max_age) if trigger.rules.max_age else None
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
-        detail = f"it happened more than {rule.rules.max_age} before it was reported"
+        detail = f"it happened more than {trigger.rules.max_age} before it was reported"
         return Refusal(RefusalReason.TOO_OLD, detail)
-    if refusal := evaluate_conditions(rule, facts):
+    if refusal := evaluate_conditions(trigger, facts):
         return refusal
     if not is_sampled(
-        rule.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
+        trigger.id, interaction.customer_id or interaction.id, rate=trigger.rules.sample_rate
     ):
-        return Refusal(RefusalReason.SAMPLED_OUT, f"{rule.rules.sample_rate:.0%} are asked")
+        return Refusal(RefusalReason.SAMPLED_OUT, f"{trigger.rules.sample_rate:.0%} are asked")
     return None
 
 
-def evaluate_conditions(rule: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
+def evaluate_conditions(trigger: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
     """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
     if isinstance(opened_by, str) and opened_by in _COMPANY:
         return Refusal(RefusalReason.CONDITION, "the company itself has opened the conversation")
-    evaluation = evaluate(rule.where, rule.unless, facts)
+    evaluation = evaluate(trigger.where, trigger.unless, facts)
     return (
         Refusal(RefusalReason.CONDITION, evaluation.detail)
         if isinstance(evaluation, ConditionFailed)
@@ -149,11 +149,11 @@ def evaluate_conditions(rule: CompiledTrigger, facts: Mapping[str, Any]) -> Refu
 
 
 def _send_at(
-    context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
+    context: DecisionContext, trigger: CompiledTrigger, interaction: RecordedInteraction
 ) -> dt.datetime:
-    window = rule.rules.send_window
+    window = trigger.rules.send_window
     return move_into_window(
-        max(context.as_of or utc_now(), interaction.occurred_at + rule.delay),
+        max(context.as_of or utc_now(), interaction.occurred_at + trigger.delay),
         window.model_dump(by_alias=True) if window else None,
         zone=ZoneInfo(context.workspace.timezone),
     )
@@ -161,7 +161,7 @@ def _send_at(
 
 def plan_invitation(
     context: DecisionContext,
-    rule: CompiledTrigger,
+    trigger: CompiledTrigger,
     interaction: RecordedInteraction,
     evaluation: TriggerEvaluation,
 ) -> invitations.InvitationRequest | None:
@@ -173,7 +173,7 @@ def plan_invitation(
     )
     if evaluation.refusal is not None or survey is None or send_at is None or customer is None:
         return None
-    context.used_once_keys.add((rule.id, rule.once_key(interaction)))
+    context.used_once_keys.add((trigger.id, trigger.once_key(interaction)))
     context.past_invitations[customer["id"]].append(
         PastInvitation(send_at, survey.id, str(survey.metric))
     )
@@ -187,14 +187,14 @@ def plan_invitation(
             "amount": f"{interaction.amount:f}",
             "currency": interaction.currency,
         }
-    rules = rule.rules
+    rules = trigger.rules
     return invitations.InvitationRequest(
         survey=survey,
         customer=customer,
         channel=rules.channel,
         send_at=send_at,
         locale=interaction.locale or customer["locale"],
-        trigger_id=rule.id,
+        trigger_id=trigger.id,
         interaction_id=interaction.id,
         source=interaction.source,
         ticket=interaction.ticket,
@@ -207,7 +207,7 @@ def plan_invitation(
 
 
 def _decision(
-    rule: CompiledTrigger,
+    trigger: CompiledTrigger,
     interaction: RecordedInteraction,
     evaluation: TriggerEvaluation,
     invitation: invitations.InvitationRequest | None,
@@ -216,19 +216,19 @@ def _decision(
     return {
         "id": uuid7(),
         "interaction": interaction.id,
-        "trigger": rule.id,
+        "trigger": trigger.id,
         "outcome": "skipped" if refusal else "invited",
         "reason": str(refusal.reason) if refusal else None,
         "detail": refusal.detail if refusal else None,
         "invitation": invitation.id if invitation else None,
-        "once_key": rule.once_key(interaction),
+        "once_key": trigger.once_key(interaction),
         "customer_id": interaction.customer_id,
         "ticket": interaction.ticket,
         "order_ref": interaction.order_ref,
     }
 
 
-_INSERT = Prepared("""
+_INSERT = PreparedStatement("""
 insert into decision (workspace_id, id, interaction_id, trigger_id, outcome, reason, detail,
   invitation_id, once_key, customer_id, ticket, order_ref, at)
 select cast(:workspace_id as uuid), n.* from json_to_recordset(cast(:rows as json)) n(id uuid,

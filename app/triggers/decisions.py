@@ -13,7 +13,7 @@ from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import InvalidInput, named_in
 from app.core.ids import as_uuid
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.interactions.customers import require_customer
 from app.interactions.interaction_recorder import find_interactions
 from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionPage
@@ -46,7 +46,7 @@ _CONDITIONS = {
 }
 
 
-_BY_INTERACTIONS = Prepared(
+_BY_INTERACTIONS = PreparedStatement(
     f"{_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id"
 )
 

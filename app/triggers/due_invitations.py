@@ -35,15 +35,15 @@ from app.invitations.refusals import Refusal, RefusalReason
 from app.triggers.cancellation import refusal_by_later_events
 from app.triggers.decision_context import read_context
 from app.triggers.decision_rules import evaluate_conditions
-from app.triggers.workspace_rules import read_rules
+from app.triggers.workspace_triggers import read_triggers
 
 # How many invitations are sent at once, and how many share a transaction.
-MAX_AT_ONCE = 64
-_TRANSACTIONS = 2
+MAX_BATCH_SIZE = 64
+_MAX_TRANSACTIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedInvitation:
+class SendableInvitation:
     """An invitation that may be sent now; a link has no mail."""
 
     customer_id: UUID | None
@@ -53,31 +53,31 @@ class CheckedInvitation:
 class InvitationSender:
     """Sends the invitations of jobs."""
 
-    def __init__(self, database: Database, post: MailContext) -> None:
+    def __init__(self, database: Database, context: MailContext) -> None:
         """Prepare; nothing runs before the first invitation."""
         self._database = database
-        self._post = post
-        self._checks: Batcher[UUID, CheckedInvitation | LaterError | None] = Batcher(
-            self._check, slots=asyncio.Semaphore(_TRANSACTIONS), most=MAX_AT_ONCE,
-            max_waiting=100 * MAX_AT_ONCE,
+        self._context = context
+        self._preparations: Batcher[UUID, SendableInvitation | LaterError | None] = Batcher(
+            self._prepare_due, slots=asyncio.Semaphore(_MAX_TRANSACTIONS),
+            most=MAX_BATCH_SIZE, max_waiting=100 * MAX_BATCH_SIZE,
         )  # fmt: skip
         self._results: Batcher[SentMail, None] = Batcher(
-            self._note, slots=asyncio.Semaphore(_TRANSACTIONS), most=MAX_AT_ONCE,
-            max_waiting=100 * MAX_AT_ONCE,
+            self._note, slots=asyncio.Semaphore(_MAX_TRANSACTIONS), most=MAX_BATCH_SIZE,
+            max_waiting=100 * MAX_BATCH_SIZE,
         )  # fmt: skip
 
     async def send(self, _database: Database, job: Job) -> None:
         """Send an invitation that is due, unless it may not be sent any more."""
         invitation_id = UUID(job.payload["invitation"])
-        checked = await self._checks.submit(job.workspace_id, invitation_id)
-        if isinstance(checked, LaterError):
-            raise checked
-        if checked is None:
+        prepared = await self._preparations.submit(job.workspace_id, invitation_id)
+        if isinstance(prepared, LaterError):
+            raise prepared
+        if prepared is None:
             return
         result = MailResult(MailOutcome.SENT)
-        if checked.mail is not None:
-            result = await send_or_later(self._post.mailer, job, checked.mail.write())
-        sent = SentMail(invitation_id, checked.customer_id, result)
+        if prepared.mail is not None:
+            result = await send_or_later(self._context.mailer, job, prepared.mail.write())
+        sent = SentMail(invitation_id, prepared.customer_id, result)
         await self._results.submit(job.workspace_id, sent)
 
     async def _note(self, workspace_id: UUID, mails: list[SentMail]) -> list[None]:
@@ -85,11 +85,11 @@ class InvitationSender:
             await note_results(session, workspace_id, mails)
         return [None for _ in mails]
 
-    async def _check(
+    async def _prepare_due(
         self, workspace_id: UUID, ids: list[UUID]
-    ) -> list[CheckedInvitation | LaterError | None]:
-        """Return what may be sent now; cancel or suppress the others with their reasons."""
-        checked: dict[UUID, CheckedInvitation | LaterError] = {}
+    ) -> list[SendableInvitation | LaterError | None]:
+        """Prepare what may be sent now; cancel or suppress the others with their reasons."""
+        prepared: dict[UUID, SendableInvitation | LaterError] = {}
         async with self._database.transaction() as session:
             waiting = [
                 invitation
@@ -102,30 +102,30 @@ class InvitationSender:
                 if refusal := refusals.get(invitation.id):
                     _end(session, invitation, "cancelled", refusal)
                 elif later := self._reason_to_wait(invitation):
-                    checked[invitation.id] = later
+                    prepared[invitation.id] = later
                 else:
                     due.append(invitation)
-            mails = await prepare_mails(session, self._post, workspace_id, due)
+            mails = await prepare_mails(session, self._context, workspace_id, due)
             for invitation in due:
                 mail = mails[invitation.id]
                 if isinstance(mail, Refusal):
                     _end(session, invitation, "suppressed", mail)
                 else:
-                    checked[invitation.id] = CheckedInvitation(invitation.customer_id, mail)
-        return [checked.get(id_) for id_ in ids]
+                    prepared[invitation.id] = SendableInvitation(invitation.customer_id, mail)
+        return [prepared.get(id_) for id_ in ids]
 
     def _reason_to_wait(self, invitation: Invitation) -> LaterError | None:
         if invitation.send_at > utc_now():
             return LaterError("not due yet", after=invitation.send_at - utc_now(), counted=False)
         try:
-            require_sending(self._post.settings)
+            require_sending(self._context.settings)
         except LaterError as later:
             return later
         return None
 
 
 def _end(session: AsyncSession, invitation: Invitation, status: str, refusal: Refusal) -> None:
-    invitations.end(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
+    invitations.set_status(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
     session.add(invitation)
 
 
@@ -136,22 +136,22 @@ async def _refusals_of_triggers(
     by_trigger = [invitation for invitation in waiting if invitation.trigger_id is not None]
     if not by_trigger:
         return {}
-    known = await read_rules(session, workspace_id)
+    known = await read_triggers(session, workspace_id)
     triggers = {invitation.trigger_id for invitation in by_trigger}
-    rules = [rule for id_, rule in known.active.items() if id_ in triggers]
+    rules = [trigger for id_, trigger in known.active.items() if id_ in triggers]
     recorded = await _find_current_interactions(session, workspace_id, by_trigger)
     context = await read_context(session, known, list(recorded.values()), rules)
     refusals = {}
     for invitation in by_trigger:
-        rule = known.active.get(invitation.trigger_id) if invitation.trigger_id else None
+        trigger = known.active.get(invitation.trigger_id) if invitation.trigger_id else None
         about = invitation.interaction_id
         interaction = recorded.get(about) if about is not None else None
-        if rule is None:
+        if trigger is None:
             detail = "the trigger was switched off or deleted"
             refusals[invitation.id] = Refusal(RefusalReason.INACTIVE, detail)
         elif interaction is not None:
-            refusal = refusal_by_later_events(context, rule, interaction)
-            if refusal := refusal or evaluate_conditions(rule, context.facts_of(interaction)):
+            refusal = refusal_by_later_events(context, trigger, interaction)
+            if refusal := refusal or evaluate_conditions(trigger, context.facts_of(interaction)):
                 refusals[invitation.id] = refusal
     return refusals
 

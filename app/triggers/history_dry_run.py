@@ -25,7 +25,7 @@ from app.triggers.decision_context import DecisionContext, case_of, read_context
 from app.triggers.decision_rules import evaluate_trigger, plan_invitation
 from app.triggers.models import Trigger
 from app.triggers.schemas import HistoryDryRunOut
-from app.triggers.workspace_rules import read_rules
+from app.triggers.workspace_triggers import read_triggers
 
 _CHUNK = 500
 _EXAMPLES = 20
@@ -38,24 +38,24 @@ order by occurred_at, id limit :most
 
 
 async def dry_run_history(
-    session: AsyncSession, trigger: Trigger, since: dt.timedelta
+    session: AsyncSession, row: Trigger, since: dt.timedelta
 ) -> HistoryDryRunOut:
     """Return whom a trigger would have invited, and why not the others; nothing is stored."""
-    rule = CompiledTrigger(Trigger.model_validate(trigger.model_dump() | {"active": True}))
+    trigger = CompiledTrigger(Trigger.model_validate(row.model_dump() | {"active": True}))
     until = utc_now()
     outcomes: Counter[str] = Counter()
     examples: list[dict[str, object]] = []
     used_once_keys: set[tuple[UUID, str]] = set()
     past_invitations: dict[UUID, list[PastInvitation]] = defaultdict(list)
     ordinals: Counter[tuple[str, str | None]] = Counter()
-    async for chunk in _history(session, trigger, until - since):
+    async for chunk in _history(session, row, until - since):
         for interaction in chunk:
             _number(interaction, ordinals)
-        context = await _context(session, trigger, rule, chunk, until - since, past_invitations)
+        context = await _context(session, row, trigger, chunk, until - since, past_invitations)
         for interaction in chunk:
-            past_context = _as_of(context, rule, interaction, used_once_keys, past_invitations)
-            evaluation = evaluate_trigger(past_context, rule, interaction)
-            plan_invitation(past_context, rule, interaction, evaluation)
+            past_context = _as_of(context, trigger, interaction, used_once_keys, past_invitations)
+            evaluation = evaluate_trigger(past_context, trigger, interaction)
+            plan_invitation(past_context, trigger, interaction, evaluation)
             refusal = evaluation.refusal
             outcomes[str(refusal.reason) if refusal else "invited"] += 1
             if len(examples) < _EXAMPLES:
@@ -67,14 +67,14 @@ async def dry_run_history(
                 })  # fmt: skip
     would_ask = outcomes.pop("invited", 0)
     return HistoryDryRunOut.model_validate({
-        "trigger": trigger.id, "since": until - since, "until": until,
+        "trigger": row.id, "since": until - since, "until": until,
         "interactions": would_ask + sum(outcomes.values()), "invited": would_ask,
         "skipped": dict(outcomes.most_common()), "examples": examples,
     })  # fmt: skip
 
 
 async def _history(
-    session: AsyncSession, trigger: Trigger, since: dt.datetime
+    session: AsyncSession, row: Trigger, since: dt.datetime
 ) -> AsyncIterator[list[RecordedInteraction]]:
     """Yield the interactions of the trigger's type, oldest first, some at a time."""
     after, id_ = since, UUID(int=0)
@@ -82,7 +82,7 @@ async def _history(
         rows = await run_sql(
             session,
             _HISTORY.bindparams(
-                workspace=trigger.workspace_id, type=trigger.on_type, since=since, after=after,
+                workspace=row.workspace_id, type=row.on_type, since=since, after=after,
                 id=id_, most=_CHUNK,
             ),
         )  # fmt: skip
@@ -106,20 +106,20 @@ def _number(interaction: RecordedInteraction, ordinals: Counter[tuple[str, str |
 
 async def _context(
     session: AsyncSession,
-    trigger: Trigger,
-    rule: CompiledTrigger,
+    row: Trigger,
+    trigger: CompiledTrigger,
     chunk: Sequence[RecordedInteraction],
     since: dt.datetime,
     past_invitations: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
     """Read the context of a chunk; add invitations by other triggers to the past ones."""
-    known = await read_rules(session, trigger.workspace_id)
-    context = await read_context(session, known, chunk, [rule])
+    known = await read_triggers(session, row.workspace_id)
+    context = await read_context(session, known, chunk, [trigger])
     new = set(context.customers) - set(past_invitations)
-    pause = throttle_interval(rule.throttle(context.workspace))
+    pause = throttle_interval(trigger.throttle(context.workspace))
     if new and pause:
         sent = await find_recent_invitations(
-            session, trigger.workspace_id, new, since=since - pause, excluded_trigger=trigger.id
+            session, row.workspace_id, new, since=since - pause, excluded_trigger=row.id
         )
         for customer, past in sent.items():
             past_invitations[customer] += past
@@ -128,14 +128,14 @@ async def _context(
 
 def _as_of(
     context: DecisionContext,
-    rule: CompiledTrigger,
+    trigger: CompiledTrigger,
     interaction: RecordedInteraction,
     used_once_keys: set[tuple[UUID, str]],
     past_invitations: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
     """Return the context as it was when the interaction happened, until it would be sent."""
     case = case_of(interaction)
-    until = interaction.occurred_at + rule.delay
+    until = interaction.occurred_at + trigger.delay
     story = [e for e in context.case_events.get(case, []) if e.at <= until] if case else []
     return replace(
         context, used_once_keys=used_once_keys, past_invitations=past_invitations,

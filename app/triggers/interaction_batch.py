@@ -11,7 +11,7 @@ from app.core.batch_lines import (
     BatchLine,
     LinesReport,
     batch_route,
-    read_flag,
+    read_boolean,
     read_lines,
     reply_once,
 )
@@ -31,7 +31,7 @@ PATH = "/v1/interactions/batch"
 async def _take(request: Request) -> Response:
     """Take many interactions; reply when all valid ones are on disk."""
     caller = await admit(request, Scope.WRITE)
-    triggers = read_flag(request, "triggers", default=False)
+    triggers = read_boolean(request, "triggers", default=False)
     body, lines = await read_lines(request)
     commit: InteractionCommit = request.app.state.interactions
 

@@ -25,7 +25,7 @@ from app.triggers.decision_context import read_context
 from app.triggers.decision_rules import TriggerEvaluation, decide, evaluate_trigger
 from app.triggers.models import Trigger
 from app.triggers.schemas import DryRunOut
-from app.triggers.workspace_rules import read_rules
+from app.triggers.workspace_triggers import read_triggers
 
 
 async def take_interactions(
@@ -92,10 +92,9 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: InteractionDra
     workspace_id = trigger.workspace_id
     async with session.begin_nested() as attempt:
         interaction = (await record(session, workspace_id, [draft]))[0]
-        rule, known = CompiledTrigger(trigger), await read_rules(session, workspace_id)
-        evaluation = evaluate_trigger(
-            await read_context(session, known, [interaction], [rule]), rule, interaction
-        )
+        compiled, known = CompiledTrigger(trigger), await read_triggers(session, workspace_id)
+        context = await read_context(session, known, [interaction], [compiled])
+        evaluation = evaluate_trigger(context, compiled, interaction)
         if interaction.type != trigger.on_type:
             detail = f"the trigger is on `{trigger.on_type}` only"
             evaluation = TriggerEvaluation(Refusal(RefusalReason.CONDITION, detail))

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.core.batch_lines import batch_route
 from app.core.errors import InvalidInput
-from app.core.http import from_validation, read_text, require_content_type
+from app.core.http import from_validation, read_plain_body, require_content_type
 from app.core.json_values import decode_json
 from app.interactions.interaction_schemas import InteractionIn
 from app.triggers.interaction_commit import InteractionCommit
@@ -38,7 +38,7 @@ def decode_interaction(body: bytes) -> InteractionIn:
 
 async def _take(request: Request) -> Response:
     caller = await admit(request, Scope.WRITE)
-    body = await read_text(request)
+    body = await read_plain_body(request)
     require_content_type(request, "application/json")
     wanted = decode_interaction(body)
     commit: InteractionCommit = request.app.state.interactions

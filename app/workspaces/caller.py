@@ -21,7 +21,7 @@ from app.core.schema import Json
 from app.core.signing import SealedBox
 from app.workspaces.scopes import Scope, expand
 
-CHANNEL = "afterword_keys"
+KEY_NOTICES = "afterword_keys"
 _REMEMBERED = 10_000
 _REMEMBERED_SECONDS = 60
 

@@ -13,18 +13,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
+from app.core.config_lock import config_lock_sql
 from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.settings import Settings
-from app.core.settings_lock import settings_lock_of
 from app.core.signing import SealedBox, new_secret
 from app.core.tokens import hash_secret
 from app.core.zones import is_known_to_database
 from app.workspaces.brand import Image, change_brand, fetch_logo
-from app.workspaces.caller import CHANNEL, Caller
+from app.workspaces.caller import KEY_NOTICES, Caller
 from app.workspaces.models import ApiKey, Workspace, WorkspaceConfig
 from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
 from app.workspaces.scopes import Scope
@@ -39,7 +39,7 @@ _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
 # An exclusive lock before the row's, on the workspace's node; writers take it as shared.
-_LOCK_OUT_WRITERS = f"""select pg_advisory_xact_lock({settings_lock_of("workspace_id")})
+_LOCK_OUT_WRITERS = f"""select pg_advisory_xact_lock({config_lock_sql("workspace_id")})
 from workspace_config where workspace_id = :workspace_id"""
 
 
@@ -105,7 +105,7 @@ async def ensure_default(session: AsyncSession, settings: Settings) -> str | Non
     fresh = _new_key(workspace.id, name="bootstrap", scopes=[Scope.ADMIN], secret=secret)
     fresh.bootstrap = True
     session.add(fresh)
-    await notify(session, CHANNEL, str(workspace.id))
+    await notify(session, KEY_NOTICES, str(workspace.id))
     return None if wanted else secret
 
 
@@ -202,7 +202,7 @@ async def change_workspace(
         session.add(held)
         await jobs.enqueue(session, RECOUNT_JOB, workspace_id=workspace_id)
     session.add(workspace)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, KEY_NOTICES, str(workspace_id))
     return workspace
 
 
@@ -257,7 +257,7 @@ async def create_key(
     key.expires_at = wanted.expires_at
     key.test, key.survey, key.rate_limit = wanted.test, wanted.survey, wanted.rate_limit
     session.add(key)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, KEY_NOTICES, str(workspace_id))
     return key, secret
 
 
@@ -286,7 +286,7 @@ async def ensure_public_key(
     )
     if found.first() is None:
         session.add(_new_key(workspace_id, name=name, scopes=[Scope.COLLECT], secret=secret))
-        await notify(session, CHANNEL, str(workspace_id))
+        await notify(session, KEY_NOTICES, str(workspace_id))
 
 
 async def list_keys(
@@ -321,7 +321,7 @@ async def rotate_identity_secret(
         workspace.old_identity_until = utc_now() + OLD_SECRET_LIFETIME
     workspace.identity_secret = box.seal(secret.encode())
     session.add(workspace)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, KEY_NOTICES, str(workspace_id))
     return secret, workspace.old_identity_until
 
 
@@ -338,7 +338,7 @@ async def rotate_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) ->
     key.old_hash, key.old_until = key.hash, utc_now() + OLD_SECRET_LIFETIME
     key.hash, key.hint = hash_secret(secret), secret[:_HINT_LENGTH]
     session.add(key)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, KEY_NOTICES, str(workspace_id))
     return key, secret
 
 
@@ -359,4 +359,4 @@ async def delete_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) ->
             detail = "This is the last admin key; make another before you delete it."
             raise Conflict(detail)
     await session.delete(key)
-    await notify(session, CHANNEL, str(workspace_id))
+    await notify(session, KEY_NOTICES, str(workspace_id))

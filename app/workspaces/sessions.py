@@ -30,7 +30,7 @@ _SCOPES_BY_ROLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class DashboardUser:
     """Somebody who is signed in: what they may do, in which language, and until when."""
 
     caller: Caller
@@ -138,7 +138,7 @@ where s.workspace_id = :workspace_id and s.token_hash = :hash and s.expires_at >
 """).columns(scopes=Json)
 
 
-async def find(session: AsyncSession, token: str) -> Visitor | None:
+async def find(session: AsyncSession, token: str) -> DashboardUser | None:
     """Return who is signed in by a session's token, with the rights of this moment."""
     workspace_id = workspace_of(token)
     if workspace_id is None:
@@ -159,7 +159,7 @@ async def find(session: AsyncSession, token: str) -> Visitor | None:
         expires_at=row.expires_at,
         is_member=row.member_id is not None,
     )
-    return Visitor(caller, row.member_locale or row.locale, row.expires_at)
+    return DashboardUser(caller, row.member_locale or row.locale, row.expires_at)
 
 
 async def close(session: AsyncSession, token: str) -> None:
@@ -181,12 +181,12 @@ async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
         )
 
 
-def visitor_by_link(workspace_id: UUID, link_id: UUID, until: dt.datetime) -> Visitor:
+def visitor_by_link(workspace_id: UUID, link_id: UUID, until: dt.datetime) -> DashboardUser:
     """Return somebody who has a link to one view: they may read figures, and nothing else."""
     caller = Caller.without_key(
         workspace_id, "share link", {Scope.METRICS}, id_=link_id, expires_at=until
     )
-    return Visitor(caller, "en", until)
+    return DashboardUser(caller, "en", until)
 
 
 async def find_member(session: AsyncSession, workspace_id: UUID, id_: UUID) -> Member | None:

@@ -79,7 +79,7 @@ async def create_share_link(
     session: SessionDep, caller: Admin, settings: SettingsDep, wanted: ShareLinkIn
 ) -> NewShareLink:
     """Make a link to one view of the dashboard, without names and comments, for reading only."""
-    expires_at = wanted.expires_at or share_links.usual_end()
+    expires_at = wanted.expires_at or share_links.default_expiry()
     if not isinstance(expires_at, dt.datetime):
         workspace = await get_workspace(session, caller.workspace_id)
         zone = ZoneInfo(workspace.timezone)

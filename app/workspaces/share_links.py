@@ -27,7 +27,7 @@ SHARED_SURVEYS = "/surveys/"
 _DEFAULT_LIFETIME = dt.timedelta(days=30)
 
 
-def usual_end() -> dt.datetime:
+def default_expiry() -> dt.datetime:
     """Return the default end of a share link."""
     return utc_now() + _DEFAULT_LIFETIME
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.exports.copy_preparation import erase_again
-from app.exports.retention import queue_inactive
+from app.exports.retention import delete_old_claims, enqueue_inactive
 from tests.shop import Shop
 
 
@@ -37,7 +37,8 @@ async def age(database: Database, shop: Shop, days: int, **only: str) -> None:
 
 async def retain(database: Database, shop: Shop) -> None:
     async with database.transaction() as session:
-        await queue_inactive(session, utc_now())
+        await delete_old_claims(session, utc_now())
+        await enqueue_inactive(session, utc_now())
     await shop.work()
 
 
@@ -88,7 +89,7 @@ async def test_somebody_heard_of_while_it_waits_stays(shop: Shop, database: Data
     await age(database, shop, 100)
     await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
     async with database.transaction() as session:
-        await queue_inactive(session, utc_now())
+        await enqueue_inactive(session, utc_now())
     await heard_of(shop, "ala")
     await shop.work()
     assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"

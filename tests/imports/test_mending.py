@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from app.imports import answer_import, answer_look
+from app.imports import answer_import, answer_inspection
 from app.imports import undo as undo_import
 from app.imports.answer_writing import write_responses
 from tests.imports.files import net, nps, nps_survey, send, table
@@ -94,7 +94,7 @@ async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     await nps_survey(shop)
-    monkeypatch.setattr(answer_look, "CHUNK", 2)
+    monkeypatch.setattr(answer_inspection, "CHUNK", 2)
     file = scored({str(number): number for number in range(8)})
     left = writes
 

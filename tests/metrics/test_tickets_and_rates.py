@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.metrics import ticket_times
-from app.metrics.durations import Durations, seconds_of_bucket
+from app.metrics.ticket_sketch import Durations, seconds_of_bucket
 from tests.shop import Shop
 
 SPAN = {"from": "2026-11-01", "to": "2026-11-08"}

@@ -18,14 +18,14 @@ from app.integrations.helpdesk_requests import (
     WriteBackRules,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    language,
-    moment,
-    properties,
-    tags,
-    text,
+    build_customer,
+    build_interaction,
+    build_properties,
+    locale_of,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
@@ -41,8 +41,8 @@ _BY_EVENT = {
 def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a conversation that began or changed its status."""
     payload, zone = webhook.payload, settings.timezone
-    event = text(payload.get("event")) or ""
-    ticket = text(payload.get("id"))
+    event = text_of(payload.get("event")) or ""
+    ticket = text_of(payload.get("id"))
     if ticket is None:
         return UnusedWebhook("`id` is missing")
     type_ = _BY_EVENT.get(event)
@@ -51,29 +51,29 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     if type_ is None:
         status = payload.get("status")
         return UnusedWebhook(f"`{event}` with the status {status!r} means nothing here")
-    person, agent = dig(payload, "meta", "sender"), dig(payload, "meta", "assignee")
+    person, agent = value_at(payload, "meta", "sender"), value_at(payload, "meta", "assignee")
     shared = {
-        "customer": customer(
-            external_id=dig(person, "identifier"),
-            address=dig(person, "email"),
-            name=text(dig(person, "name")),
-            locale=language(dig(payload, "additional_attributes", "browser_language")),
+        "customer": build_customer(
+            external_id=value_at(person, "identifier"),
+            address=value_at(person, "email"),
+            name=text_of(value_at(person, "name")),
+            locale=locale_of(value_at(payload, "additional_attributes", "browser_language")),
         ),
-        "properties": properties(
-            agent=dig(agent, "name"),
-            team=dig(payload, "meta", "team", "name"),
+        "properties": build_properties(
+            agent=value_at(agent, "name"),
+            team=value_at(payload, "meta", "team", "name"),
             inbox=payload.get("inbox_id"),
             channel=payload.get("channel"),
             priority=payload.get("priority"),
-            tags=tags(payload.get("labels")),
+            tags=tags_of(payload.get("labels")),
         ),
     }
-    at = moment(payload.get("updated_at"), zone) or moment(payload.get("timestamp"), zone)
-    body = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    opened_at = moment(payload.get("created_at"), zone)
+    at = time_of(payload.get("updated_at"), zone) or time_of(payload.get("timestamp"), zone)
+    body = build_interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = time_of(payload.get("created_at"), zone)
     interactions = with_opening([body], ticket, opened_at, **shared)
-    if replied_at := moment(payload.get("first_reply_created_at"), zone):
-        first_reply = interaction(
+    if replied_at := time_of(payload.get("first_reply_created_at"), zone):
+        first_reply = build_interaction(
             "ticket.replied", ticket, ticket=ticket, occurred_at=replied_at,
             external_id=f"{ticket}:first-reply",
         )  # fmt: skip

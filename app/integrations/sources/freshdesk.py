@@ -21,14 +21,14 @@ from app.integrations.helpdesk_requests import (
     basic_authorization,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    language,
-    moment,
-    properties,
-    tags,
-    text,
+    build_customer,
+    build_interaction,
+    build_properties,
+    locale_of,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
     with_opening,
 )
 from app.integrations.statuses import CLOSED_IS_SOLVED, type_of_status
@@ -50,7 +50,7 @@ _TRUE = {"true", "1", "yes"}
 def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate either form; a status is a label, such as `Resolved`, or its number."""
     payload = _in_one_form(webhook.payload)
-    ticket = text(payload.get("ticket_id"))
+    ticket = text_of(payload.get("ticket_id"))
     if ticket is None:
         return UnusedWebhook("`ticket_id` is missing")
     type_ = _type(payload, settings)
@@ -58,33 +58,33 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         return UnusedWebhook(f"the status {payload.get('status')!r} means nothing here")
     requester, agent = payload.get("requester"), payload.get("agent")
     shared = {
-        "customer": customer(
-            external_id=dig(requester, "external_id"),
-            address=dig(requester, "email"),
-            name=text(dig(requester, "name")),
-            locale=language(dig(requester, "language")),
+        "customer": build_customer(
+            external_id=value_at(requester, "external_id"),
+            address=value_at(requester, "email"),
+            name=text_of(value_at(requester, "name")),
+            locale=locale_of(value_at(requester, "language")),
         ),
-        "properties": properties(
-            agent=dig(agent, "name"),
-            agent_email=dig(agent, "email"),
+        "properties": build_properties(
+            agent=value_at(agent, "name"),
+            agent_email=value_at(agent, "email"),
             group=payload.get("group"),
             company=payload.get("company"),
             priority=payload.get("priority"),
             channel=payload.get("channel"),
             product=payload.get("product"),
-            tags=tags(payload.get("tags")),
+            tags=tags_of(payload.get("tags")),
         ),
     }
-    at = moment(payload.get("updated_at"), settings.timezone)
-    event = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    opened_at = moment(payload.get("created_at"), settings.timezone)
+    at = time_of(payload.get("updated_at"), settings.timezone)
+    event = build_interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = time_of(payload.get("created_at"), settings.timezone)
     return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
 def timeless_case(webhook: InboundWebhook, _settings: SourceSettings) -> str | None:
     """Return the ticket of a webhook that does not say when it was changed."""
     payload = _in_one_form(webhook.payload) if isinstance(webhook.payload, dict) else {}
-    return None if text(payload.get("updated_at")) else text(payload.get("ticket_id"))
+    return None if text_of(payload.get("updated_at")) else text_of(payload.get("ticket_id"))
 
 
 def _in_one_form(payload: Payload) -> Payload:
@@ -122,7 +122,7 @@ def _in_one_form(payload: Payload) -> Payload:
 def _type(payload: Payload, settings: SourceSettings) -> str | None:
     if any(str(payload.get(name)).lower() in _TRUE for name in ("deleted", "spam")):
         return "ticket.deleted"
-    named = _BY_EVENT.get(text(payload.get("event")) or "")
+    named = _BY_EVENT.get(text_of(payload.get("event")) or "")
     return named or type_of_status(
         settings,
         payload.get("status"),

@@ -13,15 +13,15 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    moment,
-    properties,
-    tags,
-    text,
+    build_customer,
+    build_interaction,
+    build_properties,
+    join_texts,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
     with_opening,
-    words,
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import CLOSED_IS_SOLVED, type_of_status
@@ -38,7 +38,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the event's header; the body's `type` is only the channel."""
     payload = webhook.payload
     event = webhook.headers.get("x-helpscout-event", "")
-    ticket = text(payload.get("id"))
+    ticket = text_of(payload.get("id"))
     if ticket is None:
         return UnusedWebhook("`id` is missing")
     type_ = _BY_EVENT.get(event)
@@ -50,23 +50,23 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     person = payload.get("primaryCustomer") or payload.get("customer")
     agent = payload.get("assignee") or payload.get("owner")
     shared = {
-        "customer": customer(
-            external_id=dig(person, "id"),
-            address=dig(person, "email") or dig(person, "emails", 0),
+        "customer": build_customer(
+            external_id=value_at(person, "id"),
+            address=value_at(person, "email") or value_at(person, "emails", 0),
             name=_name(person),
         ),
-        "properties": properties(
+        "properties": build_properties(
             agent=_name(agent),
-            agent_email=dig(agent, "email"),
-            mailbox=dig(payload, "mailbox", "name") or payload.get("mailboxId"),
+            agent_email=value_at(agent, "email"),
+            mailbox=value_at(payload, "mailbox", "name") or payload.get("mailboxId"),
             channel=payload.get("type"),
             number=payload.get("number"),
-            tags=tags(payload.get("tags")),
+            tags=tags_of(payload.get("tags")),
         ),
     }
     at = _changed_at(payload, type_, settings.timezone)
-    body = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    opened_at = moment(payload.get("createdAt"), settings.timezone)
+    body = build_interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = time_of(payload.get("createdAt"), settings.timezone)
     return Interpretation(with_opening([body], ticket, opened_at, **shared))
 
 
@@ -74,13 +74,13 @@ def _changed_at(payload: Payload, type_: str, zone: ZoneInfo) -> str | None:
     names = ["userUpdatedAt", "modifiedAt", "userModifiedAt"]
     if type_ == "ticket.solved":
         names.insert(0, "closedAt")
-    return next((at for name in names if (at := moment(payload.get(name), zone))), None)
+    return next((at for name in names if (at := time_of(payload.get(name), zone))), None)
 
 
 def _name(person: object) -> str | None:
-    return words(
-        dig(person, "first") or dig(person, "firstName"),
-        dig(person, "last") or dig(person, "lastName"),
+    return join_texts(
+        value_at(person, "first") or value_at(person, "firstName"),
+        value_at(person, "last") or value_at(person, "lastName"),
     )
 
 

@@ -12,14 +12,14 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    language,
-    moment,
-    properties,
-    tags,
-    text,
+    build_customer,
+    build_interaction,
+    build_properties,
+    locale_of,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
@@ -42,9 +42,9 @@ _PEOPLE = {"user", "lead", "contact"}
 def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a notification about a conversation."""
     payload = webhook.payload
-    topic = text(payload.get("topic")) or ""
-    item = dig(payload, "data", "item")
-    ticket = text(dig(item, "id") or dig(item, "conversation_id"))
+    topic = text_of(payload.get("topic")) or ""
+    item = value_at(payload, "data", "item")
+    ticket = text_of(value_at(item, "id") or value_at(item, "conversation_id"))
     if topic == "ping":
         return UnusedWebhook("a ping")
     if topic not in _BY_TOPIC:
@@ -53,25 +53,26 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         return UnusedWebhook("`data.item.id` is missing")
     shared = {
         "customer": _customer(item),
-        "properties": properties(
-            agent=dig(item, "assignee", "name") or dig(item, "teammates", "admins", 0, "name"),
-            agent_email=dig(item, "assignee", "email"),
-            team=dig(item, "team_assignee_id"),
-            channel=dig(item, "source", "type"),
+        "properties": build_properties(
+            agent=value_at(item, "assignee", "name")
+            or value_at(item, "teammates", "admins", 0, "name"),
+            agent_email=value_at(item, "assignee", "email"),
+            team=value_at(item, "team_assignee_id"),
+            channel=value_at(item, "source", "type"),
             opened_by=_opened_by(item),
-            tags=tags(dig(item, "tags", "tags")),
+            tags=tags_of(value_at(item, "tags", "tags")),
         ),
     }
     zone = settings.timezone
-    at = moment(dig(item, "updated_at"), zone) or moment(payload.get("created_at"), zone)
-    body = interaction(_BY_TOPIC[topic], ticket, ticket=ticket, occurred_at=at, **shared)
-    opened_at = moment(dig(item, "created_at"), zone)
+    at = time_of(value_at(item, "updated_at"), zone) or time_of(payload.get("created_at"), zone)
+    body = build_interaction(_BY_TOPIC[topic], ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = time_of(value_at(item, "created_at"), zone)
     return Interpretation(with_opening([body], ticket, opened_at, **shared))
 
 
 def _opened_by(item: Any) -> str | None:
-    author = dig(item, "source", "author", "type")
-    return text(author or dig(item, "conversation_message", "author", "type"))
+    author = value_at(item, "source", "author", "type")
+    return text_of(author or value_at(item, "conversation_message", "author", "type"))
 
 
 def _customer(item: Any) -> dict[str, Any] | None:
@@ -80,25 +81,25 @@ def _customer(item: Any) -> dict[str, Any] | None:
     Often the contact has only an id, and the author of the first message has the address. Both
     are the same person if there is one contact and the ids do not differ.
     """
-    contacts = dig(item, "contacts", "contacts")
-    contact = contacts[0] if isinstance(contacts, list) and contacts else dig(item, "contact")
-    people = [dig(item, "user"), contact]
-    author = dig(item, "source", "author")
+    contacts = value_at(item, "contacts", "contacts")
+    contact = contacts[0] if isinstance(contacts, list) and contacts else value_at(item, "contact")
+    people = [value_at(item, "user"), contact]
+    author = value_at(item, "source", "author")
     alone = not isinstance(contacts, list) or len(contacts) <= 1
-    ids = {text(dig(person, "id")) for person in (author, contact)} - {None}
-    same = len(ids) <= 1 and (alone or text(dig(author, "id")) is not None)
-    if text(dig(author, "type")) in _PEOPLE and same:
+    ids = {text_of(value_at(person, "id")) for person in (author, contact)} - {None}
+    same = len(ids) <= 1 and (alone or text_of(value_at(author, "id")) is not None)
+    if text_of(value_at(author, "type")) in _PEOPLE and same:
         people.append(author)
 
     def first(*names: str) -> str | None:
-        found = (text(dig(person, name)) for person in people for name in names)
+        found = (text_of(value_at(person, name)) for person in people for name in names)
         return next((value for value in found if value), None)
 
-    return customer(
+    return build_customer(
         external_id=first("user_id", "external_id"),
         address=first("email"),
         name=first("name"),
-        locale=language(first("locale")) or language(dig(contact, "language_override")),
+        locale=locale_of(first("locale")) or locale_of(value_at(contact, "language_override")),
     )
 
 

@@ -14,17 +14,17 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.payload_fields import (
-    customer,
-    decimal,
-    dig,
-    interaction,
-    language,
-    moment,
-    money,
-    properties,
-    tags,
-    text,
-    words,
+    build_customer,
+    build_interaction,
+    build_properties,
+    decimal_of,
+    join_texts,
+    locale_of,
+    money_of,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
 )
 from app.integrations.signatures import SignatureRule
 
@@ -59,7 +59,7 @@ def _is_test(webhook: InboundWebhook) -> bool:
     payload = webhook.payload
     payments = payload.get("transactions")
     paid_by_test = isinstance(payments, list) and any(
-        dig(payment, "test") is True for payment in payments
+        value_at(payment, "test") is True for payment in payments
     )
     return payload.get("test") is True or paid_by_test
 
@@ -68,29 +68,33 @@ def _order(webhook: InboundWebhook, topic: str, settings: SourceSettings) -> Tra
     type_, time_field = _ORDERS[topic]
     edit = webhook.payload.get("order_edit")
     payload: Payload = edit if isinstance(edit, dict) else webhook.payload
-    order = text(payload.get("order_id") if payload is edit else payload.get("id"))
+    order = text_of(payload.get("order_id") if payload is edit else payload.get("id"))
     if order is None:
         return UnusedWebhook("`id` is missing")
     person, zone = payload.get("customer"), settings.timezone
-    at = moment(payload.get(time_field), zone) or moment(payload.get("created_at"), zone)
+    at = time_of(payload.get(time_field), zone) or time_of(payload.get("created_at"), zone)
     # An order may be edited many times; each of the other events happens once.
-    number = f"{order}:edited:{text(payload.get('id'))}:{at}" if type_ == "order.edited" else None
+    number = (
+        f"{order}:edited:{text_of(payload.get('id'))}:{at}" if type_ == "order.edited" else None
+    )
     total = payload.get("total_price")
     if type_ == "order.edited":
         total = payload.get("current_total_price") or total
-    event = interaction(
+    event = build_interaction(
         type_,
         order,
         order=order,
         external_id=number or f"{order}:{type_.rpartition('.')[2]}",
         occurred_at=at,
-        customer=customer(
-            external_id=dig(person, "id"),
-            address=payload.get("email") or payload.get("contact_email") or dig(person, "email"),
-            name=words(dig(person, "first_name"), dig(person, "last_name")),
-            locale=language(payload.get("customer_locale")),
+        customer=build_customer(
+            external_id=value_at(person, "id"),
+            address=payload.get("email")
+            or payload.get("contact_email")
+            or value_at(person, "email"),
+            name=join_texts(value_at(person, "first_name"), value_at(person, "last_name")),
+            locale=locale_of(payload.get("customer_locale")),
         ),
-        value=money(total, payload.get("currency")),
+        value=money_of(total, payload.get("currency")),
         properties=_properties(payload, webhook.headers.get("x-shopify-shop-domain")),
         test=_is_test(webhook) or None,
     )
@@ -99,15 +103,15 @@ def _order(webhook: InboundWebhook, topic: str, settings: SourceSettings) -> Tra
 
 def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
     lines = payload.get("line_items")
-    return properties(
+    return build_properties(
         store=shop,
-        country=dig(payload, "shipping_address", "country_code")
-        or dig(payload, "billing_address", "country_code"),
+        country=value_at(payload, "shipping_address", "country_code")
+        or value_at(payload, "billing_address", "country_code"),
         accepts_marketing=payload.get("buyer_accepts_marketing"),
         order_name=payload.get("name"),
-        order_tags=tags(payload.get("tags")),
-        customer_tags=tags(dig(payload, "customer", "tags")),
-        products=[dig(line, "title") for line in lines] if isinstance(lines, list) else [],
+        order_tags=tags_of(payload.get("tags")),
+        customer_tags=tags_of(value_at(payload, "customer", "tags")),
+        products=[value_at(line, "title") for line in lines] if isinstance(lines, list) else [],
         channel=payload.get("source_name"),
         cancel_reason=payload.get("cancel_reason"),
     )
@@ -115,21 +119,21 @@ def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
 
 def _fulfilment(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     payload, zone = webhook.payload, settings.timezone
-    order = text(payload.get("order_id"))
-    status = text(payload.get("shipment_status") or payload.get("status"))
+    order = text_of(payload.get("order_id"))
+    status = text_of(payload.get("shipment_status") or payload.get("status"))
     if status != "delivered":
         return UnusedWebhook(f"the shipment is {status!r}, not delivered")
     if order is None:
         return UnusedWebhook("`order_id` is missing")
-    at = moment(payload.get("updated_at"), zone) or moment(payload.get("happened_at"), zone)
-    event = interaction(
+    at = time_of(payload.get("updated_at"), zone) or time_of(payload.get("happened_at"), zone)
+    event = build_interaction(
         "order.delivered",
         order,
         order=order,
-        external_id=f"{order}:delivered:{text(payload.get('id'))}",
+        external_id=f"{order}:delivered:{text_of(payload.get('id'))}",
         occurred_at=at,
-        customer=customer(address=payload.get("email")),
-        properties=properties(
+        customer=build_customer(address=payload.get("email")),
+        properties=build_properties(
             store=webhook.headers.get("x-shopify-shop-domain"),
             carrier=payload.get("tracking_company"),
         ),
@@ -141,21 +145,21 @@ def _fulfilment(webhook: InboundWebhook, settings: SourceSettings) -> Translatio
 def _refund(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a refund; `orders` decides by the order's value whether it is partial."""
     payload, zone = webhook.payload, settings.timezone
-    order, number = text(payload.get("order_id")), text(payload.get("id"))
+    order, number = text_of(payload.get("order_id")), text_of(payload.get("id"))
     if order is None:
         return UnusedWebhook("`order_id` is missing")
-    at = moment(payload.get("processed_at"), zone) or moment(payload.get("created_at"), zone)
+    at = time_of(payload.get("processed_at"), zone) or time_of(payload.get("created_at"), zone)
     value = _refunded(payload.get("transactions"))
     # A refund without a payment, such as goods put back into stock, is never a full refund.
-    partial = properties(refund="partial") if value is None else {}
-    event = interaction(
+    partial = build_properties(refund="partial") if value is None else {}
+    event = build_interaction(
         "order.refunded",
         order,
         order=order,
         external_id=f"{order}:refunded:{number}",
         occurred_at=at,
         value=value,
-        properties=properties(store=webhook.headers.get("x-shopify-shop-domain")) | partial,
+        properties=build_properties(store=webhook.headers.get("x-shopify-shop-domain")) | partial,
         test=_is_test(webhook) or None,
     )
     return Interpretation([event])
@@ -168,17 +172,17 @@ def _refunded(transactions: Any) -> dict[str, str] | None:
     refunds = [
         transaction
         for transaction in transactions
-        if text(dig(transaction, "kind")) in {"refund", None}
-        and text(dig(transaction, "status")) in {"success", "pending", None}
+        if text_of(value_at(transaction, "kind")) in {"refund", None}
+        and text_of(value_at(transaction, "status")) in {"success", "pending", None}
     ]
     amounts = [
         amount
         for transaction in refunds
-        if (amount := decimal(dig(transaction, "amount"))) is not None
+        if (amount := decimal_of(value_at(transaction, "amount"))) is not None
     ]
     if not amounts:
         return None
-    return money(f"{sum(amounts, Decimal()):f}", dig(refunds[0], "currency"))
+    return money_of(f"{sum(amounts, Decimal()):f}", value_at(refunds[0], "currency"))
 
 
 ADAPTER = Adapter(

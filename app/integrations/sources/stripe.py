@@ -15,14 +15,14 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    language,
+    build_customer,
+    build_interaction,
+    build_properties,
+    locale_of,
     minor_digits,
-    moment,
-    properties,
-    text,
+    text_of,
+    time_of,
+    value_at,
 )
 from app.integrations.signatures import CombinedHeader, SignatureRule
 
@@ -31,15 +31,15 @@ _PAID = {"paid", "no_payment_required"}
 
 def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the event's type; an event that is not live is a test."""
-    kind = text(webhook.payload.get("type")) or ""
+    kind = text_of(webhook.payload.get("type")) or ""
     translates = _BY_TYPE.get(kind)
     if translates is None:
         return UnusedWebhook(f"`{kind}` means nothing here")
-    payload_object = dig(webhook.payload, "data", "object")
-    if text(dig(payload_object, "id")) is None:
+    payload_object = value_at(webhook.payload, "data", "object")
+    if text_of(value_at(payload_object, "id")) is None:
         return UnusedWebhook("`data.object.id` is missing")
     shared = {
-        "occurred_at": moment(webhook.payload.get("created"), settings.timezone),
+        "occurred_at": time_of(webhook.payload.get("created"), settings.timezone),
         "test": True if webhook.payload.get("livemode") is False else None,
     }
     return translates(webhook.payload, payload_object, shared)
@@ -47,36 +47,36 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
 
 def _order_of_session(session: Payload) -> str:
     """Return the merchant's own number of the order where it is given, else the session's id."""
-    reference = text(session.get("client_reference_id")) or text(session.get("id")) or ""
+    reference = text_of(session.get("client_reference_id")) or text_of(session.get("id")) or ""
     return reference[:128]
 
 
 def _names(*values: Any) -> tuple[str, ...]:
     """Return ids by which other events name the same order; one may come as an object."""
-    found = (text(dig(value, "id")) or text(value) for value in values)
+    found = (text_of(value_at(value, "id")) or text_of(value) for value in values)
     return tuple(name[:128] for name in found if name)
 
 
 def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
     if session.get("mode") == "setup":
         return UnusedWebhook("a session of the mode `setup` buys nothing")
-    if text(session.get("payment_status")) not in _PAID:
+    if text_of(session.get("payment_status")) not in _PAID:
         return UnusedWebhook(f"the payment is {session.get('payment_status')!r}, not paid")
     details, locale = session.get("customer_details"), session.get("locale")
-    body = interaction(
+    body = build_interaction(
         "order.paid",
         _order_of_session(session),
         order=_order_of_session(session),
-        external_id=f"{text(session['id'])}:paid",
-        customer=customer(
-            external_id=dig(session, "customer", "id") or session.get("customer"),
-            address=dig(details, "email") or session.get("customer_email"),
-            name=text(dig(details, "name")),
-            locale=None if locale == "auto" else language(locale),
+        external_id=f"{text_of(session['id'])}:paid",
+        customer=build_customer(
+            external_id=value_at(session, "customer", "id") or session.get("customer"),
+            address=value_at(details, "email") or session.get("customer_email"),
+            name=text_of(value_at(details, "name")),
+            locale=None if locale == "auto" else locale_of(locale),
         ),
         value=_value(session.get("amount_total"), session.get("currency")),
-        properties=properties(
-            country=dig(details, "address", "country"),
+        properties=build_properties(
+            country=value_at(details, "address", "country"),
             mode=session.get("mode"),
             reference=session.get("client_reference_id"),
             payment_link=session.get("payment_link"),
@@ -90,32 +90,32 @@ def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> 
 
 def _session_ended(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
     order = _order_of_session(session)
-    body = interaction(
-        "order.cancelled", order, order=order, external_id=f"{text(session['id'])}:cancelled",
-        properties=properties(session=session["id"]), **shared,
+    body = build_interaction(
+        "order.cancelled", order, order=order, external_id=f"{text_of(session['id'])}:cancelled",
+        properties=build_properties(session=session["id"]), **shared,
     )  # fmt: skip
     return Interpretation([body], order_names=_names(session["id"]))
 
 
 def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> Translation:
-    order = (text(invoice["id"]) or "")[:128]
-    payments = dig(invoice, "payments", "data")
+    order = (text_of(invoice["id"]) or "")[:128]
+    payments = value_at(invoice, "payments", "data")
     listed = payments if isinstance(payments, list) else []
-    intents = [dig(payment, "payment", "payment_intent") for payment in listed]
-    body = interaction(
+    intents = [value_at(payment, "payment", "payment_intent") for payment in listed]
+    body = build_interaction(
         "order.paid",
         order,
         order=order,
         external_id=f"{order}:paid",
-        customer=customer(
-            external_id=dig(invoice, "customer", "id") or invoice.get("customer"),
+        customer=build_customer(
+            external_id=value_at(invoice, "customer", "id") or invoice.get("customer"),
             address=invoice.get("customer_email"),
-            name=text(invoice.get("customer_name")),
+            name=text_of(invoice.get("customer_name")),
         ),
         value=_value(invoice.get("amount_paid"), invoice.get("currency")),
-        properties=properties(
+        properties=build_properties(
             billing_reason=invoice.get("billing_reason"),
-            country=dig(invoice, "customer_address", "country"),
+            country=value_at(invoice, "customer_address", "country"),
             invoice_number=invoice.get("number"),
         ),
         **shared,
@@ -128,16 +128,16 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
     """Translate what went back this time; the charge says only how much in all."""
     back, before = (
         charge.get("amount_refunded"),
-        dig(event, "data", "previous_attributes", "amount_refunded"),
+        value_at(event, "data", "previous_attributes", "amount_refunded"),
     )
     amount = back - before if isinstance(back, int) and isinstance(before, int) else back
     full = charge.get("refunded") is True or back == charge.get("amount")
-    body = interaction(
+    body = build_interaction(
         "order.refunded",
         "",
-        external_id=f"{text(charge['id'])}:refunded:{back}",
+        external_id=f"{text_of(charge['id'])}:refunded:{back}",
         value=_value(amount, charge.get("currency")),
-        properties=properties(refund="full" if full else "partial"),
+        properties=build_properties(refund="full" if full else "partial"),
         **shared,
     )
     names = _names(charge.get("payment_intent"), charge.get("invoice"), charge["id"])
@@ -145,11 +145,11 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
 
 
 def _disputed(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Translation:
-    body = interaction(
+    body = build_interaction(
         "order.cancelled",
         "",
-        external_id=f"{text(dispute['id'])}:disputed",
-        properties=properties(cancel_reason="dispute", dispute_reason=dispute.get("reason")),
+        external_id=f"{text_of(dispute['id'])}:disputed",
+        properties=build_properties(cancel_reason="dispute", dispute_reason=dispute.get("reason")),
         **shared,
     )
     names = _names(dispute.get("payment_intent"), dispute.get("charge"))
@@ -168,7 +168,7 @@ _BY_TYPE: dict[str, Callable[[Payload, Payload, dict[str, Any]], Translation]] =
 
 
 def _value(amount: object, currency: object) -> dict[str, str] | None:
-    code = (text(currency) or "").upper()
+    code = (text_of(currency) or "").upper()
     if not isinstance(amount, int) or isinstance(amount, bool) or len(code) != 3:
         return None
     return {"amount": f"{Decimal(amount).scaleb(-minor_digits(code)):f}", "currency": code}

@@ -17,15 +17,15 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.payload_fields import (
-    customer,
-    decimal,
-    dig,
-    interaction,
-    moment,
-    money,
-    properties,
-    text,
-    words,
+    build_customer,
+    build_interaction,
+    build_properties,
+    decimal_of,
+    join_texts,
+    money_of,
+    text_of,
+    time_of,
+    value_at,
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import TYPES, fold, remedy_of
@@ -47,13 +47,15 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     payload, topic = webhook.payload, webhook.headers.get("x-wc-webhook-topic", "")
     if not topic.startswith("order."):
         return UnusedWebhook(f"the topic {topic!r} means nothing here")
-    order = text(payload.get("id"))
+    order = text_of(payload.get("id"))
     if order is None:
         return UnusedWebhook("`id` is missing")
     if topic == "order.deleted":
-        deleted = interaction("order.cancelled", order, order=order, properties={"deleted": True})
+        deleted = build_interaction(
+            "order.cancelled", order, order=order, properties={"deleted": True}
+        )
         return Interpretation([deleted])
-    status = fold(text(payload.get("status")) or "").removeprefix("wc-")
+    status = fold(text_of(payload.get("status")) or "").removeprefix("wc-")
     refunds = _refunds(payload, order, settings)
     bodies: list[InteractionBody] = []
     if not (status == "refunded" and refunds):
@@ -73,8 +75,8 @@ def _by_status(
     type_, time_field = found
     at = _moment(payload, time_field, settings) or _moment(payload, "date_modified", settings)
     often = type_ == "order.cancelled"
-    named = properties(refund="full") if type_ == "order.refunded" else {}
-    event = interaction(
+    named = build_properties(refund="full") if type_ == "order.refunded" else {}
+    event = build_interaction(
         type_,
         order,
         order=order,
@@ -82,7 +84,7 @@ def _by_status(
         external_id=None if often else f"{order}:{type_.rpartition('.')[2]}",
         occurred_at=at,
         customer=_customer(payload),
-        value=money(payload.get("total"), payload.get("currency")),
+        value=money_of(payload.get("total"), payload.get("currency")),
         properties=_properties(webhook) | named,
     )
     return [event]
@@ -105,55 +107,55 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
     listed = payload.get("refunds")
     if not isinstance(listed, list):
         return []
-    total, currency = decimal(payload.get("total")), payload.get("currency")
+    total, currency = decimal_of(payload.get("total")), payload.get("currency")
     left, bodies = total, []
-    whole = text(payload.get("status")) == "refunded"
+    whole = text_of(payload.get("status")) == "refunded"
     # WooCommerce lists the newest first; their ids grow.
-    listed = sorted(listed, key=lambda refund: decimal(dig(refund, "id")) or Decimal())
+    listed = sorted(listed, key=lambda refund: decimal_of(value_at(refund, "id")) or Decimal())
     for number, refund in enumerate(listed, start=1):
-        amount = decimal(dig(refund, "total"))
-        if amount is None or (id_ := text(dig(refund, "id"))) is None:
+        amount = decimal_of(value_at(refund, "total"))
+        if amount is None or (id_ := text_of(value_at(refund, "id"))) is None:
             continue
         left = None if left is None else left - abs(amount)
         is_full = (left is not None and left <= Decimal()) or (whole and number == len(listed))
         bodies.append(
-            interaction(
+            build_interaction(
                 "order.refunded",
                 order,
                 order=order,
                 external_id=f"{order}:refunded:{id_}",
                 occurred_at=_moment(payload, "date_modified", settings),
-                value=money(f"{abs(amount):f}", currency),
-                properties=properties(refund="full" if is_full else "partial"),
+                value=money_of(f"{abs(amount):f}", currency),
+                properties=build_properties(refund="full" if is_full else "partial"),
             )
         )
     return bodies
 
 
 def _moment(payload: Payload, name: str, settings: SourceSettings) -> str | None:
-    gmt = moment(payload.get(f"{name}_gmt"), UTC)
-    return gmt or moment(payload.get(name), settings.timezone)
+    gmt = time_of(payload.get(f"{name}_gmt"), UTC)
+    return gmt or time_of(payload.get(name), settings.timezone)
 
 
 def _customer(payload: Payload) -> dict[str, Any] | None:
-    billing, buyer = payload.get("billing"), text(payload.get("customer_id"))
-    return customer(
+    billing, buyer = payload.get("billing"), text_of(payload.get("customer_id"))
+    return build_customer(
         external_id=None if buyer == "0" else buyer,
-        address=dig(billing, "email"),
-        name=words(dig(billing, "first_name"), dig(billing, "last_name")),
+        address=value_at(billing, "email"),
+        name=join_texts(value_at(billing, "first_name"), value_at(billing, "last_name")),
     )
 
 
 def _properties(webhook: InboundWebhook) -> dict[str, Any]:
     payload = webhook.payload
     lines = payload.get("line_items")
-    return properties(
+    return build_properties(
         store=webhook.headers.get("x-wc-webhook-source"),
-        country=dig(payload, "billing", "country"),
+        country=value_at(payload, "billing", "country"),
         number=payload.get("number"),
         payment_method=payload.get("payment_method"),
         channel=payload.get("created_via"),
-        products=[dig(line, "name") for line in lines] if isinstance(lines, list) else [],
+        products=[value_at(line, "name") for line in lines] if isinstance(lines, list) else [],
     )
 
 

@@ -12,16 +12,16 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    language,
-    moment,
-    properties,
-    tags,
-    text,
+    build_customer,
+    build_interaction,
+    build_properties,
+    join_texts,
+    locale_of,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
     with_opening,
-    words,
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import CLOSED_IS_SOLVED, fold, type_of_status
@@ -36,48 +36,48 @@ _STATE_TYPES = {
 def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a ticket by its state."""
     ticket, zone = webhook.payload.get("ticket"), settings.timezone
-    number = text(dig(ticket, "id"))
+    number = text_of(value_at(ticket, "id"))
     if number is None:
         return UnusedWebhook("`ticket.id` is missing")
     type_ = _type(ticket, settings)
-    if type_ == "ticket.reopened" and dig(ticket, "close_at") is None:
+    if type_ == "ticket.reopened" and value_at(ticket, "close_at") is None:
         type_ = None
     if type_ is None:
         return UnusedWebhook(f"the state {_label(ticket)!r} means nothing here")
-    person, owner = dig(ticket, "customer"), dig(ticket, "owner")
+    person, owner = value_at(ticket, "customer"), value_at(ticket, "owner")
     shared = {
-        "customer": customer(
-            external_id=dig(person, "id"),
-            address=dig(person, "email"),
-            name=words(dig(person, "firstname"), dig(person, "lastname")),
-            locale=language(dig(person, "preferences", "locale")),
+        "customer": build_customer(
+            external_id=value_at(person, "id"),
+            address=value_at(person, "email"),
+            name=join_texts(value_at(person, "firstname"), value_at(person, "lastname")),
+            locale=locale_of(value_at(person, "preferences", "locale")),
         ),
-        "properties": properties(
-            agent=words(dig(owner, "firstname"), dig(owner, "lastname")),
-            agent_email=dig(owner, "email"),
-            group=dig(ticket, "group", "name"),
-            organization=dig(ticket, "organization", "name"),
-            priority=dig(ticket, "priority", "name"),
-            channel=dig(ticket, "create_article_type"),
-            number=dig(ticket, "number"),
-            tags=tags(dig(ticket, "tags")),
+        "properties": build_properties(
+            agent=join_texts(value_at(owner, "firstname"), value_at(owner, "lastname")),
+            agent_email=value_at(owner, "email"),
+            group=value_at(ticket, "group", "name"),
+            organization=value_at(ticket, "organization", "name"),
+            priority=value_at(ticket, "priority", "name"),
+            channel=value_at(ticket, "create_article_type"),
+            number=value_at(ticket, "number"),
+            tags=tags_of(value_at(ticket, "tags")),
         ),
     }
-    solved_at = moment(dig(ticket, "close_at"), zone) if type_ == "ticket.solved" else None
-    at = solved_at or moment(dig(ticket, "updated_at"), zone)
-    body = interaction(type_, number, ticket=number, occurred_at=at, **shared)
-    opened_at = moment(dig(ticket, "created_at"), zone)
+    solved_at = time_of(value_at(ticket, "close_at"), zone) if type_ == "ticket.solved" else None
+    at = solved_at or time_of(value_at(ticket, "updated_at"), zone)
+    body = build_interaction(type_, number, ticket=number, occurred_at=at, **shared)
+    opened_at = time_of(value_at(ticket, "created_at"), zone)
     return Interpretation(with_opening([body], number, opened_at, **shared))
 
 
 def _label(ticket: Any) -> str | None:
-    state = dig(ticket, "state")
-    return text(dig(state, "name") or state)
+    state = value_at(ticket, "state")
+    return text_of(value_at(state, "name") or state)
 
 
 def _type(ticket: Any, settings: SourceSettings) -> str | None:
-    kind = dig(ticket, "state", "state_type")
-    kind = text(dig(kind, "name") or kind)
+    kind = value_at(ticket, "state", "state_type")
+    kind = text_of(value_at(kind, "name") or kind)
     if kind is not None and fold(_label(ticket) or "") not in settings.status_map:
         meaning = _STATE_TYPES.get(fold(kind))
         if meaning is not None:
@@ -85,7 +85,7 @@ def _type(ticket: Any, settings: SourceSettings) -> str | None:
     return type_of_status(
         settings,
         _label(ticket),
-        status_id=dig(ticket, "state_id") or dig(ticket, "state", "id"),
+        status_id=value_at(ticket, "state_id") or value_at(ticket, "state", "id"),
         ids=_IDS,
         types=CLOSED_IS_SOLVED,
     )

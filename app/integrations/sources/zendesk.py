@@ -20,14 +20,14 @@ from app.integrations.helpdesk_requests import (
     basic_authorization,
 )
 from app.integrations.payload_fields import (
-    customer,
-    dig,
-    interaction,
-    language,
-    moment,
-    properties,
-    tags,
-    text,
+    build_customer,
+    build_interaction,
+    build_properties,
+    locale_of,
+    tags_of,
+    text_of,
+    time_of,
+    value_at,
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
@@ -61,11 +61,11 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
 
 
 def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
-    ticket = text(payload.get("ticket_id"))
+    ticket = text_of(payload.get("ticket_id"))
     if ticket is None:
         return UnusedWebhook("`ticket_id` is missing")
-    labels = tags(payload.get("tags"), separator=None)
-    type_ = text(payload.get("event"))
+    labels = tags_of(payload.get("tags"), separator=None)
+    type_ = text_of(payload.get("event"))
     if type_ not in _BY_NAME:
         type_ = type_of_status(settings, payload.get("status"))
     if type_ in {"ticket.solved", "ticket.closed"} and _MERGED_TAG in labels:
@@ -74,15 +74,15 @@ def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
         return UnusedWebhook(f"the status {payload.get('status')!r} means nothing here")
     requester = payload.get("requester")
     shared = {
-        "customer": customer(
-            external_id=dig(requester, "external_id"),
-            address=dig(requester, "email"),
-            name=text(dig(requester, "name")),
-            locale=language(dig(requester, "locale")),
+        "customer": build_customer(
+            external_id=value_at(requester, "external_id"),
+            address=value_at(requester, "email"),
+            name=text_of(value_at(requester, "name")),
+            locale=locale_of(value_at(requester, "locale")),
         ),
-        "properties": properties(
-            agent=dig(payload, "assignee", "name"),
-            agent_email=dig(payload, "assignee", "email"),
+        "properties": build_properties(
+            agent=value_at(payload, "assignee", "name"),
+            agent_email=value_at(payload, "assignee", "email"),
             group=payload.get("group"),
             brand=payload.get("brand"),
             channel=payload.get("channel"),
@@ -91,48 +91,49 @@ def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
             tags=labels,
         ),
     }
-    at = moment(payload.get("updated_at"), settings.timezone)
-    event = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    opened_at = moment(payload.get("created_at"), settings.timezone)
+    at = time_of(payload.get("updated_at"), settings.timezone)
+    event = build_interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = time_of(payload.get("created_at"), settings.timezone)
     return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
 def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
     detail = payload.get("detail")
-    ticket = text(dig(detail, "id"))
+    ticket = text_of(value_at(detail, "id"))
     if ticket is None:
         return UnusedWebhook("`detail.id` is missing")
     kind = str(payload["type"]).removeprefix(_FORM)
-    labels = tags(dig(detail, "tags"))
+    labels = tags_of(value_at(detail, "tags"))
     type_ = _BY_KIND.get(kind)
     if kind == "status_changed":
         type_ = _changed_to(payload, labels, settings)
     if type_ is None:
-        current = dig(payload, "event", "current")
+        current = value_at(payload, "event", "current")
         return UnusedWebhook(f"`{payload['type']}` with the status {current!r} means nothing here")
     shared = {
-        "customer": customer(external_id=dig(detail, "requester_id")),
-        "properties": properties(
-            agent=dig(detail, "assignee_id"),
-            group=dig(detail, "group_id"),
-            brand=dig(detail, "brand_id"),
-            channel=dig(detail, "via", "channel"),
-            organization=dig(detail, "organization_id"),
-            priority=dig(detail, "priority"),
+        "customer": build_customer(external_id=value_at(detail, "requester_id")),
+        "properties": build_properties(
+            agent=value_at(detail, "assignee_id"),
+            group=value_at(detail, "group_id"),
+            brand=value_at(detail, "brand_id"),
+            channel=value_at(detail, "via", "channel"),
+            organization=value_at(detail, "organization_id"),
+            priority=value_at(detail, "priority"),
             tags=labels,
         ),
     }
     zone = settings.timezone
-    at = moment(payload.get("time"), zone) or moment(dig(detail, "updated_at"), zone)
-    event = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    opened_at = moment(dig(detail, "created_at"), zone)
+    at = time_of(payload.get("time"), zone) or time_of(value_at(detail, "updated_at"), zone)
+    event = build_interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = time_of(value_at(detail, "created_at"), zone)
     return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
 def _changed_to(payload: Payload, labels: list[str], settings: SourceSettings) -> str | None:
     """Return the interaction type of a status change; None if an unsolved ticket is opened."""
     current, previous = (
-        (text(dig(payload, "event", name)) or "").upper() for name in ("current", "previous")
+        (text_of(value_at(payload, "event", name)) or "").upper()
+        for name in ("current", "previous")
     )
     if current in _RESOLVED and _MERGED_TAG in labels:
         return "ticket.merged"

@@ -163,7 +163,7 @@ async def _next_message(
 
 
 @dataclass(frozen=True)
-class VisitorApi:
+class UserApi:
     """Calls the API on behalf of a visitor who is signed in."""
 
     request: Request

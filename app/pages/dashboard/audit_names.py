@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.pages.dashboard.api import VisitorApi
+from app.pages.dashboard.api import UserApi
 
 # The lists of the API whose members have names, and the field that is the name.
 _NAMED = {
@@ -37,7 +37,7 @@ def subject_kind(action: str) -> str:
 
 
 async def find_names(
-    api: VisitorApi, rows: Sequence[Mapping[str, Any]], *, language: str
+    api: UserApi, rows: Sequence[Mapping[str, Any]], *, language: str
 ) -> SubjectNames:
     """Return the names of what the entries were about, in the language where there are several."""
     names: SubjectNames = {}

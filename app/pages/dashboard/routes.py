@@ -9,9 +9,9 @@ from starlette.responses import HTMLResponse, Response
 from app.alerts import service as alerts
 from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
+from app.metrics.csv_rows import to_csv
 from app.metrics.journey import STAGES
 from app.metrics.service import MetricReply
-from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
 from app.pages.dashboard.figure_context import figures_context, whiskers

@@ -18,8 +18,8 @@ from app.pages.dashboard.visit import (
     VisitDep,
     cookie_name,
     give_cookie,
-    language_of_browser,
     read_own_form,
+    texts_of_browser,
 )
 from app.pages.rendering import page
 from app.workspaces import sessions
@@ -40,7 +40,7 @@ def _form(
     message: str | None = None,
     wrong: bool = False,
 ) -> HTMLResponse:
-    texts = language_of_browser(request)
+    texts = texts_of_browser(request)
     shown = page(
         "dashboard/sign_in.html", lang=texts.language, status=status, title=texts["sign_in"],
         texts=texts, next=_local(next_), told=message, wrong=wrong,
@@ -69,7 +69,7 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
     fields = await read_own_form(request)
     if fields.get("key", "").strip():
         return await _with_key(request, session, fields)
-    texts = language_of_browser(request)
+    texts = texts_of_browser(request)
     next_ = _local(fields.get("next", "/"))
     email = normalize_email(fields.get("email", "").strip())
     if email:
@@ -85,7 +85,7 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
 
 async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, str]) -> Response:
     keyring: Keyring = request.app.state.keyring
-    texts = language_of_browser(request)
+    texts = texts_of_browser(request)
     next_ = _local(fields.get("next", "/"))
     try:
         caller = await keyring.caller(f"Bearer {fields['key'].strip()}")
@@ -110,7 +110,7 @@ async def _enter(request: Request, session: SessionDep, token: str, next_: str) 
 @routes.get(SIGN_IN + "/{token}", include_in_schema=False)
 async def show_link(request: Request, token: str, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
     """Ask for a click, because mail scanners open links and would use this one up."""
-    texts = language_of_browser(request)
+    texts = texts_of_browser(request)
     shown = page(
         "dashboard/sign_in_link.html", lang=texts.language, title=texts["sign_in"], texts=texts,
         action=public_path(f"{SIGN_IN}/{token}"), next=_local(next),
@@ -127,7 +127,7 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
     next_ = _local(fields.get("next", "/"))
     opened = await sessions.redeem(session, token)
     if opened is None:
-        texts = language_of_browser(request)
+        texts = texts_of_browser(request)
         return _form(request, next_=next_, status=410, message=texts["link_old"], wrong=True)
     return await _enter(request, session, opened, next_)
 

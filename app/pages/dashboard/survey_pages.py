@@ -14,7 +14,7 @@ from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.figure_context import figures_context
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, VisitDep
-from app.responses.queries import last_answers
+from app.responses.queries import last_answer_by_survey
 from app.surveys import service as surveys
 from app.surveys.question_entries import metrics_of
 from app.surveys.question_types import spec_of
@@ -40,7 +40,7 @@ async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
     for metric in _LISTED:
         reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
         found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
-    last = await last_answers(visit.session, visit.workspace.id)
+    last = await last_answer_by_survey(visit.session, visit.workspace.id)
     return visit.page("surveys", surveys=rows, figures=found, last=last, write=figures.format_value)
 
 

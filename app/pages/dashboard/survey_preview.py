@@ -32,7 +32,7 @@ from app.pages.rendering import asset, page
 from app.pages.survey_page import PageLinks, SurveyView, show_form
 from app.surveys import previews
 from app.surveys import service as surveys
-from app.surveys.compiled import CompiledSurvey, Derivation
+from app.surveys.compiled import CompiledSurvey, IdDerivation
 from app.surveys.models import Survey
 from app.surveys.schemas import Definition, SurveyStatus
 from app.workspaces.scopes import Scope
@@ -94,7 +94,7 @@ async def _open(visit: ConsoleDep, session: SessionDep, survey: str, name: str) 
     compiled = CompiledSurvey(
         workspace_id=visit.workspace.id, survey_id=found.id, key=found.key,
         public_id=found.public_id, status=SurveyStatus.DRAFT, version=found.latest_version,
-        definition=definition, derivation=Derivation(b"", None),
+        definition=definition, derivation=IdDerivation(b"", None),
     )  # fmt: skip
     locale = lang if lang in compiled.locales else definition.default_locale
     return Preview(

@@ -22,8 +22,8 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.texts import LANGUAGES, language_of
 from app.core.tokens import hash_secret
-from app.metrics.snapshot import read_snapshot
-from app.pages.dashboard.api import VisitorApi
+from app.metrics.snapshot import begin_snapshot
+from app.pages.dashboard.api import UserApi
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.pages import NAVIGATION, PAGES, DashboardPage
@@ -35,7 +35,7 @@ from app.workspaces import sessions
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
-from app.workspaces.sessions import Visitor
+from app.workspaces.sessions import DashboardUser
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -59,7 +59,7 @@ Saved = Annotated[str, Query(max_length=5)]
 class SharedVisitor:
     """A visitor with a share link: sees the figures of one view, but no comments or names."""
 
-    visitor: Visitor
+    visitor: DashboardUser
 
 
 def cookie_name(settings: Settings) -> str:
@@ -80,10 +80,10 @@ def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) 
 def texts_for(request: Request) -> DashboardTexts:
     """Return the texts in the visitor's own language where it is known, else the browser's."""
     known: DashboardTexts | None = request.scope.get(_TEXTS)
-    return known or language_of_browser(request)
+    return known or texts_of_browser(request)
 
 
-def language_of_browser(request: Request) -> DashboardTexts:
+def texts_of_browser(request: Request) -> DashboardTexts:
     """Return the dashboard's texts in the language of the browser."""
     accepted = languages_of(request)
     languages = [language_of(locale) for locale in accepted]
@@ -95,7 +95,7 @@ class DashboardVisit:
     """One request of a page by a visitor who is signed in."""
 
     request: Request
-    visitor: Visitor
+    visitor: DashboardUser
     workspace: Workspace
     texts: DashboardTexts
     token: str
@@ -103,9 +103,9 @@ class DashboardVisit:
     shared: bool = False
 
     @property
-    def api(self) -> VisitorApi:
+    def api(self) -> UserApi:
         """The API, called in the visitor's name."""
-        return VisitorApi(self.request, self.visitor.caller)
+        return UserApi(self.request, self.visitor.caller)
 
     @property
     def outcome(self) -> FormOutcome:
@@ -258,7 +258,7 @@ async def read_own_form(request: Request) -> dict[str, str]:
 async def read_own_fields(request: Request) -> dict[str, list[str]]:
     """Read a form that our own page has sent, and no other site's or subdomain's."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        raise Forbidden(language_of_browser(request)["csrf"])
+        raise Forbidden(texts_of_browser(request)["csrf"])
     fields = await read_fields(request)
     return {
         name: [value.replace("\x00", "") for value in values] for name, values in fields.items()
@@ -273,7 +273,7 @@ async def _page_visit(
 ) -> DashboardVisit:
     visit = await _visit_of(request, session, reading)
     # All figures of a page are read from one snapshot.
-    await read_snapshot(reading)
+    await begin_snapshot(reading)
     return visit
 
 
@@ -283,7 +283,7 @@ async def _visit_of(
     shared: SharedVisitor | None = request.scope.get(SHARED)
     if shared is not None:
         workspace = await get_workspace(session, shared.visitor.caller.workspace_id)
-        texts = language_of_browser(request)
+        texts = texts_of_browser(request)
         return DashboardVisit(request, shared.visitor, workspace, texts, "", reading, shared=True)
     token = request.cookies.get(cookie_name(current_settings(request)), "")
     visitor = await sessions.find(session, token) if token else None

@@ -2,7 +2,7 @@
 """What deciding needs of a workspace itself: its settings, triggers and surveys, compiled.
 
 They are kept in memory. Before each use one statement checks whether anything has changed since,
-so that no process decides by old rules.
+so that no process decides by old triggers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.prepared_statements import Prepared
+from app.core.prepared_statements import PreparedStatement
 from app.invitations.invitation_mails import live_survey
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.compiled_trigger import CompiledTrigger
@@ -28,26 +28,28 @@ Row = TypeVar("Row", Trigger, Workspace)
 
 
 @dataclass(frozen=True)
-class WorkspaceRules:
+class WorkspaceTriggers:
     """A workspace with its triggers, those of higher priority first, and live surveys."""
 
     workspace: Workspace
-    rules: Mapping[UUID | None, CompiledTrigger]
+    triggers: Mapping[UUID | None, CompiledTrigger]
     surveys: Mapping[UUID, CompiledSurvey]
 
     @cached_property
     def active(self) -> Mapping[UUID, CompiledTrigger]:
         """The triggers that are switched on."""
-        return {id_: rule for id_, rule in self.rules.items() if id_ and rule.trigger.active}
+        return {
+            id_: trigger for id_, trigger in self.triggers.items() if id_ and trigger.row.active
+        }
 
     def on(self, type_: str) -> Sequence[CompiledTrigger]:
         """Return the triggers on interactions of a type, in the order they decide."""
-        return [rule for rule in self.active.values() if rule.trigger.on_type == type_]
+        return [trigger for trigger in self.active.values() if trigger.row.on_type == type_]
 
 
-_known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceRules]] = LRUCache(_REMEMBERED)
+_known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceTriggers]] = LRUCache(_REMEMBERED)
 
-_STAMP = Prepared("""
+_STAMP = PreparedStatement("""
 select config, throttle::text as throttle, require_consent,
   (select count(*) from trigger where workspace_id = :workspace_id) as triggers,
   (select max(updated_at) from trigger where workspace_id = :workspace_id) as triggers_changed,
@@ -57,33 +59,33 @@ from workspace where id = :workspace_id
 """)
 
 
-async def read_rules(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
-    """Return the rules of a workspace as they stand in this transaction."""
+async def read_triggers(session: AsyncSession, workspace_id: UUID) -> WorkspaceTriggers:
+    """Return the triggers of a workspace as they stand in this transaction."""
     (row,) = await _STAMP.run(session, workspace_id=workspace_id)
     stamp = tuple(row.values())
     known = _known.get(workspace_id)
     if known is not None and known[0] == stamp:
         return known[1]
-    rules = await _compile(session, workspace_id)
-    _known[workspace_id] = stamp, rules
-    return rules
+    compiled = await _compile(session, workspace_id)
+    _known[workspace_id] = stamp, compiled
+    return compiled
 
 
-async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
-    triggers = await session.exec(
+async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceTriggers:
+    rows = await session.exec(
         select(Trigger)
         .where(Trigger.workspace_id == workspace_id)
         .order_by(col(Trigger.priority).desc(), col(Trigger.created_at), col(Trigger.id))
     )
-    found = [_copy_of(trigger) for trigger in triggers.all()]
+    found = [_copy_of(trigger) for trigger in rows.all()]
     surveys = {}
     for survey_id in {trigger.survey_id for trigger in found}:
         survey = await live_survey(session, workspace_id, survey_id)
         if survey is not None:
             surveys[survey_id] = survey
-    rules: dict[UUID | None, CompiledTrigger] = {row.id: CompiledTrigger(row) for row in found}
+    triggers: dict[UUID | None, CompiledTrigger] = {row.id: CompiledTrigger(row) for row in found}
     workspace = _copy_of(await get_workspace(session, workspace_id))
-    return WorkspaceRules(workspace, rules, surveys)
+    return WorkspaceTriggers(workspace, triggers, surveys)
 
 
 def _copy_of(row: Row) -> Row:

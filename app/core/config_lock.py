@@ -6,6 +6,6 @@ advisory locks in turn, so a steady stream of writers cannot starve a change.
 """
 
 
-def settings_lock_of(workspace: str) -> str:
+def config_lock_sql(workspace: str) -> str:
     """Return the SQL of the lock's key; `workspace` is the SQL of the workspace's id."""
     return f"hashtextextended(cast({workspace} as text), 7)"

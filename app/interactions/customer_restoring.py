@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.notices import notify
 from app.interactions.customer_merging import NAMING_TABLES
-from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
+from app.interactions.customer_resolver import CUSTOMER_NOTICES
 
 CALLER_FIELDS = ("email", "name", "locale", "properties", "consent", "do_not_survey")
 
@@ -36,7 +36,7 @@ async def delete_unreferenced(session: AsyncSession, workspace_id: UUID, custome
         if rows.first():
             return False
     bound = {"workspace_id": workspace_id, "customer": customer_id}
-    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await notify(session, CUSTOMER_NOTICES, str(workspace_id))
     # Its identities are deleted with it.
     await run_sql(
         session,
@@ -56,7 +56,7 @@ async def restore_customer(
     ]
     identities += [("email", before["email"].lower())] if before["email"] else []
     identities += [("phone", before["phone_number"])] if before["phone_number"] else []
-    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await notify(session, CUSTOMER_NOTICES, str(workspace_id))
     await run_sql(
         session,
         text(
