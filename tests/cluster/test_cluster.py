@@ -2,11 +2,20 @@
 """On a Citus cluster: where the rows lie, what a migration spreads, and a move under load."""
 
 import asyncio
+import contextlib
 import os
+import shlex
+import subprocess
+import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 from sqlalchemy import Column, Table, Uuid, text
 
@@ -80,35 +89,129 @@ async def test_doctor_says_that_all_is_well(database: Database) -> None:
     assert len(found) > 3
 
 
-async def test_a_move_of_the_shard_loses_and_repeats_nothing(
-    shop: Shop, database: Database
-) -> None:
-    await shop.publish("s")
-    taken: list[str] = []
-    done = asyncio.Event()
+@dataclass
+class Answering:
+    """Four writers that answer a survey on and on; `taken` has the ids that were acknowledged."""
+
+    taken: set[str] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
+
+
+@asynccontextmanager
+async def answering(shop: Shop) -> AsyncIterator[Answering]:
+    """Answer while the block runs; the service may say 503, and nothing else."""
+    found, done = Answering(), asyncio.Event()
 
     async def answer_on_and_on() -> None:
         while not done.is_set():
             id_ = str(uuid4())
+            found.tried.add(id_)
             reply = await shop.answer("s", 9, id=id_)
             assert reply.status_code in {201, 503}, reply.text
             if reply.status_code == 201:
-                taken.append(id_)
+                found.taken.add(id_)
+            else:
+                await asyncio.sleep(0.05)
 
     writers = [asyncio.create_task(answer_on_and_on()) for _ in range(4)]
-    await asyncio.sleep(1)
-    await move(database, UUID(shop.workspace_id))
-    await asyncio.sleep(1)
-    done.set()
-    await asyncio.gather(*writers)
-    assert (await shop.metric("nps", survey="s"))["total"]["n"] == len(taken) > 20
+    try:
+        yield found
+    finally:
+        done.set()
+        await asyncio.gather(*writers)
+
+
+@pytest.mark.parametrize("mode", ["block_writes", "force_logical"])
+async def test_a_move_of_the_shard_loses_and_repeats_nothing(
+    shop: Shop, database: Database, mode: str
+) -> None:
+    await shop.publish("s")
+    async with answering(shop) as writers:
+        await asyncio.sleep(1)
+        await move(database, UUID(shop.workspace_id), mode)
+        await asyncio.sleep(1)
+    assert (await shop.metric("nps", survey="s"))["total"]["n"] == len(writers.taken) > 20
     await wait_until_readable(database)
-    told = Counter(event["data"]["id"] for event in await feed(shop, "response.created"))
-    assert set(told.values()) == {1}
-    assert set(told) == set(taken)
+    events = Counter(event["data"]["id"] for event in await feed(shop, "response.created"))
+    assert set(events.values()) == {1}
+    assert set(events) == writers.taken
 
 
-async def move(database: Database, workspace_id: UUID) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["worker", "coordinator"])
+async def test_a_node_that_is_killed_loses_and_repeats_nothing(
+    shop: Shop, database: Database, role: str
+) -> None:
+    folder = await data_folder(database, UUID(shop.workspace_id), role)
+    if not (folder / "postmaster.pid").exists():
+        pytest.skip(f"the node's data folder {folder} is not on this machine")
+    await shop.publish("s")
+    async with answering(shop) as writers:
+        await asyncio.sleep(1)
+        kill(folder)
+        before = len(writers.taken)
+        await asyncio.sleep(2)
+        await asyncio.to_thread(start, folder)
+        for _ in range(600):
+            if len(writers.taken) > before + 20:
+                break
+            await asyncio.sleep(0.1)
+    assert len(writers.taken) > before + 20
+    # An answer without a reply may have been stored; it counts once, too.
+    counted = (await shop.metric("nps", survey="s"))["total"]["n"]
+    assert len(writers.taken) <= counted <= len(writers.tried)
+    # The cluster ends transactions that a dead node has left unfinished within a minute.
+    for _ in range(90):
+        events = Counter(event["data"]["id"] for event in await feed(shop, "response.created"))
+        if len(events) == counted:
+            break
+        await asyncio.sleep(1)
+    assert len(events) == counted
+    assert set(events.values()) == {1}
+    assert writers.taken <= set(events) <= writers.tried
+
+
+async def data_folder(database: Database, workspace_id: UUID, role: str) -> Path:
+    """Return the data folder of the node that holds a workspace, or of the coordinator."""
+    connection = await database.connect()
+    if role == "coordinator":
+        folder = await connection.fetchval("show data_directory")
+    else:
+        folder = await connection.fetchval(
+            "select result from run_command_on_placements('response', 'show data_directory') "
+            "where shardid = get_shard_id_for_distribution_column('response', $1::uuid)",
+            workspace_id,
+        )
+    await connection.close()
+    return Path(folder)
+
+
+def kill(folder: Path) -> None:
+    """Kill a node's PostgreSQL with all of its processes."""
+    number = int((folder / "postmaster.pid").read_text().split()[0])
+    server = psutil.Process(number)
+    for process in [server, *server.children()]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def start(folder: Path) -> None:
+    """Start a node again as it was started, and wait until it takes connections."""
+    command = shlex.split((folder / "postmaster.opts").read_text())
+    owner = folder.stat().st_uid
+    with (folder / "restarted.log").open("ab") as log:
+        subprocess.run(
+            ["setsid", "--fork", *command], user=owner, stdout=log, stderr=log, check=True
+        )
+    for _ in range(300):
+        status = (folder / "postmaster.pid").read_text().splitlines()[7:8]
+        if status and status[0].strip() == "ready":
+            return
+        time.sleep(0.1)
+    raise AssertionError((folder / "restarted.log").read_text()[-2000:])
+
+
+async def move(database: Database, workspace_id: UUID, mode: str) -> None:
     """Move the shards of a workspace to another node."""
     connection = await database.connect()
     shard, host, port = await connection.fetchrow(
@@ -123,8 +226,8 @@ async def move(database: Database, workspace_id: UUID) -> None:
     )
     assert other
     await connection.execute(
-        "select citus_move_shard_placement($1, $2, $3, $4, $5, 'block_writes')",
-        shard, host, port, other["nodename"], other["nodeport"],
+        "select citus_move_shard_placement($1, $2, $3, $4, $5, $6::citus.shard_transfer_mode)",
+        shard, host, port, other["nodename"], other["nodeport"], mode,
     )  # fmt: skip
     await connection.close()
 
