@@ -9,8 +9,12 @@ from app.imports import routes as imports
 from app.insights import routes as insights
 from app.integrations import inbound_routes
 from app.integrations import routes as integrations
-from app.interactions import customer_routes, interaction_routes, ticket_routes
-from app.interactions import journey_routes as interactions
+from app.interactions import (
+    customer_routes,
+    interaction_routes,
+    journey_routes,
+    ticket_routes,
+)
 from app.invitations import routes as invitations
 from app.metrics import routes as metrics
 from app.pages import (
@@ -20,7 +24,7 @@ from app.pages import (
     docs,
     guides,
     invited_page,
-    letters,
+    letter_unsubscribe,
     links,
     open_page,
     personal_data,
@@ -54,7 +58,7 @@ ROUTERS = (
     member_routes.routes,
     audit_routes.routes,
     surveys.routes,
-    interactions.routes,
+    journey_routes.routes,
     interaction_routes.routes,
     ticket_routes.routes,
     customer_routes.routes,
@@ -95,7 +99,7 @@ ROUTERS = (
     widget_survey.routes,
     personal_data.routes,
     invited_page.routes,
-    letters.routes,
+    letter_unsubscribe.routes,
     open_page.routes,
     links.routes,
     links.pages,

@@ -25,7 +25,7 @@ from app.insights.service import finders
 from app.integrations.registry import ADAPTERS
 from app.main import Afterword
 from app.metrics.registry import METRICS
-from app.pages.dashboard.console_forms import FORMS
+from app.pages.dashboard.forms import FORMS
 from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.sentences import SENTENCES
 from app.routers import ROUTERS

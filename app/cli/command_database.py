@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from app.cli.console import notes
+from app.cli.terminal import notes
 from app.core.database import Database
 from app.core.postgres import attached
 from app.core.schema_version import is_current

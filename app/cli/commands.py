@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from app.cli.console import errors_as_sentences, out
+from app.cli.terminal import errors_as_sentences, out
 from app.core.garbage_collection import loading
 
 # The module of each command. Only the module of the command that is run is loaded.

@@ -11,9 +11,9 @@ from app.cli.backups import back_up
 from app.cli.backups import move as move_database
 from app.cli.backups import restore as restore_backup
 from app.cli.command_database import WorkspaceOption, run_work
-from app.cli.console import notes, out, read_settings
 from app.cli.doctor import examine
 from app.cli.findings import Severity
+from app.cli.terminal import notes, out, read_settings
 from app.core import flags
 from app.core.database import Database
 from app.core.postgres import role_maker_url

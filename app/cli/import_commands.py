@@ -8,8 +8,8 @@ import typer
 from pydantic import ValidationError
 
 from app.cli.command_database import WorkspaceOption, run_work
-from app.cli.console import out, read_settings
 from app.cli.file_import import ImportPlan, as_options, import_file
+from app.cli.terminal import out, read_settings
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.garbage_collection import freeze_loaded_objects

@@ -9,8 +9,8 @@ import asyncio
 import sys
 
 from app.cli.backups import dump_before_migration
-from app.cli.console import errors_as_sentences, out, read_settings
 from app.cli.demo import fill_demo
+from app.cli.terminal import errors_as_sentences, out, read_settings
 from app.core.database import Database
 from app.core.migrations import upgrade
 from app.core.schema_version import is_current

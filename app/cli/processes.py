@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from app.cli.console import CannotListenError
+from app.cli.terminal import CannotListenError
 from app.core.postgres import EmbeddedPostgres
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import load_secret_keys

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import out, read_settings
 from app.cli.processes import Processes, listen, preparation
+from app.cli.terminal import out, read_settings
 from app.core.postgres import EmbeddedPostgres
 from app.core.postgres_programs import PostgresUnavailableError
 from app.core.settings import Settings

@@ -8,9 +8,9 @@ from uuid import UUID
 import typer
 
 from app.cli.command_database import WorkspaceOption, run_work
-from app.cli.console import notes, out, read_settings
 from app.cli.preparation import is_schema_current, prepare
 from app.cli.rollup_check import differences
+from app.cli.terminal import notes, out, read_settings
 from app.core import jobs
 from app.core.database import Database
 from app.core.postgres import attached

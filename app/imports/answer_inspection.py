@@ -166,7 +166,7 @@ def _dates(
         return DateReading(zone, "iso")
     if is_dated:
         detail = (
-            "No column is the time of the answer (`responded_at`); name it by `map`, or say "
+            "No column is the time of the answer (`responded_at`); name it with `map`, or set "
             "`undated`: `now` or a date."
         )
         raise InvalidInput(detail)
@@ -210,7 +210,7 @@ def _require_question(table: Table, taken: Set[str], definition: Definition) -> 
     if taken.isdisjoint(keys):
         detail = (
             f"No column is a question of the survey. It has {', '.join(keys)}; say which "
-            f"columns they are by `map`: COLUMN=QUESTION. The file has "
+            f"columns they are with `map`: COLUMN=QUESTION. The file has "
             f"{', '.join(table.columns[:20])}. Other fields are {', '.join(FIELDS)} and "
             "property.NAME. If these are no headers, `skip_rows` skips rows before them"
             f"{', and `sheet` names another sheet' if table.sheet else ''}."

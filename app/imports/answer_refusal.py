@@ -83,7 +83,7 @@ def _misread_column(reader: RowReader, histograms: Mapping[str, Counter[str]]) -
         if unread >= _MIN_SCORES and unread > _MAX_UNREAD * given:
             return (
                 f"{unread:,} of {given:,} values of `{column}` cannot be read as `{target}`; say "
-                "what they mean by `value`, leave the column out by `ignore`, or say "
+                "what they mean with `value`, leave the column out with `ignore`, or set "
                 "`allow_rejects`."
             )
     return None

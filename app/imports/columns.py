@@ -147,7 +147,7 @@ def _require_no_other_half(
                 detail = (
                     f"The columns `{use.name}` and `{table.columns[position]}` have one name, and "
                     f"there are rows in which only the second one is filled; read the file once "
-                    f"for each with `map`, or leave one out by `ignore`."
+                    f"for each with `map`, or leave one out with `ignore`."
                 )
                 raise InvalidInput(detail)
 
@@ -206,7 +206,7 @@ def _own_meaning(name: str, words: Vocabulary) -> str | None:
 def _conflict_of_columns(first: str, second: str, target: str) -> InvalidInput:
     detail = (
         f"The columns `{first}` and `{second}` both become `{target}`; map one of them, or leave "
-        "one out by `ignore`."
+        "one out with `ignore`."
     )
     return InvalidInput(detail)
 

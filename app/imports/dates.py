@@ -70,7 +70,7 @@ class AmbiguousDateError(ValueError):
         """Say what to do."""
         super().__init__(
             f"`{text[:40]}` has a day and a month that cannot be told apart; write it as "
-            "2026-12-31, or say the form by `date_format`"
+            "2026-12-31, or say the form with `date_format`"
         )
 
 
@@ -149,7 +149,7 @@ def find_date_order(
     if _may_begin_with_years(short_years):
         detail = (
             f"`{column}` has dates of which the first number may be the year or the day; say which "
-            "by `date_format`, such as %y-%m-%d or %d-%m-%y."
+            "with `date_format`, such as %y-%m-%d or %d-%m-%y."
         )
         raise InvalidInput(detail)
     _require_whole_column(seen, days_of_iso, column)
@@ -180,7 +180,7 @@ def _order_shown_by(seen: Mapping[str | None, int], column: str) -> str:
     first, second, dotted = seen["dmy"], seen["mdy"], seen["dotted"]
     if first and second:
         detail = (
-            f"`{column}` has dates of both orders, day first and month first; say which by "
+            f"`{column}` has dates of both orders, day first and month first; say which with "
             "`date_format`: `dmy`, `mdy` or a form such as %d/%m/%Y."
         )
         raise InvalidInput(detail)
@@ -191,7 +191,7 @@ def _order_shown_by(seen: Mapping[str | None, int], column: str) -> str:
     if seen["either"]:
         detail = (
             f"`{column}` has dates whose day and month cannot be told apart; say which comes "
-            "first by `date_format`: `dmy`, `mdy` or a form such as %d/%m/%Y."
+            "first with `date_format`: `dmy`, `mdy` or a form such as %d/%m/%Y."
         )
         raise InvalidInput(detail)
     return "iso"

@@ -23,6 +23,6 @@ def require_one_reading(
             if here != there:
                 detail = (
                     f"The file can be read as {table.encoding} (`{here[:60]}`) or as "
-                    f"{table.other} (`{there[:60]}`); say which by `encoding`."
+                    f"{table.other} (`{there[:60]}`); say which with `encoding`."
                 )
                 raise InvalidInput(detail)

@@ -9,7 +9,7 @@ from app.imports.records import FileKind
 
 def _missing_ticket_column(taken: set[str]) -> str | None:
     if "id" not in taken:
-        return "No column is the ticket's number; name it by `id`."
+        return "No column is the ticket's number; name it with `id`."
     if "event" in taken and "at" not in taken:
         return "No column is the time of the event; name it by `at`."
     if "event" not in taken and taken.isdisjoint({*ticket_rows.TIMES}):
@@ -22,7 +22,7 @@ def _missing_ticket_column(taken: set[str]) -> str | None:
 
 def _missing_customer_column(taken: set[str]) -> str | None:
     if taken.isdisjoint({"external_id", "email", "phone"}):
-        return "No column is `external_id`, `email` or `phone`; say which it is by `map`."
+        return "No column is `external_id`, `email` or `phone`; say which it is with `map`."
     return None
 
 

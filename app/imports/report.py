@@ -99,7 +99,7 @@ def refusal_of_replace(file: ReadFile) -> str | None:
         return None
     return (
         f"{len(file.scan.rejected):,} rows cannot be read, and `replace` would take away what they "
-        "stand for. Mend them, or import without `replace`."
+        "stand for. Correct them, or import without `replace`."
     )
 
 
@@ -112,5 +112,5 @@ def too_many_rejects(file: ReadFile, taken: int) -> str | None:
     share = 100 * rejected / rows
     return (
         f"{rejected:,} of {rows:,} rows cannot be read ({share:.0f} %); more "
-        "than 5 % are too many. Mend the file or the mapping, or say `allow_rejects`."
+        "than 5 % are too many. Correct the file or the mapping, or set `allow_rejects`."
     )

@@ -250,7 +250,7 @@ class RowReader:
                 answer = texts[rivals[0]]
                 return (
                     f"`{rivals[0]}` and `{rivals[1]}` are different steps of a scale that is not "
-                    f"the one of `{target}`; say by `value` what each means, such as "
+                    f"the one of `{target}`; say with `value` what each means, such as "
                     f"{target}:{rivals[0]}={answer}."
                 )
         return None
@@ -327,7 +327,7 @@ class RowReader:
                 column = next(
                     (use.name for use in self.uses if use.target == "responded_at"), "date"
                 )
-                raise UnreadableRowError(column, "is empty; say `undated` for rows without a date")
+                raise UnreadableRowError(column, "is empty; set `undated` for rows without a date")
             body["responded_at"] = self.undated.isoformat()
         if self.options.ticket_source and "ticket" in body:
             # Ticket 1 of one helpdesk is not ticket 1 of another.

@@ -131,7 +131,7 @@ def _detect_single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
 
 def _unknown_encoding() -> InvalidInput:
     detail = (
-        "The encoding of the file cannot be found out; say it by `encoding`, such as cp1250, "
+        "The encoding of the file cannot be found out; say it with `encoding`, such as cp1250, "
         "cp1251 or shift_jis."
     )
     return InvalidInput(detail)

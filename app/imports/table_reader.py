@@ -69,7 +69,7 @@ def _lines_of(source: SourceFile, encoding: str) -> Iterator[str]:
             if isinstance(error, UnicodeDecodeError):
                 why = f"byte {error.object[error.start]:#04x} is not a character there"
             detail = (
-                f"The file cannot be read as {encoding}: {why}; say its encoding by `encoding`."
+                f"The file cannot be read as {encoding}: {why}; say its encoding with `encoding`."
             )
             raise InvalidInput(detail) from None
 

@@ -167,7 +167,7 @@ class TicketReader:
         if type_ is None and INTERACTION_TYPE.fullmatch(text):
             type_ = text
         if type_ is None:
-            reason = f"`{text[:40]}` is not an event; say what it means by `event_name`"
+            reason = f"`{text[:40]}` is not an event; say what it means with `event_name`"
             raise UnreadableRowError(column, reason)
         if "at" not in given:
             raise UnreadableRowError("at", "is empty")

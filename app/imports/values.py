@@ -196,7 +196,7 @@ def _labelled_score(text: str, match: re.Match[str], low: int, high: int) -> int
     if _polarity_of(label) * (score - (low + high) / 2) < 0:
         msg = (
             f"`{text[:40]}` is {score} of {high} by its number and the contrary by its word; say "
-            "by `value` what it means"
+            "with `value` what it means"
         )
         raise ValueError(msg)
     return score
@@ -232,7 +232,7 @@ def _named_score(text: str, high: int) -> int:
     if (score := _score_of_word(text, high)) is not None:
         return score
     msg = (
-        f"`{text[:40]}` is not a score; use a number, 9/10, `10 - label` or ★, or say it by "
+        f"`{text[:40]}` is not a score; use a number, 9/10, `10 - label` or ★, or say it with "
         "`value`; `missing` names what stands for no answer"
     )
     raise ValueError(msg)
@@ -245,7 +245,7 @@ def _word(text: str, answers: WordAnswers) -> Any:
         if folded in own or folded in words().get(answer.word, ()):
             return answer.value
     known = ", ".join(answer.word for answer in answers.answers)
-    msg = f"`{text[:40]}` is none of {known}; say what it means by `value`"
+    msg = f"`{text[:40]}` is none of {known}; say what it means with `value`"
     raise ValueError(msg)
 
 

@@ -38,7 +38,7 @@ _ANY_STATE: frozenset[ResponseState | None] = frozenset({None, *get_args(Respons
 
 @dataclass(frozen=True, slots=True)
 class PendingResponse:
-    """A page on which one visitor answers one survey; its answers are given apart."""
+    """The response that one respondent is giving; its answers come with each post."""
 
     survey: CompiledSurvey
     body: ResponseIn
@@ -144,7 +144,7 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> PendingRespo
         test=invitation.test,
     )
     # There is no key here, but the properties of an invitation are our own and are trusted.
-    caller = respondent(invitation.workspace_id, invitation.id, scope=Scope.WRITE)
+    caller = respondent_caller(invitation.workspace_id, invitation.id, scope=Scope.WRITE)
     return PendingResponse(
         survey,
         body,
@@ -153,8 +153,8 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> PendingRespo
     )
 
 
-def respondent(workspace_id: UUID, key_id: UUID, *, scope: Scope) -> Caller:
-    """Return the caller that stands for a visitor of a page, with the trust of the scope."""
+def respondent_caller(workspace_id: UUID, key_id: UUID, *, scope: Scope) -> Caller:
+    """Return the caller of a respondent, with the trust of the scope."""
     return Caller.without_key(workspace_id, "respondent", {scope}, id_=key_id)
 
 

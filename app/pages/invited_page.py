@@ -56,7 +56,7 @@ class InvitedPerson:
     stored: StoredAnswers
     links: PageLinks
 
-    def over(self, *, status: int) -> ShowPage:
+    def closed_page(self, *, status: int) -> ShowPage:
         """Return the page that says that the survey takes no more answers."""
         look = page_style_of(self.workspace)
         name = "deleted" if self.stored.state == "deleted" else "over"
@@ -154,7 +154,7 @@ class InvitedVisit:
                 self.ingest, page, given, held=held, gesture=signals.moved, opened=opened
             )
         except Conflict:
-            raise self.person.over(status=409) from None
+            raise self.person.closed_page(status=409) from None
         VOTES.labels(held or "confirmed").inc()
         if stored.counts:
             async with self.ingest.database.transaction() as session:
@@ -214,7 +214,7 @@ async def _find_visit(request: Request, token: str) -> InvitedVisit:
     """Return an invited person's visit; ShowPage where the survey takes no more answers."""
     person = await find_person(request, token)
     if person.view is None:
-        raise person.over(status=410)
+        raise person.closed_page(status=410)
     return InvitedVisit(request.app.state.ingest, person, person.view)
 
 
@@ -253,7 +253,7 @@ async def take_invited(request: Request, token: str) -> Response:
 
 
 def _score(view: SurveyView, given: Mapping[str, Any]) -> int | None:
-    """Return the number of the main answer, to notice a visitor that tries them all."""
+    """Return the number of the main answer, to notice somebody who tries them all."""
     main = view.survey.definition.main_question
     if main is None or given.get(main.key) is None:
         return None

@@ -24,7 +24,7 @@ from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
-from app.pages.answer_intake import PendingResponse, respondent, save
+from app.pages.answer_intake import PendingResponse, respondent_caller, save
 from app.pages.brand import page_style_of
 from app.pages.rendering import ShowPage, languages_of
 from app.pages.survey_page import (
@@ -61,7 +61,8 @@ _SOURCE = "src"
 class PublicVisit:
     """A visit of a survey's own page.
 
-    `stored` is what this visitor has answered, `resumed` the address where that can be seen again.
+    `stored` is what this respondent has answered, `resumed` the address where that can be seen
+    again.
     `taken` says that the order has its answer, which is neither shown nor replaced.
     """
 
@@ -99,7 +100,7 @@ class PublicVisit:
         return stored.state == "unverified"
 
     def address_of(self, step: str) -> str:
-        """Return the address of a step: that of this visitor's own response."""
+        """Return the address of a step: that of this respondent's own response."""
         return f"{self.resumed}&{step}=1"
 
 
@@ -190,7 +191,7 @@ async def _page(
     locale: str,
     own: UUID | None,
 ) -> tuple[PendingResponse, bool]:
-    """Return the page of one visitor: of the response that the address names, or of a new one.
+    """Return the page of one respondent: of the response that the address names, or of a new one.
 
     Where the survey takes one answer per order, the order names the response; the flag says so.
     What an address says has no more trust than what a publishable key sends.
@@ -208,7 +209,7 @@ async def _page(
         properties=properties or None,
         order=kept.get("ref"),
     )
-    caller = respondent(survey.workspace_id, survey.id, scope=Scope.COLLECT)
+    caller = respondent_caller(survey.workspace_id, survey.id, scope=Scope.COLLECT)
     case = None
     if body.order:
         cases = await find_cases(request.app.state.database, survey.workspace_id, [body])

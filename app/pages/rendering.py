@@ -32,7 +32,7 @@ _ASSETS = {
     "kiosk.js": "text/javascript; charset=utf-8",
     "widget.js": "text/javascript; charset=utf-8",
     "demo.js": "text/javascript; charset=utf-8",
-    "console.js": "text/javascript; charset=utf-8",
+    "dashboard.js": "text/javascript; charset=utf-8",
     "poster.css": "text/css; charset=utf-8",
     "dashboard.css": "text/css; charset=utf-8",
 }

@@ -19,7 +19,7 @@ from app.pages.survey_page import (
     SurveyView,
     answer_problems,
     questions_for,
-    show_again,
+    show_confirmation,
     show_form,
     show_thanks,
 )
@@ -65,7 +65,7 @@ def show(
     With `thanks` the page of thanks may be shown.
     """
     if "again" in query and visit.stored.seq and not visit.stored.counts:
-        return show_again(box, visit.view, visit.links)
+        return show_confirmation(box, visit.view, visit.links)
     if "done" in query and thanks:
         return show_thanks(visit.view, visit.stored.band, visit.links)
     return None

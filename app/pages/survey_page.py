@@ -167,8 +167,8 @@ def show_thanks(view: SurveyView, band: str | None, links: PageLinks) -> HTMLRes
     )
 
 
-def show_again(box: SealedBox, view: SurveyView, links: PageLinks) -> HTMLResponse:
-    """Ask a visitor that may be a program for one more press; no answer is lost."""
+def show_confirmation(box: SealedBox, view: SurveyView, links: PageLinks) -> HTMLResponse:
+    """Ask a respondent that may be a program for one more press; no answer is lost."""
     words = view.words
     return page(
         "again.html",
@@ -264,7 +264,7 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
 def answer_problems(
     view: SurveyView, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return which asked questions are required and empty, or do not fit, and the word for it."""
+    """Return the problem of each asked question: `required` if empty, `unfit` if its answer is."""
     definition = view.survey.definition
     empty = {
         question.key: "required"

@@ -54,7 +54,7 @@ class Caller:
         expires_at: dt.datetime | None = None,
         is_member: bool = False,
     ) -> "Caller":
-        """Return a caller that no key authenticated: a member, a page's visitor, a command."""
+        """Return a caller that no key authenticated: a member, a respondent, a command."""
         return cls(
             workspace_id=workspace_id,
             key_id=id_ or workspace_id,

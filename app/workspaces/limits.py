@@ -132,7 +132,7 @@ class Limiter:
 
 
 def _network_of(address: str) -> str:
-    """Return the part of an address that stands for one visitor: of IPv6 the first 64 bits."""
+    """Return the part of an address that stands for one respondent: of IPv6 the first 64 bits."""
     try:
         number = ip_address(address)
     except ValueError:

@@ -175,7 +175,7 @@ class ShareLink(SQLModel, table=True):
     created_at: dt.datetime = Field(sa_type=Instant)
 
     @property
-    def is_over(self) -> bool:
+    def is_expired_or_revoked(self) -> bool:
         """Whether it was taken back, or its time has passed."""
         return self.revoked_at is not None or self.expires_at <= utc_now()
 

@@ -38,7 +38,7 @@ class DashboardUser:
     expires_at: dt.datetime
 
     def may(self, scope: Scope) -> bool:
-        """Tell whether the visitor may do what the scope allows."""
+        """Tell whether the user may do what the scope allows."""
         return scope in self.caller.scopes
 
 
@@ -181,7 +181,7 @@ async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
         )
 
 
-def visitor_by_link(workspace_id: UUID, link_id: UUID, until: dt.datetime) -> DashboardUser:
+def user_of_share_link(workspace_id: UUID, link_id: UUID, until: dt.datetime) -> DashboardUser:
     """Return somebody who has a link to one view: they may read figures, and nothing else."""
     caller = Caller.without_key(
         workspace_id, "share link", {Scope.METRICS}, id_=link_id, expires_at=until
@@ -214,7 +214,7 @@ async def change_own(
     locale: str | None,
     digest: Digest | None,
 ) -> None:
-    """Set one's own language and letter; a session by a key has a language alone."""  # fmt: skip
+    """Set one's own language and letter; a session by a key has a language alone."""
     member = await find_member(session, workspace_id, id_)
     if member is not None:
         member.locale = locale or member.locale

@@ -84,7 +84,7 @@ async def create_share_link(
         workspace = await get_workspace(session, caller.workspace_id)
         zone = ZoneInfo(workspace.timezone)
         expires_at = dt.datetime.combine(expires_at, dt.time(23, 59), zone).astimezone(dt.UTC)
-    if share_links.is_over(expires_at):
+    if share_links.has_passed(expires_at):
         raise InvalidInput.at("body", "expires_at", msg="is over already")
     link, token = await share_links.create(session, caller, path=wanted.path, until=expires_at)
     return NewShareLink(**_values(link), url=f"{settings.base_url}/shared/{token}")

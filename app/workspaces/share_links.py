@@ -32,7 +32,7 @@ def default_expiry() -> dt.datetime:
     return utc_now() + _DEFAULT_LIFETIME
 
 
-def is_over(end: dt.datetime) -> bool:
+def has_passed(end: dt.datetime) -> bool:
     """Tell whether an end has passed."""
     return end <= utc_now()
 

@@ -42,7 +42,7 @@ def measure_start(service: Service) -> list[Row]:
         service.start()
         took.append(time.perf_counter() - began)
     print(f"  start with an existing data folder: {sorted(took)[1]:.2f} s")
-    return [Row("seconds from start to ready", sorted(took)[1], 3, at_most=True)]
+    return [Row("from start to ready", sorted(took)[1], 3, at_most=True, unit="s")]
 
 
 def _measure_ingest(service: Service, url: str) -> list[Row]:

@@ -30,7 +30,7 @@ def measure(service: Service) -> list[Row]:
     small = statistics.median(memory for _, memory in rounds)
     print(f"  300,000 rows: {took:.1f} s; peak memory {large:.0f} MiB, of 100,000 {small:.0f} MiB")
     return [
-        Row("seconds to import 100,000 rows", statistics.median(seconds), _SECONDS, at_most=True),
+        Row("import of 100,000 rows", statistics.median(seconds), _SECONDS, at_most=True, unit="s"),
         Row("peak memory of 300,000 rows, against 100,000", large / small, _MEMORY, at_most=True),
     ]
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One ratio with its bar."""
+    """One figure with its bar: a ratio to a baseline, or of another unit."""
 
     what: str
     ratio: float
     bar: float
     at_most: bool = False
+    unit: str = "×"
 
     @property
     def met(self) -> bool:
@@ -25,4 +26,4 @@ def show(rows: list[Row]) -> None:
     for row in rows:
         sign = "≤" if row.at_most else "≥"
         met = "yes" if row.met else "NO"
-        print(f"| {row.what} | {row.ratio:.2f} × | {sign} {row.bar} × | {met} |")
+        print(f"| {row.what} | {row.ratio:.2f} {row.unit} | {sign} {row.bar} {row.unit} | {met} |")

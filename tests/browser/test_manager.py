@@ -78,7 +78,7 @@ async def test_a_shop_is_connected_and_its_first_order_seen(
     assert sent.status_code in {200, 202}, sent.text
     if is_plain(screen):
         # With scripts the page looks by itself.
-        await screen.get_by_role("link", name="Look again").click()
+        await screen.get_by_role("link", name="Check again").click()
     await screen.locator("#steps > li.done").nth(3).wait_for()
 
 

@@ -183,9 +183,7 @@ async def test_an_answered_order_is_not_asked_about_again(
                                    "order": "1"})  # fmt: skip
     page = await shop_page(context, service, bare(company.widget_key()) + INLINE)
     survey = page.locator("afterword-survey")
-    await expect(survey.get_by_role("status")).to_have_text(
-        "This order was answered before. Thank you."
-    )
+    await expect(survey.get_by_role("status")).to_have_text("This was already answered. Thank you.")
     await expect(survey.locator("label")).to_have_count(0)
 
 

@@ -161,6 +161,7 @@ async def test_a_node_that_is_killed_loses_and_repeats_nothing(
     counted = (await shop.metric("nps", survey="s"))["total"]["n"]
     assert len(writers.taken) <= counted <= len(writers.tried)
     # The cluster ends transactions that a dead node has left unfinished within a minute.
+    events: Counter[str] = Counter()
     for _ in range(90):
         events = Counter(event["data"]["id"] for event in await feed(shop, "response.created"))
         if len(events) == counted:

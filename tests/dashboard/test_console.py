@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.clock import utc_now
-from app.pages.dashboard.console_forms import FORMS
+from app.pages.dashboard.forms import FORMS
 from tests.dashboard.conftest import Browser, link_of
 from tests.shop import Shop
 

@@ -74,7 +74,7 @@ def test_every_sentence_about_a_file_can_be_said_in_each_language() -> None:
 
 
 def test_a_sentence_keeps_its_values_and_names_the_forms_fields() -> None:
-    english = "Score: `neun` is not a score; use a number, 9/10, `10 - label` or ★, or say it by "
+    english = "Score: `neun` is not a score; use a number, 9/10, `10 - label` or ★, or say it with "
     english += "`value`; `missing` names what stands for no answer"
     for language in LANGUAGES:
         shown = reason_in(DashboardTexts(language), english)

@@ -86,10 +86,10 @@ CASES = [
      ("Speed matters most (60 % of what the drivers explain). Where Speed is rated better, the "
       "score is lower: look at how it is asked before you act on it.")),
     (CLEAR, "Dissatisfied customers say “queue” more often than others do."),
-    (recovery(10, 87), "There is no recovery effect"),
+    (recovery(10, 87), "No recovery effect is found"),
     (recovery(10, 87), "Too few were called back"),
     (recovery(90, 60), "A good rating follows a bad one more often than a good one."),
-    (recovery(62, 60), "There is no recovery effect"),
+    (recovery(62, 60), "No recovery effect is found"),
     (recovery(30, 60, p_value=0.001, delta=40), "were satisfied more often than the others"),
     (recovery(30, 60, p_value=0.001, delta=-40), "were satisfied less often than the others"),
     (recovery(30, 60, p_value=0.4, delta=10), "may be chance"),

@@ -223,7 +223,7 @@ async def test_two_encodings_of_joined_rows_are_asked_about(shop: Shop) -> None:
     options = {"pivot": "question:answer", "by": "who", "undated": DAY}
     asked = await post(shop, table(rows).encode("cp1250"), **options)
     assert asked.status_code == 422
-    assert "say which by `encoding`" in asked.text
+    assert "say which with `encoding`" in asked.text
     await send(shop, table(rows).encode("cp1250"), encoding="cp1250", **options)
     answers = (await shop.get("/v1/responses"))["data"]
     assert [answer["comment"] for answer in answers] == ["źle"] * 8

@@ -68,7 +68,7 @@ async def test_words_of_the_scale(shop: Shop, cell: str, score: int | None) -> N
     taken = await send(shop, file, survey="csat")
     if score is None:
         assert taken["status"] == "refused"
-        assert "say it by `value`" in taken["report"]["rejected"][0]["reason"]
+        assert "say it with `value`" in taken["report"]["rejected"][0]["reason"]
         told = await send(shop, file, survey="csat", value=f"ok:{cell}=5")
         assert told["accepted"] == 1
         return

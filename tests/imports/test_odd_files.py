@@ -35,7 +35,7 @@ async def test_two_words_of_one_scale_are_never_one_score(shop: Shop, words: lis
     await csat_survey(shop)
     file = table([["ok", "responded_at"], *([word, DAY] for word in words)])
     refused = await send(shop, file, survey="csat", dry_run=True)
-    assert "say by `value`" in refused["refused"]
+    assert "say with `value`" in refused["refused"]
     explained = [f"ok:{word}={5 - n}" for n, word in enumerate(words)]
     taken = await send(shop, file, survey="csat", value=explained)
     assert taken["accepted"] == len(words)

@@ -137,7 +137,7 @@ async def test_bad_rows_are_rejected_and_too_many_refuse(shop: Shop) -> None:
     assert (refused["status"], refused["rejected"]) == ("refused", 3)
     reply = await post(shop, "a,b\n1,2\n", kind="tickets", source="c")
     assert reply.status_code == 422
-    assert "name it by `id`" in reply.json()["detail"]
+    assert "name it with `id`" in reply.json()["detail"]
 
 
 async def test_an_import_sends_no_news_and_asks_nobody(shop: Shop) -> None:

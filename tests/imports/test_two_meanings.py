@@ -75,7 +75,7 @@ async def test_a_columns_own_name_is_stronger_in_any_order(shop: Shop, head: str
 async def test_two_steps_of_one_score_are_asked_about(shop: Shop, steps: list[str]) -> None:
     await shop.publish("csat", metric="csat", questions=[CSAT])
     rows = [["responded_at", "ok"], *([DAY, step] for step in steps)]
-    assert "say by `value` what each means" in await refused(shop, table(rows), survey="csat")
+    assert "say with `value` what each means" in await refused(shop, table(rows), survey="csat")
 
 
 async def test_words_of_both_genders_and_of_two_languages_are_one_step(shop: Shop) -> None:

@@ -100,13 +100,13 @@ async def test_an_order_shows_and_gives_nobody_anothers_answer(shop: Shop) -> No
     page = await browse(shop.client, path)
     own = await follow(shop.client, await page.send(shop.client, score="2"))
     await own.send(shop.client, why="My name is Jan")
-    # A visitor who knows the order's number sees that it is answered, and can replace nothing.
+    # A person who knows the order's number sees that it is answered, and can replace nothing.
     stranger = parse(await shop.client.get(path))
     assert "Jan" not in stranger.text
-    assert "This order was answered before." in stranger.text
+    assert "This was already answered." in stranger.text
     assert "score" not in stranger.fields
     told = parse(await shop.client.post(path, data={"score": "10", "why": "lovely"}))
-    assert "This order was answered before." in told.text
+    assert "This was already answered." in told.text
     (response,) = (await shop.get("/v1/responses"))["data"]
     assert response["answers"] == {"score": 2, "why": "My name is Jan"}
 

@@ -14,7 +14,7 @@ from app.pages.dashboard import figures
 from app.pages.dashboard.charts import ChartLine, Point, line_of
 from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import read_choices
-from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, VisitDep
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, SnapshotVisitDep
 from app.workspaces import members
 
 routes = router("Dashboard")
@@ -24,7 +24,7 @@ _MAX_CHARTS = 8
 
 
 @routes.get("/alerts", include_in_schema=False)
-async def show_alerts(visit: VisitDep) -> HTMLResponse:
+async def show_alerts(visit: SnapshotVisitDep) -> HTMLResponse:
     """Show the figures that are watched, and what is raised now."""
     found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
     return visit.page(
@@ -36,7 +36,7 @@ async def show_alerts(visit: VisitDep) -> HTMLResponse:
 
 
 @routes.get("/alerts/{alert}", include_in_schema=False)
-async def show_alert(visit: ConsoleDep, alert: UUID) -> HTMLResponse:
+async def show_alert(visit: ApiVisitDep, alert: UUID) -> HTMLResponse:
     """Show the course of a watched figure, with the periods that raise the alert."""
     found = await visit.api.get(f"/v1/alerts/{alert}")
     chart = await visit.api.get(f"/v1/alerts/{alert}/chart")

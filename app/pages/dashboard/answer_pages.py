@@ -17,7 +17,7 @@ from app.pages.dashboard.figure_context import filter_form
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.visit import ConsoleDep, VisitDep
+from app.pages.dashboard.visit import ApiVisitDep, SnapshotVisitDep
 from app.responses import inbox
 from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter
@@ -58,7 +58,7 @@ AnswerDep = Annotated[AnswerQuery, Query()]
 
 
 @routes.get("/answers", include_in_schema=False)
-async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> HTMLResponse:
+async def show_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesDep) -> HTMLResponse:
     """Show all answers of the filters, newest first."""
     properties = chosen(asked)
     filters = await wanted.list_filters(visit, properties) | wanted.api_filters()
@@ -78,7 +78,7 @@ async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
 
 
 @routes.get("/answers.csv", include_in_schema=False)
-async def read_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> Response:
+async def read_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesDep) -> Response:
     """Return all answers of the filters as CSV, one a row."""
     filters = await wanted.list_filters(visit, chosen(asked)) | wanted.api_filters()
     parts = await visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
@@ -87,7 +87,7 @@ async def read_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
 
 
 @routes.post("/answers", include_in_schema=False)
-async def post_answers(visit: ConsoleDep) -> Response:
+async def post_answers(visit: ApiVisitDep) -> Response:
     """Change the answers that are ticked: tag, close follow-ups, restore, reject."""
     visit.require(Scope.RESPOND)
     fields = await visit.read_all_fields()
@@ -127,7 +127,7 @@ class FollowUpQuery(BaseModel):
 
 @routes.get("/follow-ups", include_in_schema=False)
 async def show_follow_ups(
-    visit: VisitDep, wanted: Annotated[FollowUpQuery, Query()]
+    visit: SnapshotVisitDep, wanted: Annotated[FollowUpQuery, Query()]
 ) -> HTMLResponse:
     """Show whom to call, by when, and who does it."""
     rows, cursor = await inbox.find_follow_ups(
@@ -155,7 +155,7 @@ async def show_follow_ups(
 
 
 @routes.get("/responses/{response_id}", include_in_schema=False)
-async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
+async def show_response(visit: ApiVisitDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
     """Show one response with its follow-up, read from the primary database."""
     response = await responses.read(session, visit.workspace.id, response_id)
     given = await answers.shown_answers(
@@ -174,7 +174,7 @@ async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUI
 
 
 @routes.post("/responses/{response_id}/follow-up", include_in_schema=False)
-async def post_follow_up(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> Response:
+async def post_follow_up(visit: ApiVisitDep, session: SessionDep, response_id: UUID) -> Response:
     """Change a follow-up and add a note."""
     visit.require(Scope.RESPOND)
     fields = await visit.read_form()
@@ -205,7 +205,7 @@ class CommentQuery(PageFilter):
 
 @routes.get("/comments", include_in_schema=False)
 async def show_comments(
-    visit: ConsoleDep, wanted: Annotated[CommentQuery, Query()], asked: PropertiesDep
+    visit: ApiVisitDep, wanted: Annotated[CommentQuery, Query()], asked: PropertiesDep
 ) -> HTMLResponse:
     """Show what customers wrote."""
     properties = chosen(asked)

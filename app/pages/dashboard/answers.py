@@ -15,7 +15,7 @@ from app.surveys.schemas import Question
 async def shown_answers(
     visit: DashboardVisit, survey: str, version: int, given: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    """Return each question with its answer, in the visitor's language and the survey's order."""
+    """Return each question with its answer, in the reader's language and the survey's order."""
     try:
         stored_survey = await surveys.find(visit.session, visit.workspace.id, survey)
     except NotFound:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Call the API on behalf of a visitor; the console can do nothing that the API cannot do.
+"""Call the API on behalf of a user; the dashboard can do nothing that the API cannot do.
 
 A request passes the same checks, limits and audit as one from outside, but no network.
 """
@@ -164,7 +164,7 @@ async def _next_message(
 
 @dataclass(frozen=True)
 class UserApi:
-    """Calls the API on behalf of a visitor who is signed in."""
+    """Calls the API on behalf of a user of the dashboard."""
 
     request: Request
     caller: Caller
@@ -178,7 +178,7 @@ class UserApi:
         json_body: Any = None,
         content: bytes | None = None,
     ) -> ApiReply:
-        """Send a request and return the reply; ApiRefused where it is an error."""  # fmt: skip
+        """Send a request and return the reply; ApiRefused where it is an error."""
         body, headers = content or b"", {"content-type": "application/octet-stream"}
         if json_body is not None:
             body, headers = json.dumps(json_body).encode(), {"content-type": "application/json"}

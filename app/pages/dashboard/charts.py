@@ -71,14 +71,14 @@ def line_of(
     *,
     within: tuple[float, float] | None = None,
     before: Sequence[float | None] = (),
-    is_over: bool = True,
+    is_complete: bool = True,
     write: Callable[[float], str] | None = None,
     unit: float = 1,
 ) -> ChartLine:
     """Lay out a series; the axis covers all intervals, limited to `within`.
 
-    `before` are the values of the previous period, point by point. If the last period is not over
-    (`is_over`), its step is drawn as `unfinished`. `write` formats the labels of the axis, which
+    `before` are the values of the previous period, point by point. Unless the last period
+    `is_complete`, its step is drawn as `unfinished`. `write` formats the labels of the axis, which
     are round multiples of `unit`.
     """
     bottom, top = _range(points, within, before)
@@ -98,7 +98,7 @@ def line_of(
     paths, bands, unfinished = [], [], ""
     for run in _runs([point.value for point in points]):
         solid = run
-        if not is_over and run[-1] == len(points) - 1 and len(run) > 1:
+        if not is_complete and run[-1] == len(points) - 1 and len(run) > 1:
             solid = run[:-1]
             unfinished = path(run[-2:], lambda n: points[n].value or 0)
         paths.append(path(solid, lambda n: points[n].value or 0))

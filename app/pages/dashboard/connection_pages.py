@@ -32,7 +32,7 @@ from app.pages.dashboard.file_reasons import reason_in
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.texts import DashboardTexts
-from app.pages.dashboard.visit import ConsoleDep, DashboardVisit
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit
 from app.pages.guides import BI
 from app.surveys import service as surveys
 from app.workspaces.scopes import Scope
@@ -50,7 +50,7 @@ _LINES = ("value", "missing", "na", "where", "set", "event_name")
 
 
 @routes.get("/connections", include_in_schema=False)
-async def show_connections(visit: ConsoleDep) -> HTMLResponse:
+async def show_connections(visit: ApiVisitDep) -> HTMLResponse:
     """Show the integrations, the webhook endpoints and the keys."""
     shown: dict[str, Any] = {"endpoints_full": [], "keys": [], "deliveries": {}, "roles": []}
     if visit.may_admin:
@@ -86,7 +86,7 @@ def _by_title(names: Iterable[str], texts: DashboardTexts) -> list[tuple[str, st
 
 
 @routes.get("/connections/{integration}", include_in_schema=False)
-async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
+async def show_integration(visit: ApiVisitDep, integration: str) -> HTMLResponse:
     """Show how to connect one source, and what it has sent."""
     visit.require(Scope.ADMIN)
     found = await visit.api.get(f"/v1/integrations/{integration}")
@@ -96,14 +96,14 @@ async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
     return visit.page(
         "integration", title=found["key"], integration=found, events=events,
         guide=guide, guide_title=SOURCE_GUIDES[guide]["title"], meanings=list(TYPES),
-        instructions=_instructions_for_console(guide, visit.texts),
+        instructions=_instructions_for_dashboard(guide, visit.texts),
         paste=SOURCE_GUIDES[guide].get("paste"),
         became=await types_of(visit.session, visit.workspace.id, made),
         status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
     )  # fmt: skip
 
 
-def _instructions_for_console(guide: str, texts: DashboardTexts) -> Instructions:
+def _instructions_for_dashboard(guide: str, texts: DashboardTexts) -> Instructions:
     """Return what to do at the sender; calls of the API become the names of this page's fields."""
 
     def name_field(call: re.Match[str]) -> str:
@@ -121,7 +121,7 @@ def _instructions_for_console(guide: str, texts: DashboardTexts) -> Instructions
 
 @routes.get("/files", include_in_schema=False)
 async def show_files(
-    visit: ConsoleDep, cursor: Annotated[str | None, Query(max_length=200)] = None
+    visit: ApiVisitDep, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """Show the files that were read in, and the form to send one."""
     found = await visit.api.get("/v1/imports", limit=50, cursor=cursor)
@@ -138,7 +138,7 @@ async def show_files(
 
 
 @routes.get("/files/{import_id}/rejected.csv", include_in_schema=False)
-async def read_rejects(visit: ConsoleDep, import_id: UUID) -> Response:
+async def read_rejects(visit: ApiVisitDep, import_id: UUID) -> Response:
     """Return the rejected rows of a file as CSV."""
     parts = await visit.api.stream(f"/v1/imports/{import_id}/rejects", {})
     headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
@@ -146,7 +146,7 @@ async def read_rejects(visit: ConsoleDep, import_id: UUID) -> Response:
 
 
 @routes.post("/files", include_in_schema=False)
-async def post_file(visit: ConsoleDep, request: Request) -> Response:
+async def post_file(visit: ApiVisitDep, request: Request) -> Response:
     """Look at a file that is sent, or take one that was looked at."""
     visit.require(Scope.WRITE)
     chosen: dict[str, str] = {}

@@ -53,7 +53,7 @@ _PERCENT = "sample_percent"
 def field_errors(
     texts: DashboardTexts, fields: Container[str], errors: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the API's errors by the names of a form's fields, in the visitor's language.
+    """Return the API's errors by the names of a form's fields, in the reader's language.
 
     An error of no field keeps the API's name.
     """

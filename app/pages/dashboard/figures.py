@@ -180,7 +180,7 @@ async def trend(
         points,
         within=within,
         before=before,
-        is_over=dt.date.fromisoformat(reply["to"][:10]) <= today,
+        is_complete=dt.date.fromisoformat(reply["to"][:10]) <= today,
         **(time_axis(visit.texts, points) if is_time else {}),
     )
     band = band_reader(metric, reply.get("scale"))

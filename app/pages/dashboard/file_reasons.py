@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say what is wrong with a file in the visitor's language, and name options as the form does. Pure.
+"""Say what is wrong with a file in the reader's language, and name options as the form does. Pure.
 
 The reader of files says it in English, for the API. Section `file_reasons` of the texts has each of
 its sentences as a template; `{0}` stands for a value of the file.
@@ -41,7 +41,7 @@ def _pattern_of(template: str) -> str:
 
 
 def reason_in(texts: DashboardTexts, sentence: str | None) -> str:
-    """Return a sentence about a file in the visitor's language; an unknown one as it is.
+    """Return a sentence about a file in the reader's language; an unknown one as it is.
 
     It may begin with the name of a column and a colon, which stay.
     """

@@ -22,23 +22,23 @@ class _OmittedField:
 LEFT_OUT = _OmittedField()
 
 
-def text(values: list[str]) -> Any:
+def as_text(values: list[str]) -> Any:
     """Read a line of text; an empty one is left out."""
     return values[-1].strip() or LEFT_OUT
 
 
-def text_or_null(values: list[str]) -> Any:
+def as_text_or_null(values: list[str]) -> Any:
     """Read a line of text; an empty one clears the value."""
     return values[-1].strip() or None
 
 
-def day(values: list[str]) -> Any:
+def as_day(values: list[str]) -> Any:
     """Read a day as the moment at which it begins in UTC; an empty field is left out."""
     typed = values[-1].strip()
     return f"{typed}T00:00:00Z" if typed else LEFT_OUT
 
 
-def number(values: list[str]) -> Any:
+def as_number(values: list[str]) -> Any:
     """Read a number; an empty field is left out."""
     typed = values[-1].strip()
     if not typed:
@@ -49,36 +49,36 @@ def number(values: list[str]) -> Any:
         return typed
 
 
-def number_or_null(values: list[str]) -> Any:
+def as_number_or_null(values: list[str]) -> Any:
     """Read a number; an empty field clears the value."""
-    found = number(values)
+    found = as_number(values)
     return None if found is LEFT_OUT else found
 
 
-def flag(values: list[str]) -> bool:
+def as_flag(values: list[str]) -> bool:
     """Read a box to tick; a hidden field before it says no."""
     return values[-1] == "1"
 
 
-def many(values: list[str]) -> list[str]:
+def as_choices(values: list[str]) -> list[str]:
     """Read boxes of which several may be ticked."""
     return [value for value in values if value]
 
 
-def lines(values: list[str]) -> list[str]:
+def as_lines(values: list[str]) -> list[str]:
     """Read a text with one entry a line."""
     return [line.strip() for line in values[-1].splitlines() if line.strip()]
 
 
-def words(values: list[str]) -> list[str]:
+def as_words(values: list[str]) -> list[str]:
     """Read a text with entries between commas or on lines of their own."""
     return [word.strip() for word in values[-1].replace("\n", ",").split(",") if word.strip()]
 
 
-def pairs(values: list[str]) -> dict[str, str]:
+def as_pairs(values: list[str]) -> dict[str, str]:
     """Read a text with one `name = value` a line; raise ValueError for another form."""
     found = {}
-    for line in lines(values):
+    for line in as_lines(values):
         name, separator, value = line.partition("=")
         if not separator:
             msg = f"`{line[:80]}` must be NAME = VALUE"
@@ -87,7 +87,7 @@ def pairs(values: list[str]) -> dict[str, str]:
     return found
 
 
-def json_text(values: list[str]) -> Any:
+def as_json(values: list[str]) -> Any:
     """Read a text of JSON; an empty one is left out, any other text raises ValueError."""
     typed = values[-1].strip()
     if not typed:
@@ -100,7 +100,7 @@ def json_text(values: list[str]) -> Any:
 
 
 @dataclass(frozen=True)
-class ConsoleForm:
+class DashboardForm:
     """One form: the request of the API that it sends, and the page that it stands on.
 
     In `path`, `page` and `then`, a name in braces is a field of the form, in `then` also of the

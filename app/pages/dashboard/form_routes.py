@@ -9,11 +9,11 @@ from app.core.errors import InvalidInput, NotFound
 from app.core.http import public_path
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused, ApiReply
-from app.pages.dashboard.console_forms import FORMS
 from app.pages.dashboard.field_errors import error_of_detail, field_errors
-from app.pages.dashboard.form_fields import ConsoleForm, Fields, FormOutcome
+from app.pages.dashboard.form_fields import DashboardForm, Fields, FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.visit import ConsoleDep, DashboardVisit
+from app.pages.dashboard.forms import FORMS
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -28,7 +28,7 @@ async def show_form_page(name: str) -> RedirectResponse:
 
 
 @routes.post("/forms/{name}", include_in_schema=False)
-async def post_form(visit: ConsoleDep, name: str) -> Response:
+async def post_form(visit: ApiVisitDep, name: str) -> Response:
     """Send the request of a form, then show its page: changed, or with what is wrong."""
     form = FORMS.get(name)
     if form is None:
@@ -58,7 +58,7 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
 
 
 async def _lead_on(
-    visit: DashboardVisit, form: ConsoleForm, name: str, fields: Fields, reply: ApiReply
+    visit: DashboardVisit, form: DashboardForm, name: str, fields: Fields, reply: ApiReply
 ) -> Response:
     """Show what came of a form: its reply, or the page that follows."""
     page = _fill(form.page, fields)
@@ -79,7 +79,7 @@ async def _lead_on(
     return RedirectResponse(saved_at(then) + place, status_code=303)
 
 
-async def _send(visit: DashboardVisit, form: ConsoleForm, fields: Fields) -> ApiReply:
+async def _send(visit: DashboardVisit, form: DashboardForm, fields: Fields) -> ApiReply:
     """Send the request of a form."""
     params = {field: fields[field][-1] for field in form.query if field in fields}
     return await visit.api.send(
@@ -95,7 +95,7 @@ def _fill(template: str, fields: Fields) -> str:
         raise InvalidInput("The form is incomplete; reload the page.") from None
 
 
-def _require_typed(visit: DashboardVisit, form: ConsoleForm, fields: Fields) -> None:
+def _require_typed(visit: DashboardVisit, form: DashboardForm, fields: Fields) -> None:
     """Refuse an action that cannot be undone unless its name was typed correctly."""
     if form.confirmed_by is None:
         return

@@ -29,7 +29,7 @@ class Connection:
         return self.health not in {"silent", "failing", "disabled", "unverified"}
 
     @property
-    def needs_somebody(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether a person should look after it."""
         return not self.is_well or self.failed > 0
 

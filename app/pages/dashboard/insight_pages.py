@@ -20,7 +20,7 @@ from app.pages.dashboard.figure_context import filter_form, whiskers
 from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
 from app.pages.dashboard.sentences import SENTENCES, emotion_sentence, expectation_sentence
 from app.pages.dashboard.texts import DashboardTexts
-from app.pages.dashboard.visit import DashboardVisit, VisitDep
+from app.pages.dashboard.visit import DashboardVisit, SnapshotVisitDep
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -43,11 +43,11 @@ class InsightPageFilter(PageFilter):
 
 @routes.get("/experience", include_in_schema=False)
 async def show_experience(
-    visit: VisitDep, view: Annotated[InsightPageFilter, Query()], asked: PropertiesDep
+    visit: SnapshotVisitDep, view: Annotated[InsightPageFilter, Query()], asked: PropertiesDep
 ) -> HTMLResponse:
     """Show one insight: its sentence, its chart, its rows; or why there is none."""
     properties = chosen(asked)
-    tabs = [tab for tab in TABS if tab != "comments" or visit.visitor.may(Scope.READ)]
+    tabs = [tab for tab in TABS if tab != "comments" or visit.user.may(Scope.READ)]
     name = view.insight if view.insight in tabs else tabs[0]
     shown: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": "",
                              "is_of_some_surveys": False}  # fmt: skip
@@ -130,7 +130,7 @@ class CompareFilter(PageFilter):
 
 @routes.get("/compare", include_in_schema=False)
 async def show_compare(
-    visit: VisitDep, view: Annotated[CompareFilter, Query()], asked: PropertiesDep
+    visit: SnapshotVisitDep, view: Annotated[CompareFilter, Query()], asked: PropertiesDep
 ) -> HTMLResponse:
     """Show one figure by store, channel, language or another group, side by side."""
     properties = chosen(asked)

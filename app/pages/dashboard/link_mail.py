@@ -19,7 +19,7 @@ LINK_REQUEST_JOB = "dashboard.request_link"
 LINK_JOB = "dashboard.send_link"
 # Stands for the workspace of an address until the address is looked up.
 UNKNOWN_WORKSPACE = UUID(int=0)
-_MAIL_ATTEMPTS = 5
+_LINK_MAIL_ATTEMPTS = 5
 SIGN_IN = "/sign-in"
 
 
@@ -30,7 +30,7 @@ async def enqueue_link_mails(database: Database, job: Job) -> None:
             await jobs.enqueue(
                 session, LINK_JOB, workspace_id=member.workspace_id,
                 payload={"member": str(member.id), "next": job.payload["next"]},
-                max_attempts=_MAIL_ATTEMPTS, dedupe=str(member.id),
+                max_attempts=_LINK_MAIL_ATTEMPTS, dedupe=str(member.id),
             )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ class DashboardPage:
 
     A page of the navigation has a `group`, the heading under which its link stands, and an `icon`,
     the SVG path of the link: strokes in the colour of the text, 16 units wide. `scope` is what a
-    visitor needs to see the link. Any other page has a `parent`, which the navigation marks in its
+    user needs to see the link. Any other page has a `parent`, which the navigation marks in its
     stead; the path of a page about one thing, such as one answer, is the part before its id.
     """
 

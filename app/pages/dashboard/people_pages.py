@@ -8,14 +8,14 @@ from fastapi import Query
 from starlette.responses import HTMLResponse, Response
 
 from app.core.routing import router
-from app.pages.dashboard.visit import ConsoleDep
+from app.pages.dashboard.visit import ApiVisitDep
 
 routes = router("Dashboard")
 
 
 @routes.get("/people", include_in_schema=False)
 async def show_people(
-    visit: ConsoleDep,
+    visit: ApiVisitDep,
     q: Annotated[str, Query(max_length=255)] = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> HTMLResponse:
@@ -27,7 +27,7 @@ async def show_people(
 
 @routes.get("/people/{customer}", include_in_schema=False)
 async def show_person(
-    visit: ConsoleDep, customer: str, cursor: Annotated[str | None, Query(max_length=200)] = None
+    visit: ApiVisitDep, customer: str, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """Show one customer: who it is, what happened, what was answered."""
     person = await visit.api.get(f"/v1/customers/{customer}")
@@ -45,7 +45,7 @@ async def show_person(
 
 
 @routes.get("/people/{customer}/export", include_in_schema=False)
-async def export_person(visit: ConsoleDep, customer: str) -> Response:
+async def export_person(visit: ApiVisitDep, customer: str) -> Response:
     """Return all that is known of a customer as a file."""
     reply = await visit.api.read(f"/v1/customers/{customer}/export")
     headers = {"Content-Disposition": 'attachment; filename="customer.json"'}

@@ -18,7 +18,7 @@ from app.pages.dashboard.figure_context import figures_context, whiskers
 from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, chosen, read_choices
 from app.pages.dashboard.survey_pages import comments_of
-from app.pages.dashboard.visit import DashboardVisit, VisitDep
+from app.pages.dashboard.visit import DashboardVisit, SnapshotVisitDep
 from app.responses import inbox
 from app.triggers.recent_activity import invitation_funnel
 
@@ -28,7 +28,9 @@ ViewDep = Annotated[PageFilter, Query()]
 
 
 @routes.get("/", include_in_schema=False)
-async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
+async def show_overview(
+    visit: SnapshotVisitDep, view: ViewDep, asked: PropertiesDep
+) -> HTMLResponse:
     """Show the main figures, the trend, open follow-ups and new comments."""
     properties = chosen(asked)
     shown = await figures_context(visit, view, properties)
@@ -44,7 +46,7 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
     )
 
 
-# Empty values in place of what a visitor with a share link may not see.
+# Empty values in place of what the holder of a share link may not see.
 HIDDEN_FROM_SHARED: dict[str, Any] = {
     "follow_ups": [], "open_count": 0, "comments": [], "raised": [], "troubled": [],
     "funnel": None, "steps": None,
@@ -72,7 +74,7 @@ async def _for_members(
         else 0,
         "comments": await comments_of(visit, view, properties, limit=5),
         "raised": await alerts.raised_alerts(visit.session, visit.workspace.id),
-        "troubled": [connection for connection in connections if connection.needs_somebody],
+        "troubled": [connection for connection in connections if connection.needs_attention],
         "funnel": await invitation_funnel(visit.session, visit.workspace.id, since, until)
         if whole
         else None,
@@ -100,7 +102,9 @@ async def first_steps(visit: DashboardVisit) -> list[tuple[str, str, bool]] | No
 
 
 @routes.get("/journey", include_in_schema=False)
-async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
+async def show_journey(
+    visit: SnapshotVisitDep, view: ViewDep, asked: PropertiesDep
+) -> HTMLResponse:
     """Show the touchpoints before, during and after a purchase."""
     properties = chosen(asked)
     found = await figures.journey_of(visit, view, properties)
@@ -133,7 +137,7 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
 
 @routes.get("/figures/{metric}.csv", include_in_schema=False)
 async def read_csv(
-    visit: VisitDep, view: ViewDep, asked: PropertiesDep, metric: str, group: str = ""
+    visit: SnapshotVisitDep, view: ViewDep, asked: PropertiesDep, metric: str, group: str = ""
 ) -> Response:
     """Return the figures of a chart as CSV."""
     if metric not in {*CARD_METRICS, "rating", "emotion"}:

@@ -18,10 +18,9 @@ from app.pages.dashboard.filters import read_choices
 from app.pages.dashboard.form_replies import saved_at
 from app.pages.dashboard.shared_views import describe_view, views_offered
 from app.pages.dashboard.visit import (
-    SHARED,
-    ConsoleDep,
-    SharedVisitor,
-    VisitDep,
+    SHARED_WITH,
+    ApiVisitDep,
+    SnapshotVisitDep,
     give_cookie,
 )
 from app.pages.rendering import HEADERS
@@ -37,7 +36,7 @@ _DIGESTS: tuple[Digest, ...] = ("off", "daily", "weekly")
 
 
 @routes.get("/settings", include_in_schema=False)
-async def show_settings(visit: ConsoleDep) -> HTMLResponse:
+async def show_settings(visit: ApiVisitDep) -> HTMLResponse:
     """Show what an admin can set; others see their own account."""
     if not visit.may_admin:
         return await show_account(visit)
@@ -58,7 +57,7 @@ async def show_settings(visit: ConsoleDep) -> HTMLResponse:
 
 @routes.get("/audit", include_in_schema=False)
 async def show_audit(
-    visit: ConsoleDep, cursor: Annotated[str | None, Query(max_length=200)] = None
+    visit: ApiVisitDep, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """Show who did what."""
     visit.require(Scope.ADMIN)
@@ -69,9 +68,9 @@ async def show_audit(
 
 
 @routes.get("/account", include_in_schema=False)
-async def show_account(visit: ConsoleDep) -> HTMLResponse:
+async def show_account(visit: ApiVisitDep) -> HTMLResponse:
     """Show the member who is signed in: language, letter, and their other workspaces."""
-    workspace_id, caller = visit.workspace.id, visit.visitor.caller
+    workspace_id, caller = visit.workspace.id, visit.user.caller
     member = await sessions.find_member(visit.session, workspace_id, caller.key_id)
     others = await sessions.find_workspaces_of_email(visit.session, member.email) if member else []
     return visit.page(
@@ -80,13 +79,13 @@ async def show_account(visit: ConsoleDep) -> HTMLResponse:
 
 
 @routes.post("/account", include_in_schema=False)
-async def post_account(visit: VisitDep, session: SessionDep) -> Response:
+async def post_account(visit: SnapshotVisitDep, session: SessionDep) -> Response:
     """Change the member's own language and letter; everybody who is signed in may."""
     fields = await visit.read_form()
     language = fields.get("locale", "")
     digest = next((choice for choice in _DIGESTS if choice == fields.get("digest")), None)
     await sessions.change_own(
-        session, visit.workspace.id, visit.visitor.caller.key_id, visit.token,
+        session, visit.workspace.id, visit.user.caller.key_id, visit.token,
         locale=language if language in LANGUAGES else None,
         digest=digest,
     )  # fmt: skip
@@ -94,23 +93,23 @@ async def post_account(visit: VisitDep, session: SessionDep) -> Response:
 
 
 @routes.post("/account/workspace", include_in_schema=False)
-async def post_switch(visit: VisitDep, session: SessionDep, request: Request) -> Response:
+async def post_switch(visit: SnapshotVisitDep, session: SessionDep, request: Request) -> Response:
     """Switch to another workspace in which the same address is a member."""
     fields = await visit.read_form()
-    member = await sessions.find_member(session, visit.workspace.id, visit.visitor.caller.key_id)
+    member = await sessions.find_member(session, visit.workspace.id, visit.user.caller.key_id)
     token = await sessions.switch(session, member, fields.get("workspace", "")) if member else None
     if token is None:
         raise NotFound("There is no such workspace for this address.")
-    visitor = await sessions.find(session, token)
+    user = await sessions.find(session, token)
     reply = RedirectResponse(public_path("/"), status_code=303)
-    if visitor is not None:
+    if user is not None:
         give_cookie(request, reply, token, seconds=14 * 24 * 3600)
     return reply
 
 
 @routes.get("/sharing", include_in_schema=False)
 async def show_sharing(
-    visit: ConsoleDep, path: Annotated[str, Query(max_length=1000)] = "/"
+    visit: ApiVisitDep, path: Annotated[str, Query(max_length=1000)] = "/"
 ) -> HTMLResponse:
     """Show what is shared, and share one more view."""
     visit.require(Scope.ADMIN)
@@ -127,17 +126,17 @@ async def show_sharing(
 
 @routes.get("/shared/{token}", include_in_schema=False, dependencies=[PublicRate])
 async def show_shared(request: Request, session: SessionDep, token: str) -> Response:
-    """Show a view to a visitor with its share link: its figures, but no comments or names."""
+    """Show a view to the holder of its share link: its figures, but no comments or names."""
     link = await share_links.find_by_token(session, token)
     if link is None:
         raise NotFound("There is no such link.")
-    if link.is_over:
+    if link.is_expired_or_revoked:
         raise Gone("This link has expired; ask the person who sent it for a new one.")
     await session.commit()
     path, _, query = link.path.partition("?")
-    visitor = sessions.visitor_by_link(link.workspace_id, link.id, link.expires_at)
+    user = sessions.user_of_share_link(link.workspace_id, link.id, link.expires_at)
     headers = {"accept-language": request.headers.get("accept-language", "")}
-    extra = {SHARED: SharedVisitor(visitor)}
+    extra = {SHARED_WITH: user}
     inner = InnerRequest("GET", path, parse_qs(query), headers=headers, extra=extra)
     reply = await call_application(request, inner)
     return HTMLResponse(reply.content, status_code=reply.status, headers=HEADERS)

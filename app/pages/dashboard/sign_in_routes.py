@@ -15,7 +15,7 @@ from app.core.routing import SessionDep, current_settings, router
 from app.core.text_types import normalize_email
 from app.pages.dashboard.link_mail import LINK_REQUEST_JOB, SIGN_IN, UNKNOWN_WORKSPACE
 from app.pages.dashboard.visit import (
-    VisitDep,
+    SnapshotVisitDep,
     cookie_name,
     give_cookie,
     read_own_form,
@@ -99,10 +99,10 @@ async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, 
 
 async def _enter(request: Request, session: SessionDep, token: str, next_: str) -> Response:
     await session.flush()
-    visitor = await sessions.find(session, token)
+    user = await sessions.find(session, token)
     reply = RedirectResponse(public_path(next_), status_code=303)
-    if visitor is not None:
-        seconds = int((visitor.expires_at - utc_now()).total_seconds())
+    if user is not None:
+        seconds = int((user.expires_at - utc_now()).total_seconds())
         give_cookie(request, reply, token, seconds=seconds)
     return reply
 
@@ -133,7 +133,7 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
 
 
 @routes.post("/sign-out", include_in_schema=False)
-async def post_sign_out(request: Request, session: SessionDep, visit: VisitDep) -> Response:
+async def post_sign_out(request: Request, session: SessionDep, visit: SnapshotVisitDep) -> Response:
     """End the session here and in the database."""
     await visit.read_form()
     await sessions.close(session, visit.token)

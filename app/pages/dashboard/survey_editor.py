@@ -19,7 +19,7 @@ from app.pages.dashboard.drafts import (
 )
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.visit import ConsoleDep, DashboardVisit
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit
 from app.surveys import service as surveys
 from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, displays_for, spec_of
 from app.surveys.schemas import WORD_NAMES, Module, Pillar, Question
@@ -34,7 +34,7 @@ _FORM = "survey-save"
 
 @routes.get("/surveys/{key}/edit", include_in_schema=False)
 async def show_editor(
-    visit: ConsoleDep, key: str, add_language: Annotated[str, Query(max_length=20)] = ""
+    visit: ApiVisitDep, key: str, add_language: Annotated[str, Query(max_length=20)] = ""
 ) -> HTMLResponse:
     """Show a survey's draft as a form, with a preview beside; a new language has empty fields."""
     visit.require(Scope.ADMIN)
@@ -98,7 +98,7 @@ def _displays(visit: DashboardVisit, type_: QuestionType) -> list[tuple[str, str
 
 
 @routes.post("/surveys/{key}/edit", include_in_schema=False)
-async def post_editor(visit: ConsoleDep, key: str) -> Response:
+async def post_editor(visit: ApiVisitDep, key: str) -> Response:
     """Save the draft, then do what was pressed: add, move or remove a question, or publish."""
     visit.require(Scope.ADMIN)
     fields = await visit.read_all_fields()

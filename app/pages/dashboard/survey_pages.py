@@ -13,7 +13,7 @@ from app.pages.dashboard.answers import shown_answer
 from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.figure_context import figures_context
 from app.pages.dashboard.filters import PageFilter, chosen
-from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, VisitDep
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, SnapshotVisitDep
 from app.responses.queries import last_answer_by_survey
 from app.surveys import service as surveys
 from app.surveys.question_entries import metrics_of
@@ -33,7 +33,7 @@ _LISTED = ("nps", "csat", "ces")
 
 
 @routes.get("/surveys", include_in_schema=False)
-async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
+async def show_surveys(visit: ApiVisitDep) -> HTMLResponse:
     """List the surveys: state, answers, figure, last answer."""
     rows = await visit.api.list("/v1/surveys")
     found: dict[str, dict[str, Any]] = {}
@@ -45,7 +45,7 @@ async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
 
 
 @routes.get("/surveys/new", include_in_schema=False)
-async def show_new_survey(visit: ConsoleDep) -> HTMLResponse:
+async def show_new_survey(visit: ApiVisitDep) -> HTMLResponse:
     """Offer the templates for a new survey."""
     visit.require(Scope.ADMIN)
     brand = (await visit.api.get("/v1/workspace"))["brand"]
@@ -56,7 +56,7 @@ async def show_new_survey(visit: ConsoleDep) -> HTMLResponse:
 
 @routes.get("/surveys/{key}", include_in_schema=False)
 async def show_survey(
-    visit: VisitDep, view: SurveyViewDep, asked: PropertiesDep, key: str
+    visit: SnapshotVisitDep, view: SurveyViewDep, asked: PropertiesDep, key: str
 ) -> HTMLResponse:
     """Show one survey: its figures, the results of each question, where it can be answered."""
     properties = chosen(asked)
@@ -140,14 +140,14 @@ def _text(visit: DashboardVisit, question: Question, definition: Definition) -> 
 
 
 @routes.get("/surveys/{key}/qr.svg", include_in_schema=False)
-async def show_qr(visit: ConsoleDep, key: str) -> Response:
+async def show_qr(visit: ApiVisitDep, key: str) -> Response:
     """Show the QR code that leads to the survey's page."""
     reply = await visit.api.read(f"/v1/surveys/{key}/qr.svg")
     return Response(reply.content, media_type="image/svg+xml")
 
 
 @routes.get("/surveys/{key}/mail", include_in_schema=False)
-async def show_mail(visit: ConsoleDep, key: str, lang: str = "") -> Response:
+async def show_mail(visit: ApiVisitDep, key: str, lang: str = "") -> Response:
     """Show the mail of a survey, as it would be sent."""
     reply = await visit.api.read(f"/v1/surveys/{key}/email-preview", lang=lang)
     if "html" not in reply.headers.get("content-type", ""):

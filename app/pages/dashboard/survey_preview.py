@@ -27,7 +27,7 @@ from app.invitations.mail_content import Addressee, Links, MailContent
 from app.pages import widget_survey
 from app.pages.brand import page_style_of
 from app.pages.dashboard.drafts import read_draft
-from app.pages.dashboard.visit import ConsoleDep
+from app.pages.dashboard.visit import ApiVisitDep
 from app.pages.rendering import asset, page
 from app.pages.survey_page import PageLinks, SurveyView, show_form
 from app.surveys import previews
@@ -49,7 +49,7 @@ _ADDRESS = "/surveys/{survey}/preview/{name}"
 
 @routes.get("/surveys/{survey}/preview", include_in_schema=False)
 async def show_saved_draft(
-    visit: ConsoleDep, survey: str, show: Shown = "page", lang: str = ""
+    visit: ApiVisitDep, survey: str, show: Shown = "page", lang: str = ""
 ) -> Response:
     """Lead to the preview of the draft as it is saved."""
     found = await surveys.find(visit.session, visit.workspace.id, survey)
@@ -57,7 +57,7 @@ async def show_saved_draft(
 
 
 @routes.post("/surveys/{survey}/preview", include_in_schema=False)
-async def show_typed_draft(visit: ConsoleDep, session: SessionDep, survey: str) -> Response:
+async def show_typed_draft(visit: ApiVisitDep, session: SessionDep, survey: str) -> Response:
     """Lead to the preview of what stands in the editor's form."""
     visit.require(Scope.ADMIN)
     fields = await visit.read_all_fields()
@@ -88,7 +88,7 @@ class Preview:
     address: str
 
 
-async def _open(visit: ConsoleDep, session: SessionDep, survey: str, name: str) -> Preview:
+async def _open(visit: ApiVisitDep, session: SessionDep, survey: str, name: str) -> Preview:
     found = await surveys.find(session, visit.workspace.id, survey)
     definition, lang = await _read(session, found, name)
     compiled = CompiledSurvey(
@@ -118,7 +118,7 @@ PreviewDep = Annotated[Preview, Depends(_open)]
 
 
 @routes.get(_ADDRESS + "/page", include_in_schema=False)
-async def show_page(visit: ConsoleDep, request: Request, preview: PreviewDep) -> Response:
+async def show_page(visit: ApiVisitDep, request: Request, preview: PreviewDep) -> Response:
     """Show the survey's page with all of its questions."""
     view = SurveyView(preview.survey, page_style_of(visit.workspace), preview.locale, {})
     links = PageLinks(action=f"{preview.address}/sent")
@@ -127,13 +127,13 @@ async def show_page(visit: ConsoleDep, request: Request, preview: PreviewDep) ->
 
 
 @routes.post(_ADDRESS + "/sent", include_in_schema=False)
-async def take_page(_visit: ConsoleDep, preview: PreviewDep) -> Response:
+async def take_page(_visit: ApiVisitDep, preview: PreviewDep) -> Response:
     """Take what the page's own form sends: nothing is stored."""
     return RedirectResponse(f"{preview.address}/page", status_code=303)
 
 
 @routes.get(_ADDRESS + "/mail", include_in_schema=False)
-async def show_mail(visit: ConsoleDep, request: Request, preview: PreviewDep) -> Response:
+async def show_mail(visit: ApiVisitDep, request: Request, preview: PreviewDep) -> Response:
     """Show the mail's HTML; its links lead nowhere."""
     settings: Settings = request.app.state.settings
     addressee = Addressee(
@@ -148,7 +148,7 @@ async def show_mail(visit: ConsoleDep, request: Request, preview: PreviewDep) ->
 
 
 @routes.get(_ADDRESS + "/widget", include_in_schema=False)
-async def show_widget(visit: ConsoleDep, preview: PreviewDep) -> Response:
+async def show_widget(visit: ApiVisitDep, preview: PreviewDep) -> Response:
     """Show a page with the widget in it, which asks this preview for its survey."""
     return page(
         "widget_preview.html", lang=preview.locale, title=visit.texts["preview"],
@@ -157,7 +157,7 @@ async def show_widget(visit: ConsoleDep, preview: PreviewDep) -> Response:
 
 
 @routes.get(_ADDRESS + "/widget.js", include_in_schema=False)
-async def show_script(_visit: ConsoleDep, request: Request, _preview: PreviewDep) -> Response:
+async def show_script(_visit: ApiVisitDep, request: Request, _preview: PreviewDep) -> Response:
     """Serve the widget's script below the preview's address, which the script then calls."""
     return asset(request, "widget.js")
 
@@ -171,7 +171,7 @@ class WidgetQuery(BaseModel):
 
 @routes.get(_ADDRESS + "/w/surveys/{reference}", include_in_schema=False)
 async def show_to_widget(
-    visit: ConsoleDep,
+    visit: ApiVisitDep,
     preview: PreviewDep,
     reference: str,
     _asked: Annotated[WidgetQuery, Query()],
@@ -184,7 +184,7 @@ async def show_to_widget(
 
 
 @routes.post(_ADDRESS + "/w/responses", include_in_schema=False)
-async def take_widget(_visit: ConsoleDep, request: Request, _preview: PreviewDep) -> Response:
+async def take_widget(_visit: ApiVisitDep, request: Request, _preview: PreviewDep) -> Response:
     """Take what the widget sends: nothing is stored."""
     try:
         sent = json.loads(await request.body())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard's texts, numbers and times in the visitor's language. Pure."""
+"""The dashboard's texts, numbers and times in the reader's language. Pure."""
 
 import datetime as dt
 import re
@@ -57,7 +57,7 @@ class DashboardTexts:
         return [(day, names[place]) for place, day in enumerate(WEEKDAYS)]
 
     def detail(self, detail: str | None, zone: dt.tzinfo) -> str:
-        """Write what a decision says beside its reason in the visitor's language and zone.
+        """Write what a decision says beside its reason in the reader's language and zone.
 
         A sentence that only explains the reason is left out in other languages than its own.
         """

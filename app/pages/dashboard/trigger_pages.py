@@ -18,8 +18,8 @@ from app.core.routing import router
 from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
-from app.pages.dashboard.console_forms import MAX_CONDITIONS
-from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, checked
+from app.pages.dashboard.forms import MAX_CONDITIONS
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, checked
 from app.surveys import service as surveys
 from app.surveys.schemas import SurveyStatus
 from app.triggers import decisions
@@ -41,7 +41,7 @@ _FACTS = ("value.amount", "value.currency", "touchpoint", "ticket", "order", "so
 
 
 @routes.get("/asking", include_in_schema=False)
-async def show_triggers(visit: ConsoleDep) -> HTMLResponse:
+async def show_triggers(visit: ApiVisitDep) -> HTMLResponse:
     """List the triggers with what each did in 30 days."""
     rows = await visit.api.list("/v1/triggers")
     since = rfc3339(utc_now() - _LATELY)
@@ -57,14 +57,14 @@ async def show_triggers(visit: ConsoleDep) -> HTMLResponse:
 
 
 @routes.get("/asking/new", include_in_schema=False)
-async def show_new_trigger(visit: ConsoleDep) -> HTMLResponse:
+async def show_new_trigger(visit: ApiVisitDep) -> HTMLResponse:
     """Show the form of a new trigger."""
     visit.require(Scope.ADMIN)
     return visit.page("trigger", trigger=None, history=None, **await _choices(visit))
 
 
 @routes.get("/asking/{trigger}", include_in_schema=False)
-async def show_trigger(visit: ConsoleDep, trigger: str, dry_run: bool = False) -> HTMLResponse:
+async def show_trigger(visit: ApiVisitDep, trigger: str, dry_run: bool = False) -> HTMLResponse:
     """Show a trigger, and on request what it would have done in 30 days."""
     found = await visit.api.get(f"/v1/triggers/{trigger}")
     history: dict[str, Any] | None = None
@@ -130,7 +130,7 @@ class DecisionQuery(BaseModel):
 
 @routes.get("/decisions", include_in_schema=False)
 async def show_decisions(
-    visit: ConsoleDep, wanted: Annotated[DecisionQuery, Query()]
+    visit: ApiVisitDep, wanted: Annotated[DecisionQuery, Query()]
 ) -> HTMLResponse:
     """Show why somebody was asked, and why not."""
     since = utc_now() - _LATELY
@@ -160,7 +160,7 @@ async def show_decisions(
 
 @routes.get("/invitations", include_in_schema=False)
 async def show_invitations(
-    visit: ConsoleDep,
+    visit: ApiVisitDep,
     status: Annotated[str, Query(max_length=20)] = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> HTMLResponse:
@@ -175,7 +175,7 @@ async def show_invitations(
 
 @routes.get("/suppressions", include_in_schema=False)
 async def show_suppressions(
-    visit: ConsoleDep, cursor: Annotated[str | None, Query(max_length=200)] = None
+    visit: ApiVisitDep, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """List the addresses that are not asked."""
     found = await visit.api.get("/v1/unsubscribes", limit=100, cursor=cursor)

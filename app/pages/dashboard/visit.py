@@ -43,8 +43,10 @@ _CSRF = "dashboard.csrf"
 # A cookie that carries the reply of a form, such as a new secret, to the page that shows it once.
 _REPLY_COOKIE, _REPLY_SECONDS = "afterword_reply", 60
 # Keys of the request's scope: the outcome of a form for the page that is shown again, and the
-# visitor of a shared page. Nothing from outside can set them.
-OUTCOME, SHARED = "afterword.form_outcome", "afterword.shared"
+# holder of a share link. Nothing from outside can set them.
+OUTCOME = "afterword.form_outcome"
+# Where the scope keeps whoever holds a share link: they see the figures of one view alone.
+SHARED_WITH = "afterword.shared_with"
 _TEXTS = "afterword.texts"
 # The pages on which an admin reads what holds up mails and figures.
 _WITH_NOTICES = {"overview", "asking", "invitations", "settings"}
@@ -53,13 +55,6 @@ NO_OUTCOME = FormOutcome("", {})
 
 # The parameter that lets a page say that something was saved; `saved_notice` reads it.
 Saved = Annotated[str, Query(max_length=5)]
-
-
-@dataclass(frozen=True, slots=True)
-class SharedVisitor:
-    """A visitor with a share link: sees the figures of one view, but no comments or names."""
-
-    visitor: DashboardUser
 
 
 def cookie_name(settings: Settings) -> str:
@@ -78,7 +73,7 @@ def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) 
 
 
 def texts_for(request: Request) -> DashboardTexts:
-    """Return the texts in the visitor's own language where it is known, else the browser's."""
+    """Return the texts in the user's own language where it is known, else the browser's."""
     known: DashboardTexts | None = request.scope.get(_TEXTS)
     return known or texts_of_browser(request)
 
@@ -92,10 +87,10 @@ def texts_of_browser(request: Request) -> DashboardTexts:
 
 @dataclass(frozen=True)
 class DashboardVisit:
-    """One request of a page by a visitor who is signed in."""
+    """One request of a page, with who asks: a member, a key, or the holder of a share link."""
 
     request: Request
-    visitor: DashboardUser
+    user: DashboardUser
     workspace: Workspace
     texts: DashboardTexts
     token: str
@@ -104,8 +99,8 @@ class DashboardVisit:
 
     @property
     def api(self) -> UserApi:
-        """The API, called in the visitor's name."""
-        return UserApi(self.request, self.visitor.caller)
+        """The API, called in the user's name."""
+        return UserApi(self.request, self.user.caller)
 
     @property
     def outcome(self) -> FormOutcome:
@@ -155,13 +150,13 @@ class DashboardVisit:
 
     @property
     def may_admin(self) -> bool:
-        """Whether the visitor may change everything."""
-        return self.visitor.may(Scope.ADMIN)
+        """Whether the user may change everything."""
+        return self.user.may(Scope.ADMIN)
 
     @property
     def may_respond(self) -> bool:
-        """Whether the visitor may follow up and tag."""
-        return self.visitor.may(Scope.RESPOND)
+        """Whether the user may follow up and tag."""
+        return self.user.may(Scope.RESPOND)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -177,7 +172,7 @@ class DashboardVisit:
     def page(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
         """Render one of the dashboard's pages; `title` says more than its name does.
 
-        Raises Forbidden for a visitor who may not see it.
+        Raises Forbidden for a user who may not see it.
         """
         shown_page = PAGES[name]
         # What a link shares is checked by its own path.
@@ -235,8 +230,8 @@ class DashboardVisit:
             raise Forbidden(self.texts["csrf"])
 
     def require(self, scope: Scope) -> None:
-        """Raise Forbidden where the visitor's role does not allow it."""
-        if not self.visitor.may(scope):
+        """Raise Forbidden where the user's role does not allow it."""
+        if not self.user.may(scope):
             raise Forbidden(self.texts["no_access"])
 
 
@@ -280,20 +275,20 @@ async def _page_visit(
 async def _visit_of(
     request: Request, session: AsyncSession, reading: AsyncSession
 ) -> DashboardVisit:
-    shared: SharedVisitor | None = request.scope.get(SHARED)
-    if shared is not None:
-        workspace = await get_workspace(session, shared.visitor.caller.workspace_id)
+    holder: DashboardUser | None = request.scope.get(SHARED_WITH)
+    if holder is not None:
+        workspace = await get_workspace(session, holder.caller.workspace_id)
         texts = texts_of_browser(request)
-        return DashboardVisit(request, shared.visitor, workspace, texts, "", reading, shared=True)
+        return DashboardVisit(request, holder, workspace, texts, "", reading, shared=True)
     token = request.cookies.get(cookie_name(current_settings(request)), "")
-    visitor = await sessions.find(session, token) if token else None
-    if visitor is None or not visitor.may(Scope.READ):
+    user = await sessions.find(session, token) if token else None
+    if user is None or not user.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
         asked = urlencode({"next": request.url.path + query})
         raise ShowPage(RedirectResponse(public_path(f"{SIGN_IN}?{asked}"), status_code=303))
-    workspace = await get_workspace(session, visitor.caller.workspace_id)
-    texts = request.scope[_TEXTS] = DashboardTexts(visitor.locale)
-    return DashboardVisit(request, visitor, workspace, texts, token, reading)
+    workspace = await get_workspace(session, user.caller.workspace_id)
+    texts = request.scope[_TEXTS] = DashboardTexts(user.locale)
+    return DashboardVisit(request, user, workspace, texts, token, reading)
 
 
 async def _console_visit(
@@ -308,14 +303,14 @@ async def _console_visit(
     return visit
 
 
-VisitDep = Annotated[DashboardVisit, Depends(_page_visit)]
+SnapshotVisitDep = Annotated[DashboardVisit, Depends(_page_visit)]
 # Of pages that read and change through the API.
-ConsoleDep = Annotated[DashboardVisit, Depends(_console_visit)]
+ApiVisitDep = Annotated[DashboardVisit, Depends(_console_visit)]
 
 
 def navigation_for(visit: DashboardVisit) -> list[tuple[str, list[DashboardPage]]]:
-    """Return the pages that the visitor is led to, by the groups in which they stand."""
+    """Return the pages that the user is led to, by the groups in which they stand."""
     if visit.shared:
         return []
-    pages = [page for page in NAVIGATION if visit.visitor.may(page.scope)]
+    pages = [page for page in NAVIGATION if visit.user.may(page.scope)]
     return [(name, list(group)) for name, group in groupby(pages, lambda page: page.group)]

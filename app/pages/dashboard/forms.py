@@ -6,18 +6,18 @@ from typing import Any
 from app.core.errors import InvalidInput
 from app.interactions.schedule import WEEKDAYS
 from app.pages.dashboard.form_fields import (
-    ConsoleForm,
-    day,
-    flag,
-    json_text,
-    lines,
-    many,
-    number,
-    number_or_null,
-    pairs,
-    text,
-    text_or_null,
-    words,
+    DashboardForm,
+    as_choices,
+    as_day,
+    as_flag,
+    as_json,
+    as_lines,
+    as_number,
+    as_number_or_null,
+    as_pairs,
+    as_text,
+    as_text_or_null,
+    as_words,
 )
 
 MAX_CONDITIONS = 12
@@ -156,215 +156,224 @@ def _shape_alert(body: dict[str, Any]) -> dict[str, Any]:
 
 
 _ALERT = {
-    "name": text, "metric": text, "interval": text, "direction": text, "kind": text,
-    "value": number, "filter.survey": text, "filter.touchpoint": text, "notify": many,
+    "name": as_text, "metric": as_text, "interval": as_text, "direction": as_text, "kind": as_text,
+    "value": as_number, "filter.survey": as_text, "filter.touchpoint": as_text,
+    "notify": as_choices,
 }  # fmt: skip
 _TRIGGER = {
-    "name": text, "on": text, "survey": text, "channel": text,
-    "sample_percent": number, "has_throttle": flag,
-    "throttle_days": number, "throttle_scope": text, "priority": number, "active": flag,
-    "send_days": many, "send_from": text, "send_to": text, "cancel_on": many, "on_other": text,
-    "once_per": text_or_null,
+    "name": as_text, "on": as_text, "survey": as_text, "channel": as_text,
+    "sample_percent": as_number, "has_throttle": as_flag,
+    "throttle_days": as_number, "throttle_scope": as_text, "priority": as_number, "active": as_flag,
+    "send_days": as_choices, "send_from": as_text, "send_to": as_text, "cancel_on": as_choices,
+    "on_other": as_text,
+    "once_per": as_text_or_null,
 } | {
     f"{name}.{part}": read
-    for name in _DURATIONS for part, read in (("amount", number), ("unit", text))
+    for name in _DURATIONS for part, read in (("amount", as_number), ("unit", as_text))
 } | {
-    f"{name}.{place}.{part}": text
+    f"{name}.{place}.{part}": as_text
     for name in ("where", "unless") for place in range(MAX_CONDITIONS)
     for part in ("property", "op", "value")
 }  # fmt: skip
 
-FORMS: dict[str, ConsoleForm] = {
+FORMS: dict[str, DashboardForm] = {
     # Surveys
-    "survey-create": ConsoleForm(
+    "survey-create": DashboardForm(
         "POST", "/v1/surveys", "/surveys/new",
-        {"template": text, "name": text, "key": text, "default_locale": text},
+        {"template": as_text, "name": as_text, "key": as_text, "default_locale": as_text},
         then="/surveys/{key}/edit", first_form="workspace-colour",
     ),
-    "survey-publish": ConsoleForm(
+    "survey-publish": DashboardForm(
         "POST", "/v1/surveys/{survey}/publish", "/surveys/{survey}/edit", then="/surveys/{key}"
     ),
-    "survey-close": ConsoleForm("POST", "/v1/surveys/{survey}/close", "/surveys/{survey}"),
-    "survey-duplicate": ConsoleForm(
+    "survey-close": DashboardForm("POST", "/v1/surveys/{survey}/close", "/surveys/{survey}"),
+    "survey-duplicate": DashboardForm(
         "POST", "/v1/surveys/{survey}/duplicate", "/surveys/{survey}",
-        {"name": text, "key": text}, then="/surveys/{key}/edit",
+        {"name": as_text, "key": as_text}, then="/surveys/{key}/edit",
     ),
-    "survey-delete": ConsoleForm(
+    "survey-delete": DashboardForm(
         "DELETE", "/v1/surveys/{survey}", "/surveys/{survey}", then="/surveys",
         confirmed_by=("typed", "survey"),
     ),
-    "survey-widget-key": ConsoleForm(
+    "survey-widget-key": DashboardForm(
         "POST", "/v1/api-keys", "/surveys/{survey}",
-        {"name": text, "scopes": many, "survey": text}, shows_reply=("secret",),
+        {"name": as_text, "scopes": as_choices, "survey": as_text}, shows_reply=("secret",),
     ),
-    "survey-test-mail": ConsoleForm(
+    "survey-test-mail": DashboardForm(
         "POST", "/v1/surveys/{survey}/test-mail", "/surveys/{survey}",
-        {"email": text, "locale": text},
+        {"email": as_text, "locale": as_text},
     ),
     # Asking
-    "trigger-create": ConsoleForm(
+    "trigger-create": DashboardForm(
         "POST", "/v1/triggers", "/asking/new", _TRIGGER, then="/asking/{id}", reshape=_shape_trigger
     ),
-    "trigger-save": ConsoleForm(
+    "trigger-save": DashboardForm(
         "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", _TRIGGER, reshape=_shape_trigger
     ),
-    "trigger-switch": ConsoleForm(
-        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", {"active": flag}
+    "trigger-switch": DashboardForm(
+        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", {"active": as_flag}
     ),
-    "trigger-delete": ConsoleForm(
+    "trigger-delete": DashboardForm(
         "DELETE", "/v1/triggers/{trigger}", "/asking/{trigger}", then="/asking"
     ),
-    "invitation-cancel": ConsoleForm(
+    "invitation-cancel": DashboardForm(
         "POST", "/v1/invitations/{invitation}/cancel", "/invitations"
     ),
-    "invitation-remind": ConsoleForm(
+    "invitation-remind": DashboardForm(
         "POST", "/v1/invitations/{invitation}/remind", "/invitations"
     ),
-    "suppression-add": ConsoleForm("POST", "/v1/unsubscribes", "/suppressions", {"email": text}),
-    "suppression-remove": ConsoleForm(
+    "suppression-add": DashboardForm("POST", "/v1/unsubscribes", "/suppressions",
+    {"email": as_text}),
+    "suppression-remove": DashboardForm(
         "DELETE", "/v1/unsubscribes", "/suppressions", query=("email",)
     ),
     # People
-    "person-save": ConsoleForm(
+    "person-save": DashboardForm(
         "PATCH", "/v1/customers/{customer}", "/people/{customer}",
-        {"name": text_or_null, "email": text_or_null, "locale": text_or_null,
-         "do_not_survey": flag, "consent_said": text},
+        {"name": as_text_or_null, "email": as_text_or_null, "locale": as_text_or_null,
+         "do_not_survey": as_flag, "consent_said": as_text},
         reshape=_shape_consent,
     ),
-    "person-merge": ConsoleForm(
-        "POST", "/v1/customers/merge", "/people/{customer}", {"from": text, "into": text},
+    "person-merge": DashboardForm(
+        "POST", "/v1/customers/merge", "/people/{customer}", {"from": as_text, "into": as_text},
         then="/people/{id}",
     ),
-    "person-erase": ConsoleForm(
+    "person-erase": DashboardForm(
         "DELETE", "/v1/customers/{customer}", "/people/{customer}", then="/people/{customer}",
         confirmed_by=("typed", "word"),
     ),
     # Answers
-    "answer-tags": ConsoleForm(
-        "PATCH", "/v1/responses/{response}", "/responses/{response}", {"tags": words}
+    "answer-tags": DashboardForm(
+        "PATCH", "/v1/responses/{response}", "/responses/{response}", {"tags": as_words}
     ),
-    "answer-reject": ConsoleForm(
+    "answer-reject": DashboardForm(
         "POST", "/v1/responses/{response}/reject", "/responses/{response}"
     ),
-    "answer-restore": ConsoleForm(
+    "answer-restore": DashboardForm(
         "POST", "/v1/responses/{response}/restore", "/responses/{response}"
     ),
     # Connections
-    "integration-create": ConsoleForm(
+    "integration-create": DashboardForm(
         "POST", "/v1/integrations", "/connections",
-        {"source": text, "key": text, "touchpoint": text, "mapping": json_text},
+        {"source": as_text, "key": as_text, "touchpoint": as_text, "mapping": as_json},
         then="/connections/{id}", reshape=_shape_source,
     ),
-    "integration-save": ConsoleForm(
+    "integration-save": DashboardForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
-        {"touchpoint": text_or_null, "timezone": text_or_null,
-         "accept_test": flag, "status_map": pairs},
+        {"touchpoint": as_text_or_null, "timezone": as_text_or_null,
+         "accept_test": as_flag, "status_map": as_pairs},
     ),
-    "integration-secret": ConsoleForm(
-        "PATCH", "/v1/integrations/{integration}", "/connections/{integration}", {"secret": text}
+    "integration-secret": DashboardForm(
+        "PATCH", "/v1/integrations/{integration}", "/connections/{integration}", {"secret": as_text}
     ),
-    "status-mean": ConsoleForm(
+    "status-mean": DashboardForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
-        {"status_map": pairs, "status": text, "meaning": text}, reshape=_shape_status,
+        {"status_map": as_pairs, "status": as_text, "meaning": as_text}, reshape=_shape_status,
     ),
-    "integration-delete": ConsoleForm(
+    "integration-delete": DashboardForm(
         "DELETE", "/v1/integrations/{integration}", "/connections/{integration}",
         then="/connections",
     ),
-    "event-retry": ConsoleForm(
+    "event-retry": DashboardForm(
         "POST", "/v1/integrations/{integration}/events/{event}/retry",
         "/connections/{integration}",
     ),
-    "endpoint-create": ConsoleForm(
+    "endpoint-create": DashboardForm(
         "POST", "/v1/webhook-endpoints", "/connections",
-        {"url": text, "events": many, "format": text, "include_personal": flag},
+        {"url": as_text, "events": as_choices, "format": as_text, "include_personal": as_flag},
         shows_reply=("secret",),
     ),
-    "endpoint-switch": ConsoleForm(
-        "PATCH", "/v1/webhook-endpoints/{endpoint}", "/connections", {"active": flag}
+    "endpoint-switch": DashboardForm(
+        "PATCH", "/v1/webhook-endpoints/{endpoint}", "/connections", {"active": as_flag}
     ),
-    "endpoint-test": ConsoleForm(
+    "endpoint-test": DashboardForm(
         "POST", "/v1/webhook-endpoints/{endpoint}/test", "/connections"
     ),
-    "endpoint-replay": ConsoleForm(
-        "POST", "/v1/webhook-endpoints/{endpoint}/replay", "/connections", {"since": day}
+    "endpoint-replay": DashboardForm(
+        "POST", "/v1/webhook-endpoints/{endpoint}/replay", "/connections", {"since": as_day}
     ),
-    "endpoint-delete": ConsoleForm(
+    "endpoint-delete": DashboardForm(
         "DELETE", "/v1/webhook-endpoints/{endpoint}", "/connections"
     ),
-    "delivery-again": ConsoleForm("POST", "/v1/deliveries/{delivery}/redeliver", "/connections"),
-    "key-create": ConsoleForm(
+    "delivery-again": DashboardForm("POST", "/v1/deliveries/{delivery}/redeliver", "/connections"),
+    "key-create": DashboardForm(
         "POST", "/v1/api-keys", "/connections",
-        {"name": text, "scopes": many, "survey": text, "rate_limit": number, "test": flag},
+        {"name": as_text, "scopes": as_choices, "survey": as_text, "rate_limit": as_number,
+        "test": as_flag},
         shows_reply=("secret",),
     ),
-    "key-rotate": ConsoleForm(
+    "key-rotate": DashboardForm(
         "POST", "/v1/api-keys/{api_key}/rotate", "/connections", shows_reply=("secret",)
     ),
-    "key-delete": ConsoleForm("DELETE", "/v1/api-keys/{api_key}", "/connections"),
-    "bi-role-create": ConsoleForm(
-        "POST", "/v1/bi-roles", "/connections", {"personal": flag}, shows_reply=("url",)
+    "key-delete": DashboardForm("DELETE", "/v1/api-keys/{api_key}", "/connections"),
+    "bi-role-create": DashboardForm(
+        "POST", "/v1/bi-roles", "/connections", {"personal": as_flag}, shows_reply=("url",)
     ),
-    "bi-role-delete": ConsoleForm("DELETE", "/v1/bi-roles/{role}", "/connections"),
-    "import-undo": ConsoleForm("DELETE", "/v1/imports/{import_id}", "/files"),
+    "bi-role-delete": DashboardForm("DELETE", "/v1/bi-roles/{role}", "/connections"),
+    "import-undo": DashboardForm("DELETE", "/v1/imports/{import_id}", "/files"),
     # Alerts
-    "alert-create": ConsoleForm("POST", "/v1/alerts", "/alerts", _ALERT, reshape=_shape_alert),
-    "alert-preview": ConsoleForm(
+    "alert-create": DashboardForm("POST", "/v1/alerts", "/alerts", _ALERT, reshape=_shape_alert),
+    "alert-preview": DashboardForm(
         "POST", "/v1/alerts/preview", "/alerts", _ALERT, reshape=_shape_alert, is_trial=True
     ),
-    "alert-switch": ConsoleForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": flag}),
-    "alert-delete": ConsoleForm("DELETE", "/v1/alerts/{alert}", "/alerts"),
+    "alert-switch": DashboardForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": as_flag}),
+    "alert-delete": DashboardForm("DELETE", "/v1/alerts/{alert}", "/alerts"),
     # Settings
-    "workspace-brand": ConsoleForm(
+    "workspace-brand": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {"name": text, "brand.name": text_or_null, "brand.colour": text_or_null,
-         "brand.logo_url": text_or_null},
+        {"name": as_text, "brand.name": as_text_or_null, "brand.colour": as_text_or_null,
+         "brand.logo_url": as_text_or_null},
     ),
-    "workspace-colour": ConsoleForm(
+    "workspace-colour": DashboardForm(
         "PATCH", "/v1/workspace", "/surveys/new",
-        {"brand.name": text_or_null, "brand.colour": text_or_null, "brand.logo_url": text_or_null},
+        {"brand.name": as_text_or_null, "brand.colour": as_text_or_null,
+        "brand.logo_url": as_text_or_null},
     ),
-    "workspace-figures": ConsoleForm(
+    "workspace-figures": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {"timezone": text, "default_locale": text, "segments": lines, "min_group_size": number,
-         "allowed_origins": lines},
+        {"timezone": as_text, "default_locale": as_text, "segments": as_lines,
+        "min_group_size": as_number,
+         "allowed_origins": as_lines},
     ),
-    "workspace-asking": ConsoleForm(
+    "workspace-asking": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {"throttle_days": number, "require_consent": flag, "retention_days": number_or_null},
+        {"throttle_days": as_number, "require_consent": as_flag,
+        "retention_days": as_number_or_null},
         reshape=_shape_throttle,
     ),
-    "workspace-hours": ConsoleForm(
+    "workspace-hours": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {f"hours.{day}": text for day in WEEKDAYS} | {"holidays": lines}, reshape=_shape_hours,
+        {f"hours.{day}": as_text for day in WEEKDAYS} | {"holidays": as_lines},
+        reshape=_shape_hours,
     ),
-    "workspace-mail": ConsoleForm(
+    "workspace-mail": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {"mail.from_name": text_or_null, "mail.from_email": text_or_null,
-         "mail.reply_to": text_or_null, "mail.footer": text_or_null},
+        {"mail.from_name": as_text_or_null, "mail.from_email": as_text_or_null,
+         "mail.reply_to": as_text_or_null, "mail.footer": as_text_or_null},
     ),
-    "workspace-reach": ConsoleForm(
+    "workspace-reach": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {"word_of_mouth.told_by_satisfied": number_or_null,
-         "word_of_mouth.told_by_dissatisfied": number_or_null},
+        {"word_of_mouth.told_by_satisfied": as_number_or_null,
+         "word_of_mouth.told_by_dissatisfied": as_number_or_null},
         reshape=_shape_reach,
     ),
-    "member-create": ConsoleForm(
+    "member-create": DashboardForm(
         "POST", "/v1/members", "/settings",
-        {"email": text, "name": text, "role": text, "locale": text, "digest": text},
+        {"email": as_text, "name": as_text, "role": as_text, "locale": as_text, "digest": as_text},
     ),
-    "member-save": ConsoleForm(
-        "PATCH", "/v1/members/{member}", "/settings", {"role": text, "digest": text}
+    "member-save": DashboardForm(
+        "PATCH", "/v1/members/{member}", "/settings", {"role": as_text, "digest": as_text}
     ),
-    "member-delete": ConsoleForm("DELETE", "/v1/members/{member}", "/settings"),
-    "touchpoint-save": ConsoleForm(
+    "member-delete": DashboardForm("DELETE", "/v1/members/{member}", "/settings"),
+    "touchpoint-save": DashboardForm(
         "PUT", "/v1/touchpoints/{touchpoint}", "/settings",
-        {"stage": text, "area": text, "name.en": text, "name.pl": text, "name.ro": text},
+        {"stage": as_text, "area": as_text, "name.en": as_text, "name.pl": as_text,
+        "name.ro": as_text},
     ),
     # Sharing
-    "share-create": ConsoleForm(
-        "POST", "/v1/share-links", "/sharing?path={path}", {"path": text, "expires_at": text},
+    "share-create": DashboardForm(
+        "POST", "/v1/share-links", "/sharing?path={path}", {"path": as_text, "expires_at": as_text},
         shows_reply=("url",),
     ),
-    "share-delete": ConsoleForm("DELETE", "/v1/share-links/{link}", "/sharing"),
+    "share-delete": DashboardForm("DELETE", "/v1/share-links/{link}", "/sharing"),
 }  # fmt: skip
