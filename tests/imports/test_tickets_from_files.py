@@ -198,8 +198,8 @@ async def test_an_undo_restores_what_was_withdrawn_long_ago(shop: Shop, database
     workspace_id = UUID(shop.workspace_id)
     connection = await database.connect()
     await connection.execute(
-        "update interaction set created_at = created_at - interval '30 days' "
-        "where workspace_id = $1", workspace_id,
+        "update interaction set created_at = $2 where workspace_id = $1",
+        workspace_id, utc_now() - dt.timedelta(days=30),
     )  # fmt: skip
     withdrawn = "select count(*) from interaction where workspace_id = $1 and test"
     async with database.transaction() as session:
