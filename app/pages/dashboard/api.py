@@ -129,10 +129,14 @@ async def stream_application(request: Request, inner: InnerRequest) -> AsyncIter
     task = asyncio.create_task(
         request.app(_scope_of(request, inner), _receiver(inner.body), waiting.put)
     )
-    start = await _next_message(waiting, task)
-    if start["status"] >= HTTPStatus.BAD_REQUEST:
-        content = (await _next_message(waiting, task)).get("body", b"")
-        raise ApiRefused(ApiReply(start["status"], _headers_of(start), content))
+    try:
+        start = await _next_message(waiting, task)
+        if start["status"] >= HTTPStatus.BAD_REQUEST:
+            content = (await _next_message(waiting, task)).get("body", b"")
+            raise ApiRefused(ApiReply(start["status"], _headers_of(start), content))
+    except BaseException:
+        task.cancel()
+        raise
     return _parts_of(waiting, task)
 
 
