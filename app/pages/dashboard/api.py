@@ -130,14 +130,21 @@ async def stream_application(request: Request, inner: InnerRequest) -> AsyncIter
         request.app(_scope_of(request, inner), _receiver(inner.body), waiting.put)
     )
     try:
-        start = await _next_message(waiting, task)
-        if start["status"] >= HTTPStatus.BAD_REQUEST:
-            content = (await _next_message(waiting, task)).get("body", b"")
-            raise ApiRefused(ApiReply(start["status"], _headers_of(start), content))
+        await _require_success(waiting, task)
     except BaseException:
         task.cancel()
         raise
     return _parts_of(waiting, task)
+
+
+async def _require_success(
+    waiting: asyncio.Queue[dict[str, Any]], task: asyncio.Task[None]
+) -> None:
+    """Read how a reply begins; raise ApiRefused for an error."""
+    start = await _next_message(waiting, task)
+    if start["status"] >= HTTPStatus.BAD_REQUEST:
+        content = (await _next_message(waiting, task)).get("body", b"")
+        raise ApiRefused(ApiReply(start["status"], _headers_of(start), content))
 
 
 async def _parts_of(
