@@ -46,7 +46,7 @@ from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write
 from app.interactions.customer_merging import REASSIGN_JOB, reassign_merged
 from app.invitations.invitation_mails import MailContext, send_reminder
 from app.invitations.mailer import Mailer
-from app.invitations.send_queue import REMIND_JOB, SEND_JOB, expire_due, queue_due
+from app.invitations.send_queue import REMIND_JOB, SEND_JOB, enqueue_due_invitations, expire_due
 from app.pages.dashboard.link_mail import LINK_JOB, LINK_REQUEST_JOB, enqueue_link_mails, send_link
 from app.pages.dashboard.member_mail import mail_new_member
 from app.responses.abandoned_responses import COMPLETE_JOB, complete_abandoned, queue_abandoned
@@ -84,7 +84,7 @@ FORMER_KINDS = {
 }
 
 
-def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
+def job_handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
     """Return the handler of each kind of job."""
     box = SealedBox(load_secret_keys(settings))
     mail_context = MailContext(settings, box, Mailer(settings))
@@ -139,11 +139,11 @@ EVENT_CONSUMERS: dict[EventType, EventConsumer] = {
 CONSUMER = "worker"
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
-    "alerts.queue_due": (dt.timedelta(seconds=30), alerts.queue_due),
-    "letters.queue_due": (dt.timedelta(minutes=1), letter.queue_due),
+    "alerts.queue_due": (dt.timedelta(seconds=30), alerts.enqueue_due_alerts),
+    "letters.queue_due": (dt.timedelta(minutes=1), letter.enqueue_due_letters),
     "audit.delete_expired": (dt.timedelta(hours=1), audit.delete_expired),
     "expiry.queue": (dt.timedelta(hours=1), queue_expiry),
-    "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
+    "invitations.queue_due": (dt.timedelta(minutes=1), enqueue_due_invitations),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.note_silence": (dt.timedelta(hours=1), note_silence),
     "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
@@ -171,7 +171,7 @@ class Worker:
         assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
         self._database = Database(settings.database_url)
         self._runner = JobRunner(
-            self._database, handlers(self._database, settings), own_slots=OWN_SLOTS
+            self._database, job_handlers(self._database, settings), own_slots=OWN_SLOTS
         )
         box = SealedBox(load_secret_keys(settings))
         self._sender = DeliverySender(self._database, box, settings)

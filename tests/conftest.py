@@ -20,7 +20,7 @@ from app.core.migrations import upgrade
 from app.core.postgres import EmbeddedPostgres
 from app.core.settings import Settings
 from app.main import create_app
-from app.worker import handlers
+from app.worker import job_handlers
 from app.workspaces.service import ensure_default
 from tests.mailbox import Mailbox
 from tests.receiver import Receiver
@@ -141,4 +141,4 @@ def mailbox() -> Iterator[Mailbox]:
 def by_mail(database: Database, settings: Settings, mailbox: Mailbox) -> Mapping[str, JobHandler]:
     """The jobs of a worker that has the mail server."""
     changes = {"smtp_url": SecretStr(mailbox.url), "public_url": "https://ask.example"}
-    return handlers(database, settings.model_copy(update=changes))
+    return job_handlers(database, settings.model_copy(update=changes))

@@ -17,7 +17,7 @@ from app.core.database import Database, run_sql
 from app.core.event_consumer import consume, readable_below
 from app.core.job_runner import JobHandler, JobRunner
 from app.core.settings import Settings
-from app.worker import CONSUMER, EVENT_CONSUMERS, OWN_SLOTS, handlers
+from app.worker import CONSUMER, EVENT_CONSUMERS, OWN_SLOTS, job_handlers
 
 # Jobs due sooner are waited for; a retry comes after four seconds at the earliest.
 _SOON = dt.timedelta(seconds=3)
@@ -123,7 +123,7 @@ class Shop:
     async def work(self, *, known: Mapping[str, JobHandler] | None = None) -> None:
         """Run the background jobs that are due, and those that they make, as the worker would."""
         database: Database = self.state.database
-        known = known or handlers(database, self.state.settings)
+        known = known or job_handlers(database, self.state.settings)
         for _ in range(50):
             await self._work_once(database, known)
             async with database.session() as session:

@@ -32,7 +32,7 @@ from app.routers import ROUTERS
 from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
 from app.surveys.scales import Band
 from app.surveys.schemas import BandName
-from app.worker import FORMER_KINDS, PERIODIC, handlers
+from app.worker import FORMER_KINDS, PERIODIC, job_handlers
 from app.workspaces.models import Workspace
 from app.workspaces.schemas import Brand, MailSettings, WorkspaceOut, WorkspacePatch
 from tests.import_contracts import modules_with_routes
@@ -185,7 +185,7 @@ def test_every_job_has_its_handler(settings: Settings, database: Database) -> No
         if isinstance(name, ast.Name) and name.id.endswith("_JOB")
         if isinstance(value, ast.Constant)
     }
-    assert kinds == set(handlers(database, settings)) - set(FORMER_KINDS)
+    assert kinds == set(job_handlers(database, settings)) - set(FORMER_KINDS)
 
 
 def test_what_is_enqueued_is_named_a_job() -> None:

@@ -62,7 +62,7 @@ class LetterContent:
         return not (self.figures or self.alerts or self.waiting or self.comments)
 
 
-async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+async def enqueue_due_letters(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue each letter once, at 08:00 of the workspace's zone: on Mondays, or every day.
 
     If the service was down when one letter was due, that letter is enqueued when it runs again.

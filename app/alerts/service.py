@@ -168,7 +168,7 @@ async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert
     return list(rows)
 
 
-async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+async def enqueue_due_alerts(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue the alerts for which a period has ended, or answers of ended periods have changed."""
     rows = await session.exec(
         select(Alert, Workspace)

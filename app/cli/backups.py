@@ -19,7 +19,7 @@ from app.core import dumps
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.dumps import CopyError
-from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
+from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached_database
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys, write_private
@@ -46,7 +46,7 @@ def back_up(settings: Settings, file: Path) -> None:
         raise CopyError(msg)
     draft = file.with_name(file.name + ".new")
     with (
-        attached(settings) as url,
+        attached_database(settings) as url,
         tempfile.TemporaryDirectory(dir=file.parent) as folder,
     ):
         path = Path(folder) / _DUMP
@@ -83,7 +83,7 @@ def restore(
         _install_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)
         _join_journals(settings.data_dir / JOURNAL, Path(folder) / JOURNAL, journal)
         try:
-            with attached(settings) as url:
+            with attached_database(settings) as url:
                 asyncio.run(_require_no_tables(url))
                 dumps.load(settings, Path(folder) / _DUMP, url)
                 tell("The database is loaded.")

@@ -9,7 +9,7 @@ import typer
 
 from app.cli.terminal import notes
 from app.core.database import Database
-from app.core.postgres import attached
+from app.core.postgres import attached_database
 from app.core.schema_version import is_current
 from app.core.settings import Settings
 
@@ -30,5 +30,5 @@ def run_work(
                 raise typer.Exit(1)
             return await work(database)
 
-    with attached(settings) as url:
+    with attached_database(settings) as url:
         return asyncio.run(checked(url))

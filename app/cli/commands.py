@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from app.cli.terminal import errors_as_sentences, out
-from app.core.garbage_collection import loading
+from app.core.garbage_collection import collector_paused
 
 # The module of each command. Only the module of the command that is run is loaded.
 _MODULES = {
@@ -33,7 +33,7 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's interface
         if cmd_name not in _MODULE_OF:
             return None
-        with loading():
+        with collector_paused():
             module = import_module(_MODULE_OF[cmd_name])
         return get_group(module.commands).commands[cmd_name]
 

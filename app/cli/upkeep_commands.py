@@ -13,7 +13,7 @@ from app.cli.rollup_check import differences
 from app.cli.terminal import notes, out, read_settings
 from app.core import jobs
 from app.core.database import Database
-from app.core.postgres import attached
+from app.core.postgres import attached_database
 from app.core.schema_version import newest_revision
 from app.core.text_types import normalize_email
 from app.interactions import tickets as ticket_service
@@ -42,7 +42,7 @@ def migrate(
     """Bring the schema to its present form."""
     settings = read_settings()
 
-    with attached(settings) as url:
+    with attached_database(settings) as url:
         if check:
             current = asyncio.run(is_schema_current(url))
             newest = newest_revision()

@@ -290,7 +290,7 @@ def role_maker_url(settings: Settings, database_url: str) -> str:
 
 
 @contextmanager
-def attached(settings: Settings) -> Iterator[str]:
+def attached_database(settings: Settings) -> Iterator[str]:
     """Give the database's URL to a command: attach to a running one, else run it meanwhile."""
     if settings.database_url:
         yield settings.database_url

@@ -134,7 +134,7 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
     )
     if len(rows) > size:
         last = rows[size - 1]
-        request.lead_on(cursor=encode_cursor(last["created_at"], last["id"]))
+        request.add_next_link(cursor=encode_cursor(last["created_at"], last["id"]))
     shown = rows[:size]
     ids = [row["id"] for row in shown]
     sent = await invitations.times_of(request.session, request.caller.workspace_id, ids)

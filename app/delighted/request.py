@@ -71,7 +71,7 @@ class DelightedRequest:
             raise Conflict(detail)
         return found
 
-    def lead_on(self, **more: Any) -> None:
+    def add_next_link(self, **more: Any) -> None:
         """Say in the reply's `Link` where the next page lies."""
         kept = [
             (key, value)

@@ -24,10 +24,10 @@ from app.exports.streaming import (
     CsvWriter,
     NdjsonWriter,
     RowWriter,
-    latest_moment,
-    question_keys,
+    build_query,
+    find_question_keys,
+    read_latest_time,
     start_stream,
-    statement,
     stream,
 )
 from app.interactions.customers import require_customer
@@ -178,7 +178,7 @@ async def export_rows(
 ) -> StreamingResponse:
     """Stream rows in constant memory; rows that the last export had too are known by their id."""
     database: Database = request.app.state.read_database
-    began = min(utc_now(), await latest_moment(session))
+    began = min(utc_now(), await read_latest_time(session))
     for name in ("survey", "touchpoint"):
         if value := getattr(wanted, name):
             await require_known(session, caller.workspace_id, name, [value])
@@ -190,9 +190,9 @@ async def export_rows(
         msg = f"{dataset} have no properties"
         raise InvalidInput.at("query", f"property.{min(properties)}", msg=msg)
     if wanted.wide:
-        keys = await question_keys(session, caller.workspace_id, wanted.survey)
+        keys = await find_question_keys(session, caller.workspace_id, wanted.survey)
         found = with_question_columns(found, keys)
-    query, bound = statement(
+    query, bound = build_query(
         found, filters, properties=properties, updated_since=wanted.updated_since
     )
     writer = _writer(found, wanted.format)

@@ -17,7 +17,7 @@ from app.workspaces.scopes import Scope
 from app.workspaces.service import find_workspace_by_id
 
 
-async def readable_rows(
+async def find_readable_rows(
     session: AsyncSession, caller: Caller, found: EntitySet, apply: str | None
 ) -> RowSource:
     """Return what is to be read, with the workspace bound; Forbidden where it is hidden."""
@@ -38,7 +38,7 @@ async def readable_rows(
     return rows
 
 
-def narrowed(rows: RowSource, wanted: str | None) -> RowSource:
+def apply_filter(rows: RowSource, wanted: str | None) -> RowSource:
     """Return the rows that a `$filter` keeps."""
     if not wanted:
         return rows

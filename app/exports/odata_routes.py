@@ -15,8 +15,14 @@ from app.core.errors import NotFound
 from app.core.http import json_reply
 from app.core.routing import ReadSessionDep, router
 from app.core.settings import Settings
-from app.exports.odata_queries import count_rows, find_entity, narrowed, read_page, readable_rows
-from app.exports.odata_sets import SETS, EntitySet, metadata, ordered, selected
+from app.exports.odata_queries import (
+    apply_filter,
+    count_rows,
+    find_entity,
+    find_readable_rows,
+    read_page,
+)
+from app.exports.odata_sets import SETS, EntitySet, build_metadata, orderby_sql, select_names
 from app.workspaces.admission import Analyst
 
 routes = router("OData")
@@ -121,7 +127,7 @@ async def get_odata_metadata(request: Request, _caller: Analyst) -> Response:
     """Describe the entity sets as EDMX; as `text/xml` where the request accepts that alone."""
     asked = request.headers.get("accept", "").strip() == "text/xml"
     kind = "text/xml" if asked else "application/xml"
-    return Response(metadata(), media_type=kind, headers=_VERSION)
+    return Response(build_metadata(), media_type=kind, headers=_VERSION)
 
 
 @routes.get(
@@ -140,17 +146,17 @@ async def get_odata_set(
     `$apply` need no more than `metrics`, and small ones are shown without their numbers.
     """
     found = wanted.entity_set
-    rows = await readable_rows(session, caller, found, query.apply)
-    names = selected(found.name, rows.types, query.select)
+    rows = await find_readable_rows(session, caller, found, query.apply)
+    names = select_names(found.name, rows.types, query.select)
     context = f"{_root(request)}/$metadata#{found.name}"
     if wanted.keys is not None:
         entity = await find_entity(session, rows, names, wanted.keys)
         if entity is None:
             raise NotFound(f"There is no such entity of {found.name}.")
         return json_reply({"@odata.context": f"{context}/$entity"} | entity, headers=_VERSION)
-    rows = narrowed(rows, query.filter)
+    rows = apply_filter(rows, query.filter)
     page = min(_PAGE, _PAGE if query.top is None else query.top)
-    order = ordered(found.name, rows.types, rows.keys, query.orderby)
+    order = orderby_sql(found.name, rows.types, rows.keys, query.orderby)
     value = await read_page(session, rows, names, order, limit=page + 1, skip=query.skip)
     if query.select or query.apply:
         context += f"({','.join(names)})"
@@ -176,7 +182,7 @@ async def count_odata_set(
     filter_: Annotated[str | None, Query(alias="$filter")] = None,
 ) -> Response:
     """Return how many rows there are, as a bare number."""
-    rows = narrowed(await readable_rows(session, caller, found, None), filter_)
+    rows = apply_filter(await find_readable_rows(session, caller, found, None), filter_)
     count = await count_rows(session, rows)
     return Response(str(count), media_type="text/plain", headers=_VERSION)
 

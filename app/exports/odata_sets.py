@@ -106,7 +106,7 @@ def property_of(
     return f'"{name}"', types[name]
 
 
-def selected(name_of_set: str, types: Mapping[str, str], text: str | None) -> list[str]:
+def select_names(name_of_set: str, types: Mapping[str, str], text: str | None) -> list[str]:
     """Return the properties of `$select`, or all."""
     if text is None or text.strip() == "*":
         return list(types)
@@ -116,7 +116,7 @@ def selected(name_of_set: str, types: Mapping[str, str], text: str | None) -> li
     return names
 
 
-def ordered(
+def orderby_sql(
     name_of_set: str, types: Mapping[str, str], keys: Sequence[str], text: str | None
 ) -> str:
     """Return the SQL of `$orderby`; the keys follow, so that pages do not overlap."""
@@ -130,7 +130,7 @@ def ordered(
     return ", ".join([*parts, *keys])
 
 
-def metadata() -> bytes:
+def build_metadata() -> bytes:
     """Return the service's description: an entity type and a set for each."""
     ElementTree.register_namespace("edmx", _EDMX)
     root = ElementTree.Element(f"{{{_EDMX}}}Edmx", {"Version": "4.0"})

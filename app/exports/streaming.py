@@ -126,7 +126,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def statement(
+def build_query(
     dataset: Dataset,
     wanted: Mapping[str, Any],
     *,
@@ -168,7 +168,9 @@ def statement(
     return f"select {columns} {source}{narrowed}{grouped} order by {dataset.order}", bound
 
 
-async def question_keys(session: AsyncSession, workspace_id: UUID, survey: str | None) -> list[str]:
+async def find_question_keys(
+    session: AsyncSession, workspace_id: UUID, survey: str | None
+) -> list[str]:
     """Return the keys of a survey's published questions, or of all surveys'."""
     rows = await run_sql(
         session,
@@ -189,7 +191,7 @@ def _tombstone_values(row: Record) -> tuple[Any, ...]:
     return tuple(value if name in _OF_TOMBSTONES else None for name, value in row.items())
 
 
-async def latest_moment(session: AsyncSession) -> dt.datetime:
+async def read_latest_time(session: AsyncSession) -> dt.datetime:
     """Return until when a database knows everything; a replica may lag behind."""
     rows = await run_sql(
         session,

@@ -43,7 +43,7 @@ async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation
     )
 
 
-async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+async def enqueue_due_invitations(session: AsyncSession, now: dt.datetime) -> None:
     """Turn invitations and reminders that are due soon into jobs."""
     soon = "status = 'scheduled' and not queued and send_at <= :near"
     due = "status in ('sent', 'opened') and remind_at <= :now"

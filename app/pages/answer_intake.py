@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.errors import Conflict, InvalidInput
 from app.invitations.models import Invitation
 from app.invitations.votes import HoldState
-from app.pages.survey_form import not_asked
+from app.pages.survey_form import unasked_questions
 from app.responses.body import AboutInteraction, ResponseIn
 from app.responses.ingest import Ingest
 from app.responses.queries import StoredAnswers, find_stored
@@ -78,7 +78,7 @@ async def save(
         merged = fitting | dict(given)
         if only_adds:
             merged |= {key: value for key, value in fitting.items() if value is not None}
-        complete = not not_asked(survey.definition, merged)
+        complete = not unasked_questions(survey.definition, merged)
         checked = survey.check(merged, complete=complete)
         if stored.seq >= _LAST_SEQ:
             break

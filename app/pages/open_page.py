@@ -32,9 +32,9 @@ from app.pages.survey_page import (
     PostedForm,
     SurveyView,
     read_form,
+    read_response_id,
     show_message,
     sign_response,
-    signed_response,
 )
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
@@ -133,7 +133,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     kept = _kept(query, workspace.segments)
     locale = choose_language(wanted, sorted(survey.locales), survey.locale)
     box: SealedBox = request.app.state.box
-    own = signed_response(box, survey, query.get("r", ""))
+    own = read_response_id(box, survey, query.get("r", ""))
     page, by_order = await _page(request, survey, kept, locale=locale, own=own)
     async with request.app.state.database.session() as session:
         stored = await find_stored(session, survey.workspace_id, page.response_id)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import InvalidInput
 from app.core.signing import SealedBox
-from app.pages.survey_form import answers_of, prefilled
+from app.pages.survey_form import answers_of, prefilled_answers
 from app.pages.survey_page import (
     PageLinks,
     PostedForm,
@@ -80,7 +80,7 @@ def form(
     """Show the questions of the next step, with what was answered and what the link chooses."""
     definition = visit.view.survey.definition
     if given is None:
-        answers = prefilled(definition, query) | visit.stored.answers
+        answers = prefilled_answers(definition, query) | visit.stored.answers
     else:
         answers = visit.stored.answers | dict(given)
     follows = given is None and "next" in query

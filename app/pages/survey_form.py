@@ -65,7 +65,7 @@ def shown_question(
     )
 
 
-def not_asked(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:
+def unasked_questions(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:
     """Return the questions that these answers show and that nobody was asked yet."""
     return [
         question for question in shown_questions(definition, answers) if question.key not in answers
@@ -121,7 +121,7 @@ def answer_of_link(question: Question, score: int) -> Any:
     return next((choice.answer for choice in choices if choice.score == score), None)
 
 
-def prefilled(definition: Definition, query: Mapping[str, str]) -> dict[str, Any]:
+def prefilled_answers(definition: Definition, query: Mapping[str, str]) -> dict[str, Any]:
     """Return the answers that a link's `a.KEY=value` chooses; one that does not fit is left out."""
     chosen = {}
     for question in definition.questions:

@@ -281,7 +281,7 @@ def sign_response(box: SealedBox, survey: CompiledSurvey, response_id: UUID) -> 
     return box.sign(f"page.response.{survey.public_id}", response_id.bytes)
 
 
-def signed_response(box: SealedBox, survey: CompiledSurvey, text: str) -> UUID | None:
+def read_response_id(box: SealedBox, survey: CompiledSurvey, text: str) -> UUID | None:
     """Return the response that a page's address names, or None where we did not make it."""
     raw = box.verify(f"page.response.{survey.public_id}", text)
     return UUID(bytes=raw) if raw else None

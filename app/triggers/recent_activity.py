@@ -16,7 +16,7 @@ _SAMPLE = 2000
 _MAX_VALUES = 12
 
 
-async def types_seen(session: AsyncSession, workspace_id: UUID) -> list[str]:
+async def find_recent_types(session: AsyncSession, workspace_id: UUID) -> list[str]:
     """Return the types of the latest interactions, the commonest first."""
     rows = await run_sql(
         session,
@@ -29,7 +29,7 @@ async def types_seen(session: AsyncSession, workspace_id: UUID) -> list[str]:
     return [row.type for row in rows]
 
 
-async def properties_seen(session: AsyncSession, workspace_id: UUID) -> dict[str, list[str]]:
+async def find_recent_properties(session: AsyncSession, workspace_id: UUID) -> dict[str, list[str]]:
     """Return the properties of the latest interactions, each with its commonest values."""
     rows = await run_sql(
         session,
@@ -71,7 +71,7 @@ async def invitation_funnel(
     return dict(rows.one()._mapping)
 
 
-async def decided_about(
+async def describe_decisions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
     """Return what decisions are about: trigger, customer, order, ticket; by the decision's id."""

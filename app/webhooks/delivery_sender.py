@@ -98,7 +98,7 @@ class DeliverySender:
             while not self._stopping:
                 self._woken.clear()
                 try:
-                    await self.turn(client)
+                    await self.run_once(client)
                 except Exception as error:
                     if not is_connection_lost(error):
                         logger.exception("deliveries could not be claimed")
@@ -107,7 +107,7 @@ class DeliverySender:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), look)
             for endpoint_id in list(self._queues.waiting):
-                self._untried += self._queues.empty(endpoint_id)
+                self._untried += self._queues.drain(endpoint_id)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
             with contextlib.suppress(Exception):
@@ -118,7 +118,7 @@ class DeliverySender:
         self._stopping = True
         self.wake()
 
-    async def turn(self, client: GuardedClient) -> int:
+    async def run_once(self, client: GuardedClient) -> int:
         """Write what has ended and begin what is due; return how many attempts run or wait."""
         await self._write()
         if (
@@ -162,7 +162,7 @@ class DeliverySender:
         try:
             self._end(claimed, await self._try_safely(client, claimed))
         finally:
-            self._queues.end(claimed.endpoint)
+            self._queues.release_slot(claimed.endpoint)
             self._begin(client)
             if len(self._ended) >= _MANY_ENDED or self._queues.is_idle(claimed.endpoint.id):
                 self.wake()
@@ -172,7 +172,7 @@ class DeliverySender:
         DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
         if attempt.error:
             # From now on this endpoint gets one delivery at a time.
-            self._untried += self._queues.empty(claimed.endpoint.id)
+            self._untried += self._queues.drain(claimed.endpoint.id)
 
     async def _try_safely(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
         """Try once; an internal error is a failed attempt like any other."""

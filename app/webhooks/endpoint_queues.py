@@ -64,7 +64,7 @@ class EndpointQueues:
             and self.running_by_endpoint.total() < MAX_CONCURRENT_DELIVERIES
         )
 
-    def end(self, endpoint: WebhookEndpoint) -> None:
+    def release_slot(self, endpoint: WebhookEndpoint) -> None:
         """Free a slot."""
         for counts, name in (
             (self.running_by_endpoint, endpoint.id),
@@ -74,7 +74,7 @@ class EndpointQueues:
             if not counts[name]:
                 del counts[name]
 
-    def empty(self, endpoint_id: UUID) -> list[Delivery]:
+    def drain(self, endpoint_id: UUID) -> list[Delivery]:
         """Empty the queue of an endpoint that fails; return what was not begun."""
         return [claimed.delivery for claimed in self.waiting.pop(endpoint_id, ())]
 

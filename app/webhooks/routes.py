@@ -45,7 +45,7 @@ async def _endpoints_out(
     return [
         EndpointOut(
             **row.model_dump(exclude=_HIDDEN),
-            filter=service.filter_out(row.filter),
+            filter=service.endpoint_filter_of(row.filter),
             headers=row.header_names,
             active=row.disabled_at is None,
             pending=counts[row.id][0],

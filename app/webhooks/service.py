@@ -379,6 +379,6 @@ def live_secrets(endpoint: WebhookEndpoint, box: SealedBox, now: dt.datetime) ->
     return [secret.decode() for secret in opened if secret is not None]
 
 
-def filter_out(kept: Mapping[str, Any]) -> EndpointFilter:
+def endpoint_filter_of(kept: Mapping[str, Any]) -> EndpointFilter:
     """Return a filter as it was given."""
     return EndpointFilter.model_validate(kept)

@@ -72,7 +72,7 @@ async def has_fresh_link(session: AsyncSession, member: Member) -> bool:
     return rows.first() is not None
 
 
-async def redeem(session: AsyncSession, token: str) -> str | None:
+async def redeem_link(session: AsyncSession, token: str) -> str | None:
     """Use a link up and return a session's token; None for one that is used, old or unknown."""
     workspace_id = workspace_of(token)
     rows = await run_sql(

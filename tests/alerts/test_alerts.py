@@ -38,12 +38,12 @@ async def history(shop: Shop, *, last_days: int, days: int = 60, end: int = 1, *
 
 async def look(shop: Shop) -> None:
     """Let the worker look at the alerts that are due."""
-    from app.alerts.service import queue_due  # noqa: PLC0415 - of this helper alone
+    from app.alerts.service import enqueue_due_alerts  # noqa: PLC0415 - of this helper alone
     from app.core.clock import utc_now  # noqa: PLC0415 - the same
 
     state = shop.client._transport.app.state  # type: ignore[attr-defined]
     async with state.database.transaction() as session:
-        await queue_due(session, utc_now())
+        await enqueue_due_alerts(session, utc_now())
     await shop.work()
 
 

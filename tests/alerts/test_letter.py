@@ -14,8 +14,8 @@ import pytest
 from app.alerts.letter import (
     LETTER_JOB,
     _due_day,
+    enqueue_due_letters,
     letter_token,
-    queue_due,
     read_content,
     write_letter,
 )
@@ -93,7 +93,7 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
 
     async def queued(now: dt.datetime) -> int:
         async with database.transaction() as session:
-            await queue_due(session, now)
+            await enqueue_due_letters(session, now)
         connection = await database.connect()
         found: int = await connection.fetchval(
             "select count(*) from job where kind = 'letters.send' and workspace_id = $1",
@@ -117,7 +117,7 @@ async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
     async def days(now: dt.datetime) -> list[list[str]]:
         """Return the days of all letters so far, of the weekly and of the daily one."""
         async with database.transaction() as session:
-            await queue_due(session, now)
+            await enqueue_due_letters(session, now)
         connection = await database.connect()
         rows = await connection.fetch(
             "select payload->>'member' as member, payload->>'on' as day from job "
@@ -182,7 +182,7 @@ async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_onc
 
     async def look_and_work(milliseconds: int) -> None:
         async with database.transaction() as session:
-            await queue_due(session, MONDAY + dt.timedelta(minutes=milliseconds))
+            await enqueue_due_letters(session, MONDAY + dt.timedelta(minutes=milliseconds))
         runner = JobRunner(database, letters)
         running = asyncio.create_task(runner.run())
         await asyncio.sleep(milliseconds / 1000)

@@ -13,7 +13,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached, superuser_url
+from app.core.postgres import (
+    AlreadyRunningError,
+    EmbeddedPostgres,
+    attached_database,
+    superuser_url,
+)
 from app.core.postgres_programs import PostgresUnavailableError, require_account_name
 from app.core.settings import Settings
 
@@ -38,7 +43,7 @@ def ask(url: str, query: str) -> object:
 
 
 def test_the_service_logs_in_as_owner_and_nothing_more(folder: Path) -> None:
-    with attached(Settings(data_dir=folder)) as url:
+    with attached_database(Settings(data_dir=folder)) as url:
         role = "from pg_roles where rolname = current_user"
         assert ask(url, f"select rolsuper or rolcreaterole or rolcreatedb {role}") is False
         assert ask(url, "show data_checksums") == "on"
@@ -73,7 +78,7 @@ def test_a_full_server_still_lets_the_service_in(folder: Path) -> None:
             await connection.close()
         return len(taken), found
 
-    with attached(settings) as url:
+    with attached_database(settings) as url:
         taken, found = asyncio.run(fill(url))
     assert 100 < taken < 150
     assert found == 1
@@ -86,7 +91,7 @@ def test_a_second_supervisor_is_refused_and_a_command_attaches(folder: Path) -> 
     try:
         with pytest.raises(AlreadyRunningError, match="already runs"):
             EmbeddedPostgres(settings).start()
-        with attached(settings) as url:
+        with attached_database(settings) as url:
             assert ask(url, "select 1") == 1
         assert server.restart_if_dead() is False
     finally:
@@ -100,7 +105,7 @@ def test_a_server_that_outlived_its_supervisor_is_stopped_first(folder: Path) ->
     ask(url, "create table kept ()")
     assert lost._lock
     lost._lock.close()
-    with attached(settings) as again:
+    with attached_database(settings) as again:
         assert ask(again, "select count(*) from kept") == 0
     assert lost._process
     lost._process.wait(10)
@@ -112,7 +117,7 @@ READY = "{pid}\n{data}\n1764000000\n5433\nrun\n127.0.0.1\n  5433001  0\nready   
 @pytest.mark.parametrize("kind", ["zombie", "other", "ours", "gone", "first", "garbage", "empty"])
 def test_a_stale_lock_file_never_stops_a_start(folder: Path, kind: str) -> None:
     settings = Settings(data_dir=folder)
-    with attached(settings) as url:
+    with attached_database(settings) as url:
         ask(url, "create table kept ()")
     ended = os.fork()
     if ended == 0:
@@ -124,7 +129,7 @@ def test_a_stale_lock_file_never_stops_a_start(folder: Path, kind: str) -> None:
         text = READY.format(pid=pids[kind], data=folder / "postgres")
     (folder / "postgres" / "postmaster.pid").write_text(text)
     try:
-        with attached(settings) as again:
+        with attached_database(settings) as again:
             assert ask(again, "select count(*) from kept") == 0
     finally:
         os.waitpid(ended, 0)
@@ -139,7 +144,7 @@ def test_a_server_whose_first_process_was_killed_starts_again(folder: Path) -> N
     # All at once, and nobody has taken note of the death yet.
     os.killpg(lost._process.pid, signal.SIGKILL)
     lost._lock.close()
-    with attached(settings) as again:
+    with attached_database(settings) as again:
         assert ask(again, "select count(*) from kept") == 0
     lost._process.wait(10)
 
@@ -166,7 +171,7 @@ def test_a_server_that_dies_is_started_again_on_its_port(folder: Path) -> None:
 def test_a_first_start_that_was_cut_off_is_completed(folder: Path) -> None:
     (folder / "postgres.new").mkdir(parents=True)
     (folder / "postgres.new" / "half").write_text("made")
-    with attached(Settings(data_dir=folder)) as url:
+    with attached_database(Settings(data_dir=folder)) as url:
         assert ask(url, "select 1") == 1
 
 

@@ -4,7 +4,7 @@
 import datetime as dt
 import json
 
-from app.alerts.service import queue_due
+from app.alerts.service import enqueue_due_alerts
 from app.core.clock import utc_now
 from app.core.database import Database
 from tests.dashboard.conftest import Browser
@@ -64,7 +64,7 @@ async def test_a_raised_alert_stands_on_the_overview_and_its_page(
     await browser.sign_in()
     assert "quiet" in await browser.page("/alerts")
     async with database.transaction() as session:
-        await queue_due(session, utc_now())
+        await enqueue_due_alerts(session, utc_now())
     await shop.work()
     page = await browser.page("/alerts")
     assert "raised" in page

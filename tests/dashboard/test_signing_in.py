@@ -15,7 +15,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.settings import Settings
 from app.pages.dashboard.link_mail import LINK_JOB
-from app.worker import handlers
+from app.worker import job_handlers
 from tests.dashboard.conftest import PAGES, Browser, link_of
 from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
@@ -141,7 +141,9 @@ async def test_a_link_whose_mail_had_to_wait_is_mailed_by_the_retry(
     email = f"late-{shop.workspace_key}@c.pl"
     await shop.post("/v1/members", {"email": email, "name": "Late"})
     mailbox = Mailbox()
-    by_mail = handlers(database, settings.model_copy(update={"smtp_url": SecretStr(mailbox.url)}))
+    by_mail = job_handlers(
+        database, settings.model_copy(update={"smtp_url": SecretStr(mailbox.url)})
+    )
     await browser.client.post("/sign-in", data={"email": email})
     await shop.work(known=by_mail)
     mailbox.start()

@@ -8,7 +8,7 @@ import pytest
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.settings import Settings
-from app.worker import handlers
+from app.worker import job_handlers
 from tests.receiver import Receiver
 from tests.shop import Shop
 
@@ -28,7 +28,7 @@ async def connect(shop: Shop, receiver: Receiver, source: str) -> None:
 
 async def work(shop: Shop, settings: Settings) -> None:
     changed = settings.model_copy(update={"allow_private_webhooks": True})
-    await shop.work(known=handlers(shop.state.database, changed))
+    await shop.work(known=job_handlers(shop.state.database, changed))
 
 
 EXPECTED: list[tuple[str, list[tuple[str, str, Any]]]] = [

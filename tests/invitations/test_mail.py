@@ -15,7 +15,7 @@ from app.core.database import Database
 from app.core.job_runner import JobHandler
 from app.invitations.mail import POLICY
 from app.invitations.mailer import MailWaitsError, classify_reply
-from app.invitations.send_queue import expire_due, queue_due
+from app.invitations.send_queue import enqueue_due_invitations, expire_due
 from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
 
@@ -346,7 +346,7 @@ async def test_a_reminder_and_the_end_come_by_themselves(
     now = utc_now()
     for days, mails, status in ((2, 1, "sent"), (4, 2, "sent"), (8, 2, "sent"), (15, 2, "expired")):
         async with database.transaction() as session:
-            await queue_due(session, now + dt.timedelta(days=days))
+            await enqueue_due_invitations(session, now + dt.timedelta(days=days))
             await expire_due(session, now + dt.timedelta(days=days))
         await shop.work(known=by_mail)
         assert len(mailbox.about(invitation)) == mails
@@ -366,7 +366,7 @@ async def test_what_waits_for_days_becomes_a_job_when_due(
         await (await session.connection()).exec_driver_sql(
             "update invitation set send_at = $1 where id = $2", (utc_now(), UUID(made["id"]))
         )
-        await queue_due(session, utc_now())
+        await enqueue_due_invitations(session, utc_now())
     await shop.work(known=by_mail)
     assert len(mailbox.about(made["id"])) == 1
 

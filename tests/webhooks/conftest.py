@@ -41,7 +41,7 @@ class Post:
         idle = 0
         async with GuardedClient(allow_private=True) as client:
             while idle < 2:
-                idle = 0 if await sender.turn(client) else idle + 1
+                idle = 0 if await sender.run_once(client) else idle + 1
                 await asyncio.sleep(0.02)
 
     async def dispatch(self) -> None:

@@ -214,7 +214,7 @@ async def test_one_that_hangs_delays_no_other(shop: Shop, post: Post, receiver: 
     sender = post.sender()
     async with GuardedClient(allow_private=True) as client:
         for _ in range(200):
-            await sender.turn(client)
+            await sender.run_once(client)
             await asyncio.sleep(0.02)
             if len(receiver.to("/quick")) == 20:
                 break
@@ -226,7 +226,7 @@ async def test_one_that_hangs_delays_no_other(shop: Shop, post: Post, receiver: 
         for _ in range(1000):
             if any(d["attempts"] for d in await post.log(hanging)):
                 break
-            await sender.turn(client)
+            await sender.run_once(client)
             await asyncio.sleep(0.05)
     found = [d["attempts"][0]["error"] for d in await post.log(hanging) if d["attempts"]]
     assert found[0] == "no reply within 15 seconds"

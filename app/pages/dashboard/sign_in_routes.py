@@ -125,7 +125,7 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
     require_public_rate(request)
     fields = await read_own_form(request)
     next_ = _local(fields.get("next", "/"))
-    opened = await sessions.redeem(session, token)
+    opened = await sessions.redeem_link(session, token)
     if opened is None:
         texts = texts_of_browser(request)
         return _form(request, next_=next_, status=410, message=texts["link_old"], wrong=True)

@@ -24,10 +24,10 @@ from app.surveys import service as surveys
 from app.surveys.schemas import SurveyStatus
 from app.triggers import decisions
 from app.triggers.recent_activity import (
-    decided_about,
+    describe_decisions,
+    find_recent_properties,
+    find_recent_types,
     invitation_funnel,
-    properties_seen,
-    types_seen,
 )
 from app.triggers.schemas import KNOWN_TYPES, ConditionIn, DecisionFilter, DecisionPage
 from app.workspaces.scopes import Scope
@@ -95,7 +95,7 @@ def _amount_and_unit(duration: str | None) -> tuple[str, str]:
 
 async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
     """Return the form's choices: what has occurred, known events, and those it has itself."""
-    seen = await types_seen(visit.session, visit.workspace.id)
+    seen = await find_recent_types(visit.session, visit.workspace.id)
     found = await surveys.names_with_status(visit.session, visit.workspace.id)
     return {
         "amount_and_unit": _amount_and_unit,
@@ -113,7 +113,7 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
         ],
         "live": {key for key, _, status in found if status == SurveyStatus.LIVE},
         "types": sorted({*seen, *own, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
-        "seen": await properties_seen(visit.session, visit.workspace.id),
+        "seen": await find_recent_properties(visit.session, visit.workspace.id),
     }
 
 
@@ -142,7 +142,9 @@ async def show_decisions(
     counts: Counter[tuple[str, str | None]] = Counter()
     for count in await decisions.summary(visit.session, visit.workspace.id, lately):
         counts[count.outcome, count.reason] += count.n
-    subjects = await decided_about(visit.session, visit.workspace.id, [row["id"] for row in shown])
+    subjects = await describe_decisions(
+        visit.session, visit.workspace.id, [row["id"] for row in shown]
+    )
     return visit.page(
         "decisions",
         wanted=wanted,
