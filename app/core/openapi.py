@@ -6,6 +6,7 @@ that a generated client sends only what its caller has set.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -212,7 +213,31 @@ def finish(document: dict[str, Any], added_paths: dict[str, Any], *, server: str
     ]
     _leave_out_defaults(document)
     _open_objects(document)
-    return document
+    return _with_plain_names(document)
+
+
+_GENERIC = re.compile(r"^Page_(\w+)_$")
+
+
+def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
+    """Name the page of a kind of rows plainly: `SurveyOutPage`."""
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renamed(part) for part in node]
+        if not isinstance(node, dict):
+            return node
+        found = {key: renamed(value) for key, value in node.items()}
+        if isinstance(name := found.get("$ref"), str):
+            found["$ref"] = _REF + _GENERIC.sub(r"\1Page", name.removeprefix(_REF))
+        return found
+
+    whole: dict[str, Any] = renamed(document)
+    schemas = whole["components"]["schemas"]
+    whole["components"]["schemas"] = {
+        _GENERIC.sub(r"\1Page", name): schema for name, schema in schemas.items()
+    }
+    return whole
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
