@@ -65,6 +65,7 @@ _TRY_AGAIN = (
 )
 
 
+_CITUS_INSTALLED = "select 1 from pg_extension where extname = 'citus'"
 # The pool for writes on the hot path: interactions, uploads, webhooks and customers.
 _RECORDING_CONNECTIONS = 8
 # How long a request waits for a connection of the pool before it is 503.
@@ -146,11 +147,15 @@ class Database:
     async def connect_keeping_plans(self, **server_settings: str) -> RawConnection:
         """Open a connection whose plans last; on a cluster each plan needs its parameters."""
         connection = await self.connect(plan_cache_mode="force_generic_plan", **server_settings)
-        found = await connection.fetchval("select 1 from pg_extension where extname = 'citus'")
-        self.known_as_cluster = found is not None
-        if self.known_as_cluster:
-            # A generic plan cannot know on which node a workspace lies.
-            await connection.execute("set plan_cache_mode = force_custom_plan")
+        try:
+            found = await connection.fetchval(_CITUS_INSTALLED)
+            self.known_as_cluster = found is not None
+            if self.known_as_cluster:
+                # A generic plan cannot know on which node a workspace lies.
+                await connection.execute("set plan_cache_mode = force_custom_plan")
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     @asynccontextmanager
@@ -209,7 +214,7 @@ async def is_cluster(session: AsyncSession) -> bool:
     """Tell whether the database is spread over the nodes of a cluster (Citus)."""
     database: Database = session.info["database"]
     if database.known_as_cluster is None:
-        rows = await run_sql(session, text("select 1 from pg_extension where extname = 'citus'"))
+        rows = await run_sql(session, text(_CITUS_INSTALLED))
         database.known_as_cluster = rows.first() is not None
     return database.known_as_cluster
 
