@@ -23,10 +23,8 @@ from app.core.signing import SealedBox, load_secret_keys
 from app.integrations import service as integrations
 from app.integrations.schemas import IntegrationIn
 from app.interactions import service as interactions
-from app.interactions.customer_resolver import CustomerResolver
 from app.interactions.interaction_schemas import InteractionIn
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
-from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.invitations import service as invitations
 from app.invitations import suppression
 from app.pages.demo_key import demo_key
@@ -39,7 +37,6 @@ from app.responses.ingest import Ingest
 from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
 from app.responses.submission import SubmissionOrigin
 from app.surveys import service as surveys
-from app.surveys.catalogue import Catalogue
 from app.surveys.schemas import SurveyIn
 from app.triggers import service as triggers
 from app.triggers.interaction_intake import take_interactions
@@ -181,13 +178,7 @@ async def _answer(
     database: Database, workspace_id: UUID, bodies: list[dict[str, Any]], *, as_history: bool = True
 ) -> None:
     group = GroupCommit(database, slot=0, max_waiting=1)
-    ingest = Ingest(
-        database,
-        Catalogue(database),
-        CustomerResolver(database),
-        TouchpointRegistry(database),
-        group,
-    )
+    ingest = Ingest.for_command(database, group)
     import_id = derived_uuid(str(workspace_id), "demo", str(SEED)) if as_history else None
     origin = SubmissionOrigin(_caller(workspace_id), now=utc_now(), import_id=import_id)
     lines = [

@@ -20,11 +20,8 @@ from app.imports.options import ImportOptions, ImportTarget
 from app.imports.rejects import encoding_of_rejects, write_rejects
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
-from app.interactions.customer_resolver import CustomerResolver
-from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.responses.group_commit import GroupCommit
 from app.responses.ingest import Ingest
-from app.surveys.catalogue import Catalogue
 from app.workspaces.service import find_workspace
 
 _NAMED = re.compile(r"`([a-z_]+)`")
@@ -52,13 +49,7 @@ async def import_file(
     async with database.session() as session:
         workspace_id = (await find_workspace(session, workspace)).id
     group = GroupCommit(database, slot=0, max_waiting=2000)
-    ingest = Ingest(
-        database,
-        Catalogue(database),
-        CustomerResolver(database),
-        TouchpointRegistry(database),
-        group,
-    )
+    ingest = Ingest.for_command(database, group)
     path = plan.file
     source = SourceFile(path.name, lambda: path.open("rb"))
     try:

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 from uuid import UUID
 
 from app.core.database import Database
@@ -25,6 +26,17 @@ class Ingest:
     customers: CustomerResolver
     touchpoints: TouchpointRegistry
     group: GroupCommit
+
+    @classmethod
+    def for_command(cls, database: Database, group: GroupCommit) -> Self:
+        """Return one with memories of its own, for a command that runs for itself."""
+        return cls(
+            database,
+            Catalogue(database),
+            CustomerResolver(database),
+            TouchpointRegistry(database),
+            group,
+        )
 
     async def take(self, workspace_id: UUID, submission: Submission) -> WriteResult:
         """Write one answer and return when it is on disk; raise Conflict if it is refused."""
