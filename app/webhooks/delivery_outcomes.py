@@ -177,4 +177,4 @@ async def _disable(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID,
             "where workspace_id = :workspace_id and endpoint_id = :id and status = 'pending'"
         ).bindparams(**bound),
     )
-    await disabled_mail.enqueue(session, workspace_id, endpoint_id)
+    await disabled_mail.enqueue_mails(session, workspace_id, endpoint_id)

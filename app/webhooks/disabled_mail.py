@@ -22,7 +22,7 @@ from app.workspaces.service import get_workspace
 DISABLED_MAIL_JOB = "webhooks.mail_disabled"
 
 
-async def enqueue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
+async def enqueue_mails(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
     """Enqueue a mail to each admin."""
     rows = await session.exec(
         select(Member.id).where(Member.workspace_id == workspace_id, Member.role == Role.ADMIN)
