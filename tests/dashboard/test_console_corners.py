@@ -9,6 +9,7 @@ import pytest
 
 from app.core.database import Database
 from app.pages.dashboard.figures import CARD_METRICS
+from app.pages.dashboard.filters import PageFilter
 from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser
@@ -383,7 +384,7 @@ async def test_a_period_of_any_length_has_its_pages(
 ) -> None:
     await browser.sign_in()
     await shop.publish("nps")
-    assert name in await browser.page(f"/?period={period}")
+    assert f">{name}</option>" in await browser.page(f"/?period={period}")
     await shop.post("/v1/share-links", {"path": f"/?period={period}"})
     await shop.post("/v1/share-links", {"path": "/?period=12345678901"})
     page = await browser.page("/sharing")
@@ -416,3 +417,12 @@ def test_counted_periods_are_written_in_every_language() -> None:
     found = [DashboardTexts(language).time_span("14d") for language in ("en", "pl", "ro")]
     assert found == ["14 days", "14 dni", "14 zile"]
     assert DashboardTexts("en").time_span("last_month") == "Last month"
+
+
+@pytest.mark.parametrize(
+    ("period", "interval"),
+    [("7d", "day"), ("14d", "day"), ("this_month", "day"), ("90d", "week"), ("12w", "week"),
+     ("12mo", "month"), ("all", "month")],
+)  # fmt: skip
+def test_a_trend_is_as_fine_as_its_period_is_short(period: str, interval: str) -> None:
+    assert PageFilter(period=period).interval == interval

@@ -15,7 +15,7 @@ from app.core.http import public_path
 from app.core.parameters import PROPERTY_PARAMETER
 from app.interactions import service as interactions
 from app.metrics.parameters import MetricQuery, resolve
-from app.metrics.periods import Interval, moment_of
+from app.metrics.periods import Interval, moment_of, named_span
 from app.responses.queries import locales_seen, segment_values
 from app.surveys import service as surveys
 from app.workspaces.models import Workspace
@@ -32,11 +32,6 @@ PERIODS = (
     OWN_DATES,
 )  # fmt: skip
 _MONTH = dt.timedelta(days=30)
-_INTERVALS = {
-    "30d": Interval.DAY, "this_month": Interval.DAY, "last_month": Interval.DAY,
-    "90d": Interval.WEEK, "7d": Interval.DAY, "this_week": Interval.DAY,
-    "last_week": Interval.DAY,
-}  # fmt: skip
 
 
 class PageFilter(BaseModel):
@@ -91,8 +86,12 @@ class PageFilter(BaseModel):
         if self.has_dates:
             first, last = self.days
             days = (last - first).days
-            return Interval.DAY if days <= 45 else Interval.WEEK if days <= 180 else Interval.MONTH
-        return _INTERVALS.get(self.period, Interval.MONTH)
+        elif span := named_span(self.period, utc_now().date()):
+            # A named span is of two dates, never of a date and a moment.
+            days = (span.end - span.start).days  # type: ignore[operator]
+        else:
+            return Interval.MONTH
+        return Interval.DAY if days <= 45 else Interval.WEEK if days <= 180 else Interval.MONTH
 
     def query(self, **more: Any) -> MetricQuery:
         """Return the metric's query of this view."""
