@@ -50,7 +50,7 @@ _running: dict[UUID, asyncio.Task[Any]] = {}
 async def create_import(
     request: Request, caller: Writer, query: Annotated[ImportQuery, Query()]
 ) -> Response:
-    """Look at a file of answers, tickets or customers, then take it; with `dry_run` only look.
+    """Inspect a file of answers, tickets or customers, then import it; with `dry_run` only inspect.
 
     The reply is the import as it stands after at most 20 seconds; read it again until it is done.
     """
@@ -66,16 +66,16 @@ async def create_import(
     elif caller.survey is not None:
         detail = f"This key is bound to the survey `{caller.survey}`; it imports answers only."
         raise Forbidden(detail)
-    look = await service.inspect_file(
+    inspection = await service.inspect_file(
         ingest.database, caller.workspace_id, target, source, query.options()
     )
     if query.dry_run:
-        return json_reply(look.report)
-    run, taker = await service.begin_import(ingest, caller.workspace_id, look)
+        return json_reply(inspection.report)
+    run, taker = await service.begin_import(ingest, caller.workspace_id, inspection)
     task = _running.get(run.id)
     if task is None:
         # The same file that is sent twice at once is taken once.
-        task = _running[run.id] = asyncio.create_task(_take(taker, look))
+        task = _running[run.id] = asyncio.create_task(_take(taker, inspection))
         task.add_done_callback(lambda _: _running.pop(run.id, None))
     await asyncio.wait({task}, timeout=_MAX_WAIT_SECONDS)
     async with ingest.database.session() as session:
@@ -84,11 +84,11 @@ async def create_import(
     return json_reply(reply.model_dump(mode="json"), status=202)
 
 
-async def _take(taker: service.FileTaker, look: service.FileInspection) -> None:
+async def _take(taker: service.FileTaker, inspection: service.FileInspection) -> None:
     try:
-        await service.take(taker, look)
+        await service.take(taker, inspection)
     except AfterwordError as error:
-        await taker.note("refused", look.report | {"refused": str(error)})
+        await taker.note("refused", inspection.report | {"refused": str(error)})
     except Exception:
         # Its status stays `reading`; sending the same file again continues the import.
         logger.exception("an import was interrupted")

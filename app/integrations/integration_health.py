@@ -82,7 +82,12 @@ async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationH
     integrations = {row.id: row for row in await session.exec(of_workspace)}
     rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
     now = utc_now()
-    return [_state(row, now, is_verified=can_verify(integrations[row.id])) for row in rows]
+    # One that was made or deleted between the two queries is left out.
+    return [
+        _state(row, now, is_verified=can_verify(integrations[row.id]))
+        for row in rows
+        if row.id in integrations
+    ]
 
 
 async def note_silence(session: AsyncSession, now: dt.datetime) -> None:

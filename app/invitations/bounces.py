@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
+from app.core.event_types import EventType
 from app.invitations import service
 from app.invitations.bounce_reports import DeadAddress
 
@@ -35,4 +36,4 @@ async def mark_bounced(
             ),
         )
         bounced = await service.lock_all(session, workspace_id, [row.id for row in rows])
-        await service.note_bounced(session, workspace_id, bounced)
+        await service.emit_of(session, EventType.INVITATION_BOUNCED, bounced)

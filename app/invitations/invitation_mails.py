@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import NotFound
+from app.core.event_types import EventType
 from app.core.jobs import Job, LaterError
 from app.core.settings import Settings
 from app.core.signing import SealedBox
@@ -250,7 +251,7 @@ async def send_or_later(mailer: Mailer, job: Job, message: EmailMessage) -> Mail
 async def _note_bounce(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
     service.set_status(invitation, "bounced", reason="bounced", detail=result.detail)
     session.add(invitation)
-    await service.note_bounced(session, invitation.workspace_id, [invitation])
+    await service.emit_of(session, EventType.INVITATION_BOUNCED, [invitation])
     if result.address_is_dead and invitation.email:
         await suppress(
             session,

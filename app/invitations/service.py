@@ -170,11 +170,19 @@ async def note_sent(session: AsyncSession, workspace_id: UUID, sent: Sequence[In
             times=[invitation.sent_at for invitation in sent],
         ),
     )
-    data = [event_data(invitation) for invitation in sent if not invitation.test]
-    await emit(session, workspace_id, EventType.INVITATION_SENT, data=data)
+    await emit_of(session, EventType.INVITATION_SENT, sent)
 
 
-def event_data(invitation: Invitation) -> dict[str, Any]:
+async def emit_of(
+    session: AsyncSession, type_: EventType, invitations: Sequence[Invitation]
+) -> None:
+    """Emit an event of each of one workspace's invitations; tests have none."""
+    real = [invitation for invitation in invitations if not invitation.test]
+    if real:
+        await emit(session, real[0].workspace_id, type_, data=[_event_data(i) for i in real])
+
+
+def _event_data(invitation: Invitation) -> dict[str, Any]:
     """Return an invitation as its events show it, without address and token."""
     return {
         "id": str(invitation.id),
@@ -370,21 +378,7 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
         invitation.sent_at = invitation.sent_at or invitation.opened_at
         invitation.updated_at = invitation.opened_at
         session.add(invitation)
-        if not invitation.test:
-            await emit(
-                session,
-                invitation.workspace_id,
-                EventType.INVITATION_OPENED,
-                data=[event_data(invitation)],
-            )
-
-
-async def note_bounced(
-    session: AsyncSession, workspace_id: UUID, invitations: Sequence[Invitation]
-) -> None:
-    """Emit the event of invitations that have bounced; tests have none."""
-    data = [event_data(invitation) for invitation in invitations if not invitation.test]
-    await emit(session, workspace_id, EventType.INVITATION_BOUNCED, data=data)
+        await emit_of(session, EventType.INVITATION_OPENED, [invitation])
 
 
 async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
@@ -394,10 +388,4 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
         invitation.sent_at = invitation.sent_at or invitation.answered_at
         set_status(invitation, "answered")
         session.add(invitation)
-        if not invitation.test:
-            await emit(
-                session,
-                invitation.workspace_id,
-                EventType.INVITATION_ANSWERED,
-                data=[event_data(invitation)],
-            )
+        await emit_of(session, EventType.INVITATION_ANSWERED, [invitation])
