@@ -21,11 +21,16 @@ from sqlalchemy import Column, Table, Uuid, text
 
 from app.cli import cluster
 from app.cli.findings import Severity
-from app.core.database import Database
+from app.core.database import Database, is_connection_lost
+from app.core.guarded_http import GuardedClient
 from app.core.schema import TENANT
+from app.core.settings import Settings
 from app.tables import metadata
+from app.webhooks.dispatch import dispatch
 from migrations.citus import spread
+from tests.receiver import Receiver
 from tests.shop import Shop, wait_until_readable
+from tests.webhooks.conftest import Post
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("AFTERWORD_TEST_CLUSTER_URL"),
@@ -121,12 +126,59 @@ async def answering(shop: Shop) -> AsyncIterator[Answering]:
         await asyncio.gather(*writers)
 
 
+@asynccontextmanager
+async def delivering(post: Post, receiver: Receiver) -> AsyncIterator[None]:
+    """Dispatch and send deliveries while the block runs, as the worker does."""
+    await post.subscribe(receiver.url, ["response.created"])
+    done = asyncio.Event()
+
+    async def work() -> None:
+        sender = post.sender()
+        async with GuardedClient(allow_private=True) as client:
+            while not done.is_set():
+                try:
+                    await dispatch(post.database)
+                    await sender.run_once(client)
+                except Exception as error:
+                    if not is_connection_lost(error):
+                        raise
+                await asyncio.sleep(0.05)
+
+    worker = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        done.set()
+        await worker
+
+
+async def require_delivered(post: Post, receiver: Receiver, ids: set[str]) -> None:
+    """Require that each answer was delivered, and that a repeated delivery keeps its own id."""
+    found: dict[str, set[str]] = {}
+    for _ in range(60):
+        await post.deliver()
+        for request in receiver.requests:
+            about = request["body"]["data"]["id"]
+            found.setdefault(about, set()).add(request["headers"]["webhook-id"])
+        if set(found) == ids:
+            break
+        await asyncio.sleep(1)
+    assert set(found) == ids
+    assert {len(own) for own in found.values()} == {1}
+
+
+@pytest.fixture
+def post(database: Database, settings: Settings, shop: Shop) -> Post:
+    private = settings.model_copy(update={"allow_private_webhooks": True})
+    return Post(database, private, shop)
+
+
 @pytest.mark.parametrize("mode", ["block_writes", "force_logical"])
 async def test_a_move_of_the_shard_loses_and_repeats_nothing(
-    shop: Shop, database: Database, mode: str
+    shop: Shop, database: Database, post: Post, receiver: Receiver, mode: str
 ) -> None:
     await shop.publish("s")
-    async with answering(shop) as writers:
+    async with delivering(post, receiver), answering(shop) as writers:
         await asyncio.sleep(1)
         await move(database, UUID(shop.workspace_id), mode)
         await asyncio.sleep(1)
@@ -135,18 +187,19 @@ async def test_a_move_of_the_shard_loses_and_repeats_nothing(
     events = Counter(event["data"]["id"] for event in await feed(shop, "response.created"))
     assert set(events.values()) == {1}
     assert set(events) == writers.taken
+    await require_delivered(post, receiver, set(events))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "coordinator"])
 async def test_a_node_that_is_killed_loses_and_repeats_nothing(
-    shop: Shop, database: Database, role: str
+    shop: Shop, database: Database, post: Post, receiver: Receiver, role: str
 ) -> None:
     folder = await data_folder(database, UUID(shop.workspace_id), role)
     if not (folder / "postmaster.pid").exists():
         pytest.skip(f"the node's data folder {folder} is not on this machine")
     await shop.publish("s")
-    async with answering(shop) as writers:
+    async with delivering(post, receiver), answering(shop) as writers:
         await asyncio.sleep(1)
         kill(folder)
         before = len(writers.taken)
@@ -170,6 +223,7 @@ async def test_a_node_that_is_killed_loses_and_repeats_nothing(
     assert len(events) == counted
     assert set(events.values()) == {1}
     assert writers.taken <= set(events) <= writers.tried
+    await require_delivered(post, receiver, set(events))
 
 
 async def data_folder(database: Database, workspace_id: UUID, role: str) -> Path:
