@@ -100,3 +100,25 @@ async def test_test_responses_are_purged_after_a_week(shop: Shop, database: Data
         await purge_tests(session, utc_now())
     assert (await shop.get("/v1/responses", test=True))["data"] == []
     assert (await shop.metric("nps"))["total"]["n"] == 1
+
+
+async def test_settings_change_while_answers_keep_coming(shop: Shop) -> None:
+    await shop.publish("s")
+    done = asyncio.Event()
+
+    async def answer_on_and_on() -> int:
+        taken = 0
+        while not done.is_set():
+            assert (await shop.answer("s", 9)).status_code == 201
+            taken += 1
+        return taken
+
+    writers = [asyncio.create_task(answer_on_and_on()) for _ in range(8)]
+    await asyncio.sleep(0.5)
+    # The writers stop only after the change: one that starved would never end.
+    changed = await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    assert changed.status_code == 200, changed.text
+    done.set()
+    taken = sum(await asyncio.gather(*writers))
+    await shop.work()
+    assert (await shop.metric("nps"))["total"]["n"] == taken > 0
