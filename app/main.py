@@ -32,7 +32,8 @@ from app.core.http import (
 from app.core.log import configure_logging
 from app.core.notices import Notices
 from app.core.openapi import finish, operation_id, reference
-from app.core.settings import SLOT_VARIABLE, Settings
+from app.core.process_environment import SLOT_VARIABLE
+from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.delighted.request import ROOT as DELIGHTED
 from app.delighted.shapes import delighted_error

@@ -24,8 +24,11 @@ KEY = "sk_the_key_of_a_whole_service_123"
 class Service:
     """A service that a test can start, kill and start again."""
 
-    def __init__(self, *, workers: int = 1, **environment: str) -> None:
+    def __init__(
+        self, *, workers: int = 1, working_directory: Path | None = None, **environment: str
+    ) -> None:
         """Choose a folder and a free port; `start` does the rest."""
+        self._working_directory = working_directory
         self.folder = Path(tempfile.mkdtemp(prefix="afterword-service-"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -54,20 +57,26 @@ class Service:
             check=False,
         )
 
-    def start(self, *arguments: str) -> None:
-        """Start it and wait until it is ready."""
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start it without waiting."""
         if self._process:
             self._process.wait(60)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli.commands", "up", *arguments],
+                [sys.executable, "-P", "-m", "app.cli.commands", "up", *arguments],
                 env=self.environment,
+                cwd=self._working_directory,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        return self._process
+
+    def start(self, *arguments: str) -> None:
+        """Start it and wait until it is ready."""
+        process = self.begin(*arguments)
         for _ in range(600):
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
             try:
                 with urllib.request.urlopen(self.url + "/readyz", timeout=2):

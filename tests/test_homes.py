@@ -287,7 +287,8 @@ def test_only_settings_read_the_environment() -> None:
     }
     # The other modules pass the environment on to child processes.
     assert readers == {
-        "core/settings.py", "core/dumps.py", "core/telemetry.py", "cli/processes.py", "main.py",
+        "core/settings.py", "core/data_folder.py", "core/dumps.py", "core/telemetry.py",
+        "cli/service_commands.py", "cli/supervisor.py", "main.py",
     }  # fmt: skip
 
 

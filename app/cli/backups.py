@@ -17,12 +17,14 @@ import asyncpg
 from app.cli.rollup_check import differences
 from app.core import dumps
 from app.core.clock import rfc3339, utc_now
+from app.core.data_folder import write_private
 from app.core.database import Database
 from app.core.dumps import CopyError
-from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached_database
+from app.core.postgres import EmbeddedPostgres, attached_database
+from app.core.postgres_server import AlreadyRunningError
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
-from app.core.signing import SealedBox, load_secret_keys, write_private
+from app.core.signing import SealedBox, load_secret_keys
 from app.exports import copy_preparation
 from app.exports.erasure import JOURNAL
 

@@ -13,6 +13,7 @@ from app.cli.demo import fill_demo
 from app.cli.terminal import errors_as_sentences, out, read_settings
 from app.core.database import Database
 from app.core.migrations import upgrade
+from app.core.postgres import complete_owner
 from app.core.schema_version import is_current
 from app.core.settings import Settings
 from app.surveys.question_entries import complete_entries
@@ -62,6 +63,8 @@ def main() -> None:
     with errors_as_sentences():
         settings = read_settings()
         if url := sys.stdin.read().strip():
+            if settings.embedded:
+                complete_owner(settings.data_dir)
             prepare(settings, url)
 
 

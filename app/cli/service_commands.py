@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that run the service. This module loads neither the web framework nor the database."""
+"""Commands that run the service: they check the settings and become the process that serves."""
 
+import errno
+import json
 import os
+import socket
 import sys
+import time
 from typing import Annotated
 
 import typer
 
-from app.cli.processes import Processes, listen, preparation
-from app.cli.terminal import out, read_settings
-from app.core.postgres import EmbeddedPostgres
+from app.cli.supervisor import Plan, module_command
+from app.cli.terminal import CannotListenError, read_settings
 from app.core.postgres_programs import PostgresUnavailableError
 from app.core.settings import Settings
 from app.core.signing import load_secret_keys
 
 commands = typer.Typer()
+
+_FREED_SECONDS = 3
 
 
 @commands.command()
@@ -26,37 +31,19 @@ def up(
 ) -> None:
     """Start everything: database, migrations, API and worker."""
     settings = read_settings()
-    postgres = None
+    settings = settings.model_copy(update={"demo": demo or settings.demo})
     with listen(settings) as listening:
-        update = {"port": listening.getsockname()[1], "demo": demo or settings.demo}
-        settings = settings.model_copy(update=update)
-        make_data_folder(settings)
-        try:
-            # It loads while PostgreSQL starts.
-            with preparation(settings) as prepare:
-                if settings.embedded:
-                    postgres = EmbeddedPostgres(settings)
-                    settings = settings.model_copy(update={"database_url": postgres.start()})
-                if code := prepare(settings.database_url or ""):
-                    raise typer.Exit(code)
-            processes = Processes(settings, postgres=postgres)
-            processes.add_web(listening)
-            processes.add_worker()
-            message = (
-                f"Afterword listens on {settings.base_url} (dashboard: /, documentation: /docs)"
-            )
-            if settings.demo:
-                message += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
-            processes.run(lambda: out.print(message))
-        finally:
-            if postgres:
-                postgres.stop()
-
-
-def make_data_folder(settings: Settings) -> None:
-    """Make the data folder and, when embedded, its generated secrets."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    load_secret_keys(settings)
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        message = f"Afterword listens on {settings.base_url} (dashboard: /, documentation: /docs)"
+        if settings.demo:
+            message += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
+        plan = _plan(settings, listening, message)._replace(
+            prepared=True,
+            with_worker=True,
+            embedded=settings.embedded,
+            postgres_bin=str(settings.postgres_bin) if settings.postgres_bin else None,
+        )
+        _supervise(settings, plan)
 
 
 @commands.command()
@@ -65,21 +52,83 @@ def serve() -> None:
     settings = _require_database(read_settings())
     with listen(settings) as listening:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-        processes = Processes(settings, postgres=None)
-        processes.add_web(listening)
-        processes.run(lambda: out.print(f"Afterword listens on {settings.base_url}"))
+        _supervise(
+            settings, _plan(settings, listening, f"Afterword listens on {settings.base_url}")
+        )
 
 
 @commands.command()
 def worker() -> None:
     """Start the background worker alone; any number may run."""
     _require_database(read_settings())
-    os.execv(sys.executable, [sys.executable, "-m", "app.worker"])  # noqa: S606 - ourselves
+    os.execv(sys.executable, module_command("app.worker"))  # noqa: S606 - ourselves
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Open the listening socket, before anything else is started."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    deadline = time.monotonic() + _FREED_SECONDS
+    while (error := _bind(listening, settings)) is not None:
+        # Web processes that a killed parent left behind end within a moment.
+        if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+            time.sleep(0.1)
+            continue
+        listening.close()
+        msg = (
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Set AFTERWORD_PORT or AFTERWORD_HOST, or stop what listens there."
+        )
+        raise CannotListenError(msg)
+    listening.listen(2048)
+    return listening
+
+
+def _bind(listening: socket.socket, settings: Settings) -> OSError | None:
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        return error
+    return None
+
+
+def _plan(settings: Settings, listening: socket.socket, ready_message: str) -> Plan:
+    host = settings.host
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    return Plan(
+        data_dir=str(settings.data_dir),
+        listening=listening.fileno(),
+        local_host=local,
+        port=settings.port,
+        log_level=settings.log_level,
+        web_processes=settings.workers,
+        ready_message=ready_message,
+    )
+
+
+def _supervise(settings: Settings, plan: Plan) -> None:
+    """Become the supervisor: what this process has loaded is not needed while the service runs."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    url = {"AFTERWORD_DATABASE_URL": settings.database_url} if settings.database_url else {}
+    environment = (
+        os.environ
+        | url
+        | {
+            "AFTERWORD_DATA_DIR": str(settings.data_dir),
+            # Keys of an embedded service are made here, at its first start.
+            "AFTERWORD_SECRET_KEYS": ",".join(load_secret_keys(settings)),
+            "AFTERWORD_PORT": str(settings.port),
+            "AFTERWORD_DEMO": str(settings.demo),
+        }
+    )
+    os.set_inheritable(plan.listening, True)
+    command = module_command("app.cli.supervisor", json.dumps(plan._asdict()))
+    os.execve(sys.executable, command, environment)  # noqa: S606 - ourselves
 
 
 def _require_database(settings: Settings) -> Settings:
     if settings.database_url is None:
         msg = "This command needs AFTERWORD_DATABASE_URL; `afterword up` runs an embedded database."
         raise PostgresUnavailableError(msg)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     return settings

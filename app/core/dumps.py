@@ -41,7 +41,7 @@ def _login(url: str) -> dict[str, str]:
 def _program(settings: Settings, name: str, url: str) -> str:
     """Choose a program: for a remote server the system's, because the wheel's lack TLS."""
     local = urlsplit(url).hostname in _LOCAL
-    return newest_clients(settings, system_first=not local).path(name)
+    return newest_clients(settings.postgres_bin, system_first=not local).path(name)
 
 
 def dump(settings: Settings, url: str, path: Path) -> None:
@@ -58,7 +58,7 @@ def dump(settings: Settings, url: str, path: Path) -> None:
 
 def load(settings: Settings, path: Path, url: str) -> None:
     """Load a dump into an empty database, whole or not at all."""
-    reader = newest_clients(settings, system_first=False).path("pg_restore")
+    reader = newest_clients(settings.postgres_bin, system_first=False).path("pg_restore")
     with (
         tempfile.TemporaryFile() as complaints,
         tempfile.NamedTemporaryFile("w", suffix=".list") as contents,

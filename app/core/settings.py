@@ -11,22 +11,15 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.data_folder import default_data_dir
+from app.core.process_environment import SLOT_VARIABLE
 from app.core.zone_names import zone_names
 
 PREFIX = "AFTERWORD_"
 # Tells a web process its number; the parent sets it.
-SLOT_VARIABLE = "AFTERWORD_PROCESS_SLOT"
 
 _TLS = {"", "tls=starttls", "tls=tls"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def default_data_dir() -> Path:
-    """Name the per-user data folder; root's is one that an unprivileged database can reach."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/afterword")
-    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "afterword"
 
 
 class Settings(BaseSettings):

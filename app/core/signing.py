@@ -4,12 +4,12 @@
 import hashlib
 import secrets
 from base64 import urlsafe_b64encode
-from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from itsdangerous import BadSignature, Signer
 
 from app.core.base64url import decode_base64url, encode_base64url
+from app.core.data_folder import write_private
 from app.core.settings import Settings
 
 
@@ -26,14 +26,6 @@ def load_secret_keys(settings: Settings) -> list[str]:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32) + "\n")
     return [part for part in path.read_text().strip().split(",") if part]
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
 
 
 class SealedBox:

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Process metrics for Prometheus; every process of one service adds to the same numbers."""
 
-import hashlib
 import os
-import shutil
 from functools import cache
-from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,10 +15,9 @@ from prometheus_client import (
     values,
 )
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what is meant
-_SHARED = "PROMETHEUS_MULTIPROC_DIR"
+from app.core.process_environment import METRICS_FOLDER_VARIABLE
 
-if _SHARED in os.environ:
+if METRICS_FOLDER_VARIABLE in os.environ:
     # A process that has imported this does not fork: its number need not be asked for at each tick.
     # The library has no types here.
     _own = os.getpid()
@@ -89,23 +85,9 @@ def request_timer(route: str, status: int) -> Histogram:
     return REQUESTS.labels(route, status)
 
 
-def share_between_processes(data_dir: Path) -> None:
-    """Make the processes started from here on add up their numbers in one folder.
-
-    It lies in memory where the system has such a place: the numbers are in mapped files, and a
-    full disk would kill a process that writes to one.
-    """
-    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
-    in_memory = os.access(_MEMORY, os.W_OK)
-    folder = _MEMORY / f"afterword-{digest}" if in_memory else data_dir / "telemetry"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ[_SHARED] = str(folder)
-
-
 def exposition() -> tuple[bytes, str]:
     """Return the metrics in Prometheus' text format, with their content type."""
-    if _SHARED in os.environ:
+    if METRICS_FOLDER_VARIABLE in os.environ:
         registry = CollectorRegistry()
         # The library has no types for it.
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the benchmarks: `uv run --dev python -m tests.bench [PART]…`.
 
-The parts are ingest, figures, interactions, background, webhooks, dashboard, exports, imports and
-start.
+The parts are ingest, figures, interactions, background, webhooks, dashboard, exports, imports,
+start and idle.
 By themselves run `against FOLDER` (this program against another checkout), `mixed [MINUTES]`
 (mixed load under random kills), `cluster` (what a Citus cluster costs), `insights` (insights at
 1,000,000 responses) and `scale [MILLIONS]` (what grows).
@@ -10,10 +10,9 @@ By themselves run `against FOLDER` (this program against another checkout), `mix
 
 import json
 import sys
-import time
 from collections.abc import Callable
 
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from tests.bench import (
     against,
     background,
@@ -26,23 +25,12 @@ from tests.bench import (
     insights,
     interactions,
     mixed,
+    rest,
     scale,
     webhooks,
 )
 from tests.bench.report import Row, show
 from tests.service import Service
-
-
-def measure_start(service: Service) -> list[Row]:
-    """Return how long a start takes with a data folder that is there, in seconds."""
-    took = []
-    for _ in range(3):
-        service.stop()
-        began = time.perf_counter()
-        service.start()
-        took.append(time.perf_counter() - began)
-    print(f"  start with an existing data folder: {sorted(took)[1]:.2f} s")
-    return [Row("from start to ready", sorted(took)[1], 3, at_most=True, unit="s")]
 
 
 def _measure_ingest(service: Service, url: str) -> list[Row]:
@@ -60,7 +48,8 @@ _PARTS: dict[str, Callable[[Service, str], list[Row]]] = {
     "dashboard": dashboard.measure,
     "exports": lambda service, _url: exports.measure(service),
     "imports": lambda service, _url: imports.measure(service),
-    "start": lambda service, _url: measure_start(service),
+    "start": lambda service, _url: rest.measure_start(service),
+    "idle": lambda _service, _url: rest.measure_idle(),
 }
 
 

@@ -23,7 +23,7 @@ from app.core.database import Database
 from app.core.guarded_http import GuardedClient
 from app.core.job_runner import JobRunner
 from app.core.jobs import Job
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from tests.bench.report import Row
 from tests.bench.sinks import Arrivals, Sinks, sinks
 from tests.service import Service

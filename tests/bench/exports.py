@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from tests.bench.figures import LARGE, SMALL, fill
 from tests.bench.report import Row
 from tests.service import Service

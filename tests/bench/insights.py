@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import psutil
 
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from tests.service import Service
 
 LARGE = 1_000_000

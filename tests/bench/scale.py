@@ -23,7 +23,7 @@ import httpx
 from app.core import outbox
 from app.core.database import Database
 from app.core.expiry import delete_expired
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from app.interactions.tickets import rebuild_ticket_counts
 from app.responses.rollups import rebuild
 from tests.service import Service

@@ -15,7 +15,8 @@ import pytest
 
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.postgres import superuser_url, url_of
+from app.core.postgres import superuser_url
+from app.core.postgres_server import url_of
 from app.exports import bi_roles
 from tests.bi.conftest import Company
 from tests.bi.test_sql import event

@@ -3,11 +3,14 @@
 
 import csv
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.core.schema_version import newest_revision
@@ -216,9 +219,41 @@ def _modules_loaded_by(module: str) -> set[str]:
     )
 
 
-def test_what_supervises_loads_neither_the_web_framework_nor_the_database() -> None:
-    loaded = _modules_loaded_by("app.cli.service_commands")
-    assert not {"fastapi", "starlette", "sqlalchemy", "jinja2"} & loaded
+def test_the_supervisor_loads_the_standard_library_alone() -> None:
+    loaded = {name.partition(".")[0] for name in _modules_loaded_by("app.cli.supervisor")}
+    # Names that installed tools add to every process are not the supervisor's.
+    ours = loaded - {name.partition(".")[0] for name in _modules_loaded_by("sys")} - {"app"}
+    assert ours <= sys.stdlib_module_names
+    assert not {"asyncio", "ssl", "http"} & ours
+
+
+def test_a_package_app_in_the_working_directory_is_not_taken_for_ours(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    service = Service(working_directory=tmp_path)
+    try:
+        service.start()
+        assert len(service.find("app.worker")) == 1
+    finally:
+        service.remove()
+
+
+def test_a_stop_during_the_first_start_leaves_no_process(tmp_path: Path) -> None:
+    service = Service()
+    try:
+        began = service.begin()
+        deadline = time.monotonic() + 30
+        while not service.find("postgres -D") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        left = service.processes()
+        assert len(left) > 1
+        began.send_signal(signal.SIGTERM)
+        assert began.wait(30) == 0
+        _, alive = psutil.wait_procs(left, timeout=10)
+        assert alive == []
+        service.start()
+    finally:
+        service.remove()
 
 
 @pytest.mark.parametrize("module", ["app.worker", "app.cli.import_commands"])

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from app.cli.connection_limits import BoundedProtocol
-from app.cli.processes import listen
+from app.cli.service_commands import listen
 from app.core.settings import Settings
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"

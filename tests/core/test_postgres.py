@@ -13,13 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core.postgres import (
-    AlreadyRunningError,
-    EmbeddedPostgres,
-    attached_database,
-    superuser_url,
-)
+from app.core.postgres import EmbeddedPostgres, attached_database, superuser_url
 from app.core.postgres_programs import PostgresUnavailableError, require_account_name
+from app.core.postgres_server import AlreadyRunningError
 from app.core.settings import Settings
 
 

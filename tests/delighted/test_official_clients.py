@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from tests.service import Service
 
 with warnings.catch_warnings():

@@ -15,7 +15,8 @@ import pytest
 
 from app.core.database import Database
 from app.core.migrations import downgrade
-from app.core.postgres import EmbeddedPostgres, superuser_url, url_of
+from app.core.postgres import EmbeddedPostgres, superuser_url
+from app.core.postgres_server import url_of
 from app.core.settings import Settings
 from tests.receiver import Receiver
 from tests.service import Service

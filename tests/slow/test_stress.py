@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from app.core.database import Database
-from app.core.postgres import url_of
+from app.core.postgres_server import url_of
 from app.responses import rollups
 from tests.service import Service
 from tests.slow.writer import content
