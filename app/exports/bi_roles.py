@@ -23,7 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
 from app.core.database import Database, run_sql
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, InvalidInput, NotFound
 from app.exports.models import BiAccess
 from app.workspaces.service import find_workspace
 
@@ -67,7 +67,7 @@ async def create_role(
             f"`{schema[:64]}` cannot be its schema: lower-case letters, digits and _, at most 40, "
             f"and none of {', '.join(sorted(_OURS))}."
         )
-        raise Conflict(detail)
+        raise InvalidInput.at("body", "schema", msg=detail)
     async with database.session() as session:
         workspace = await find_workspace(session, workspace_key)
     role = _PREFIX + secrets.token_hex(6)

@@ -14,6 +14,9 @@ from app.interactions.filter_values import is_customer_sql
 from app.responses.statements import COUNTERS
 from app.surveys.question_types import TYPES_WITH_OPTIONS
 
+# The day that a moment is on in the workspace's time zone.
+_LOCAL_DAY = "({0}::timestamptz at time zone (select timezone from workspace where id = $1))::date"
+
 
 def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -> Column:
     return Column("id", Type.ID, meaning, sql)
@@ -360,8 +363,8 @@ where c.workspace_id = $1""",
             "survey": "(s.key = {0} or s.id::text = lower({0}))",
             "touchpoint": "c.touchpoint = {0}",
             "channel": "c.channel = {0}",
-            "since": "c.local_date >= {0}::timestamptz::date",
-            "until": "c.local_date < {0}::timestamptz::date",
+            "since": "c.local_date >= " + _LOCAL_DAY,
+            "until": "c.local_date < " + _LOCAL_DAY,
         },
     ),
 }  # fmt: skip

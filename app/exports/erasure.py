@@ -94,13 +94,14 @@ with kept as materialized (
   and t.customer_id = :customer)
 update ticket t set properties = k.properties, updated_at = :now
 from kept k where t.workspace_id = :workspace_id and t.id = k.id""",
+    # A whole name is enough, because its claim may give another address; a first name alone is not.
     "claims": f"""
 with kept as materialized (
   select r.id, {WITHOUT_TEXTS} as answers from response r
   where r.workspace_id = :workspace_id and r.claimed is not null
   and (lower(r.claimed ->> 'email') = any(:emails)
     or r.claimed ->> 'external_id' = any(:external_ids)
-    or lower(r.claimed ->> 'name') = :name))
+    or (position(' ' in cast(:name as text)) > 0 and lower(r.claimed ->> 'name') = :name)))
 update response r set claimed = null, comment = null, updated_at = :now, answers = k.answers
 from kept k where r.workspace_id = :workspace_id and r.id = k.id""",
     # A random hash replaces the token's, so that the link stops working.

@@ -171,7 +171,8 @@ async def _read(
         "r.customer_id is not null", "r.score is not null", f"r.responded_at <= now() - {within}",
         f"r.survey_id = any(cast({query.bind(list(surveys))} as uuid[]))",
     )  # fmt: skip
-    # A refund is subtracted from its order; one without an order counts by itself.
+    # A refund is subtracted from its order; one without an order counts by itself. An order that
+    # its source reports twice, as by its checkout and by its invoice, was paid once.
     spent = """coalesce(sum(case when o.is_order then greatest(o.net, 0) else o.net end)
       filter (where {}), 0)"""
     statement = f"""
@@ -182,7 +183,8 @@ orders as (
   select i.customer_id, bool_or(i.type = 'order.paid') as is_order,
     min(i.occurred_at) filter (where i.type = 'order.paid') as paid_at,
     min(i.occurred_at) as first_at,
-    sum(case when i.type = 'order.paid' then i.amount else -i.amount end) as net
+    coalesce(max(i.amount) filter (where i.type = 'order.paid'), 0)
+      - coalesce(sum(i.amount) filter (where i.type = 'order.refunded'), 0) as net
   from interaction i
   where i.workspace_id = :workspace and not i.test and i.customer_id is not null
   and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}

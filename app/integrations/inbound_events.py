@@ -111,11 +111,13 @@ async def enqueue_translation(
 
 
 async def enqueue_unverified(session: AsyncSession, integration: Integration) -> None:
+    """Enqueue the webhooks that could not be verified yet: a new secret may fit them."""
     rows = await run_sql(
         session,
         text(
             "select id from inbound_event where workspace_id = :workspace_id "
-            "and integration_id = :id and status = 'received' and not verified limit 10000"
+            "and integration_id = :id and status in ('received', 'failed') and not verified "
+            "order by received_at limit 10000"
         ).bindparams(workspace_id=integration.workspace_id, id=integration.id),
     )
     for row in rows:

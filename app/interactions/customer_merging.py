@@ -40,11 +40,12 @@ _MERGE = (
       locale = coalesce(w.locale, l.locale), properties = l.properties || w.properties,
       consent = cast(:consent as jsonb),
       do_not_survey = w.do_not_survey or l.do_not_survey,
-      last_invited_at = greatest(w.last_invited_at, l.last_invited_at)
+      last_invited_at = greatest(w.last_invited_at, l.last_invited_at), updated_at = :now
     from customer l where w.workspace_id = :workspace_id and w.id = :winner
     and l.workspace_id = :workspace_id and l.id = :loser""",
     """update customer set email = null, name = null, locale = null, properties = '{}',
-      consent = null, merged_into = :winner where workspace_id = :workspace_id and id = :loser""",
+      consent = null, merged_into = :winner, updated_at = :now
+    where workspace_id = :workspace_id and id = :loser""",
     """update customer set merged_into = :winner
     where workspace_id = :workspace_id and merged_into = :loser""",
 )
@@ -70,7 +71,7 @@ async def merge_customers(
     await remember_names(session, workspace_id, names=former, emails=[])
     bound = {
         "workspace_id": workspace_id, "loser": first["id"], "winner": second["id"],
-        "consent": as_json(consent) if consent is not None else None,
+        "consent": as_json(consent) if consent is not None else None, "now": utc_now(),
     }  # fmt: skip
     for statement in _MERGE:
         names = {name: value for name, value in bound.items() if f":{name}" in statement}

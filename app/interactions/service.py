@@ -86,16 +86,11 @@ async def delete_journey(session: AsyncSession, workspace_id: UUID, key: str) ->
 
 
 async def delete_touchpoint(session: AsyncSession, workspace_id: UUID, key: str) -> None:
-    """Delete a declaration; one that answers have named stays listed as not declared."""
+    """Delete a declaration; a touchpoint that is in use stays listed as not declared."""
     touchpoint = await get(session, Touchpoint, workspace_id, key)
-    named = await run_sql(
-        session,
-        text(
-            "select 1 from rollup where workspace_id = :workspace_id and touchpoint = :key limit 1"
-        ).bindparams(workspace_id=workspace_id, key=key),
-    )
+    is_used = await _is_touchpoint_used(session, workspace_id, key)
     await session.delete(touchpoint)
-    if named.first():
+    if is_used:
         await session.flush()
         session.add(
             Touchpoint(
@@ -103,6 +98,21 @@ async def delete_touchpoint(session: AsyncSession, workspace_id: UUID, key: str)
             )
         )
     await notify(session, TOUCHPOINT_NOTICES, str(workspace_id))
+
+
+async def _is_touchpoint_used(session: AsyncSession, workspace_id: UUID, key: str) -> bool:
+    """Tell whether an answer, an interaction or a ticket names a touchpoint."""
+    for table in ("rollup", "interaction", "ticket"):
+        rows = await run_sql(
+            session,
+            text(
+                f"select 1 from {table} where workspace_id = :workspace_id "
+                "and touchpoint = :key limit 1"
+            ).bindparams(workspace_id=workspace_id, key=key),
+        )
+        if rows.first():
+            return True
+    return False
 
 
 async def touchpoint_names(

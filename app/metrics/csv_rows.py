@@ -66,7 +66,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if name == "group":
             flat |= value
-        elif name.endswith("ci"):
+        elif name == "ci" or name.endswith("_ci"):
             low, high = value or (None, None)
             flat |= {f"{name}_low": low, f"{name}_high": high}
         elif isinstance(value, dict):
@@ -80,7 +80,11 @@ def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for part, number in value.items():
         named = f"{name}_{part}"
-        flat |= _nested(named, number) if isinstance(number, dict) else _flat({named: number})
+        # The parts of a distribution are named by the options of a question, whatever they are.
+        if isinstance(number, dict):
+            flat |= _nested(named, number)
+        else:
+            flat |= {named: number} if name.startswith(_LAST) else _flat({named: number})
     return flat
 
 

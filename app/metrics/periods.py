@@ -155,7 +155,9 @@ def span_before(span: Span, compare: str, zone: ZoneInfo) -> Span:
     Whole calendar months are preceded by as many whole months; anything else by as many days.
     """
     if compare == "previous_year":
-        return Span(_years_back(span.start), _years_back(span.end))
+        start, end = _years_back(span.start), _years_back(span.end)
+        # The 29th of February becomes the 28th, which may be the start already.
+        return Span(start, end if start < end else end + dt.timedelta(days=1))
     start, end = span.start, span.end
     if isinstance(start, dt.datetime) or isinstance(end, dt.datetime):
         moments = [moment_of(bound, zone) for bound in (start, end)]

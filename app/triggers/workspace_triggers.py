@@ -49,12 +49,14 @@ class WorkspaceTriggers:
 
 _known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceTriggers]] = LRUCache(_REMEMBERED)
 
+# Each change of a row changes its part of the sum, in whatever order the changes are committed. The
+# newest time of all would miss a change that is committed after a later one.
 _STAMP = PreparedStatement("""
 select config, throttle::text as throttle, require_consent,
-  (select count(*) from trigger where workspace_id = :workspace_id) as triggers,
-  (select max(updated_at) from trigger where workspace_id = :workspace_id) as triggers_changed,
-  (select count(*) from survey where workspace_id = :workspace_id) as surveys,
-  (select max(updated_at) from survey where workspace_id = :workspace_id) as surveys_changed
+  (select sum(hashtextextended(id::text || updated_at::text, 0))
+    from trigger where workspace_id = :workspace_id) as triggers,
+  (select sum(hashtextextended(id::text || updated_at::text, 0))
+    from survey where workspace_id = :workspace_id) as surveys
 from workspace where id = :workspace_id
 """)
 

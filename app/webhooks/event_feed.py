@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import event_consumer, flags
 from app.core.base64url import decode_base64url, encode_base64url
+from app.core.clock import utc_now
 from app.core.errors import InvalidInput
 from app.core.event_types import EventType
 from app.core.text_types import did_you_mean
@@ -32,17 +33,19 @@ _NIL = UUID(int=0)
 class FeedCursor:
     """How far a reader is: behind which event of the outbox, and how many of its events it has.
 
-    `mark` names the numbering of the outbox under which the cursor was made.
+    `mark` names the numbering of the outbox under which the cursor was made. `caught_up_at` is
+    when a reader that has read everything did so, in milliseconds since 1970.
     """
 
     xid: int = 0
     id: UUID = _NIL
     delivered: int = 0
     mark: str = ""
+    caught_up_at: int = 0
 
     def __str__(self) -> str:
         """Write it as the reader keeps it."""
-        text = f"{self.xid}.{self.id.hex}.{self.delivered}.{self.mark}"
+        text = f"{self.xid}.{self.id.hex}.{self.delivered}.{self.mark}.{self.caught_up_at}"
         return encode_base64url(text.encode())
 
     @classmethod
@@ -52,8 +55,9 @@ class FeedCursor:
             return cls()
         try:
             text = decode_base64url(cursor).decode()
-            xid, id_, delivered, mark = text.split(".")
-            parsed = cls(int(xid), UUID(hex=id_), int(delivered), mark)
+            # A cursor of an older version does not say when its reader had caught up.
+            xid, id_, delivered, mark, caught_up_at, *_ = [*text.split("."), "0"]
+            parsed = cls(int(xid), UUID(hex=id_), int(delivered), mark, int(caught_up_at))
         except ValueError:
             parsed = cls(-1)
         if not (0 <= parsed.xid < 1 << 63 and 0 <= parsed.delivered <= 3):
@@ -88,7 +92,7 @@ async def read(
     cursor = FeedCursor.read(after)
     mark = await flags.read(session, flags.FEED) or ""
     if cursor.mark != mark:
-        cursor = FeedCursor(1, _floor(cursor.id)) if cursor.xid else FeedCursor()
+        cursor = FeedCursor(1, _floor(cursor)) if cursor.xid else FeedCursor()
     top = await event_consumer.readable_below(session)
     outbox = await queries.events_after(
         session,
@@ -117,7 +121,7 @@ async def read(
         )
     if len(outbox) < limit and len(page) < limit and top > cursor.xid:
         # Everything below was read, so events that nobody asks for are not read again.
-        cursor = FeedCursor(top)
+        cursor = FeedCursor(top, caught_up_at=int(utc_now().timestamp() * 1000))
     cursor = replace(cursor, mark=mark)
     return EventFeed(data=[_event_out(event) for event in page], next_cursor=str(cursor))
 
@@ -135,7 +139,8 @@ def _event_out(event: SubscriberEvent) -> EventOut:
     )
 
 
-def _floor(id_: UUID) -> UUID:
-    """Return the least UUIDv7 of some minutes before another."""
-    milliseconds = max((id_.int >> 80) - int(_READ_AGAIN.total_seconds() * 1000), 0)
+def _floor(cursor: FeedCursor) -> UUID:
+    """Return the least UUIDv7 of some minutes before the moment up to which a reader has read."""
+    reached = cursor.caught_up_at or cursor.id.int >> 80
+    milliseconds = max(reached - int(_READ_AGAIN.total_seconds() * 1000), 0)
     return UUID(int=milliseconds << 80)

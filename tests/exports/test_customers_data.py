@@ -176,3 +176,20 @@ async def test_claims_that_name_the_erased_lose_their_free_texts(shop: Shop) -> 
     read = await shop.get(f"/v1/responses/{made['id']}")
     assert (read["answers"], read["customer"]) == ({"score": 2}, None)
     assert (await shop.metric("nps"))["total"]["n"] == 1
+
+
+async def test_claims_of_others_with_the_same_first_name_stay(shop: Shop) -> None:
+    await shop.publish("s")
+    key = await shop.make_key("collect")
+    await shop.call("PUT", "/v1/customers/c-1", json={"name": "Ala"})
+    await shop.call("PUT", "/v1/customers/c-2", json={"name": "Ala Nowak"})
+    claims = [{"name": name, "email": "a@e.pl"} for name in ("Ala", "ala nowak")]
+    made = []
+    for claim in claims:
+        sent = {"survey": "s", "channel": "web", "answers": {"score": 2, "why": "Slow"},
+                "customer": claim}  # fmt: skip
+        made.append((await shop.call("POST", "/v1/responses", key=key, json=sent)).json()["id"])
+    for customer in ("c-1", "c-2"):
+        await shop.call("DELETE", f"/v1/customers/{customer}")
+    answers = [(await shop.get(f"/v1/responses/{id_}"))["answers"] for id_ in made]
+    assert answers == [{"score": 2, "why": "Slow"}, {"score": 2}]

@@ -263,6 +263,8 @@ async def spending_shop(shop: Shop, *, linked: bool) -> None:
     orders.append(orders[0] | {
         "type": "order.refunded", "external_id": "refund",
     })  # fmt: skip
+    # A source that reports an order by its checkout and by its invoice was paid once.
+    orders += [order | {"external_id": f"{order['external_id']}-invoice"} for order in orders[1:4]]
     await send(shop, lines)
     await send(shop, orders, path="interactions")
 

@@ -145,3 +145,21 @@ async def test_a_batch_of_phones_alone_counts_its_duplicates(shop: Shop) -> None
         report = (await shop.call("POST", "/v1/customers/batch", json=lines)).json()
         assert {name: report[name] for name in expected} == expected
         assert report["rejected"] == []
+
+
+async def test_a_merge_is_a_change_of_both(shop: Shop) -> None:
+    for name in ("c-1", "c-2"):
+        await shop.call("PUT", f"/v1/customers/{name}", json={"name": name})
+    before = (await shop.get("/v1/customers/c-1"))["updated_at"]
+    merged = await shop.post("/v1/customers/merge", {"into": "c-1", "from": "c-2"}, status=200)
+    assert merged["updated_at"] > before
+
+
+async def test_a_deleted_touchpoint_that_interactions_name_can_still_be_filtered_by(
+    shop: Shop,
+) -> None:
+    await shop.call("PUT", "/v1/touchpoints/support", json={"stage": "after"})
+    await shop.record("visit", "1", touchpoint="support")
+    assert (await shop.call("DELETE", "/v1/touchpoints/support")).status_code == 204
+    found = await shop.get("/v1/interactions", touchpoint="support")
+    assert [row["external_id"] for row in found["data"]] == ["1"]

@@ -317,3 +317,21 @@ async def test_rows_of_a_group_add_up_to_the_total(shop: Shop, source: str) -> N
         "nps", group_by="property.store", **{"property.store": "W"}, **zone
     )
     assert [row["n"] for row in narrowed["rows"]] == [2]
+
+
+async def test_options_may_have_any_key_in_csv(shop: Shop) -> None:
+    question = {
+        "key": "topic", "type": "choice", "text": {"en": "About?"},
+        "options": [{"key": key, "text": {"en": key}} for key in ("dzieci", "ci", "a_ci")],
+    }  # fmt: skip
+    body = {"key": "c", "name": "C", "metric": "custom", "default_locale": "en",
+            "questions": [question]}  # fmt: skip
+    await shop.post("/v1/surveys", body)
+    await shop.call("POST", "/v1/surveys/c/publish")
+    for key in ("dzieci", "ci", "a_ci"):
+        await shop.post(
+            "/v1/responses", {"survey": "c", "channel": "web", "answers": {"topic": key}}
+        )
+    reply = await shop.call("GET", "/v1/metrics/choice", params={"format": "csv"})
+    (row,) = csv.DictReader(io.StringIO(reply.text))
+    assert [row[f"distribution_{key}"] for key in ("dzieci", "ci", "a_ci")] == ["1", "1", "1"]

@@ -89,3 +89,8 @@ def test_a_month_later_is_at_most_the_months_last_day() -> None:
     assert add_months(D(2026, 1, 31), 1) == D(2026, 2, 28)
     assert add_months(D(2026, 12, 31), -1) == D(2026, 11, 30)
     assert add_months(D(2026, 11, 30), 1) == D(2026, 12, 30)
+
+
+def test_the_29th_of_february_alone_is_compared_with_one_day() -> None:
+    leap = Span(D(2024, 2, 28), D(2024, 2, 29))
+    assert span_before(leap, "previous_year", UTC) == Span(D(2023, 2, 28), D(2023, 3, 1))

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from app.core import flags
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.responses.abandoned_responses import queue_abandoned
@@ -300,3 +301,33 @@ async def test_types_may_change_between_two_readings_of_the_feed(shop: Shop) -> 
         )
         found += [event["data"]["score"] for event in page["data"]]
     assert sorted(found)[-2:] == [2, 9]
+
+
+async def test_a_reader_that_had_caught_up_reads_only_minutes_again_after_a_restore(
+    shop: Shop, database: Database
+) -> None:
+    await shop.publish("nps")
+    for score in (9, 8):
+        await shop.answer("nps", score)
+    await shop.events()
+    page = await shop.get("/v1/events")
+    while page["data"]:
+        page = await shop.get("/v1/events", after=page["next_cursor"])
+    long_ago = text("update event set id = cast(:id as uuid) where workspace_id = :workspace_id "
+                    "and id = (select min(id::text)::uuid from event where workspace_id = "
+                    ":workspace_id)")  # fmt: skip
+    old = "0190d6f5-2f00-7000-8000-000000000000"
+    async with database.transaction() as session:
+        # A restored copy keeps its events under the first number.
+        copied = text("update event set xid = '1'::xid8 where workspace_id = :workspace_id")
+        await run_sql(session, copied.bindparams(workspace_id=UUID(shop.workspace_id)))
+        await run_sql(session, long_ago.bindparams(id=old, workspace_id=UUID(shop.workspace_id)))
+        await flags.write(session, flags.FEED, "another")
+    try:
+        again = await shop.get("/v1/events", after=page["next_cursor"])
+        assert {event["data"]["score"] for event in again["data"]} == {8}
+        everything = (await shop.get("/v1/events"))["data"]
+        assert {event["data"]["score"] for event in everything} == {9, 8}
+    finally:
+        async with database.transaction() as session:
+            await flags.write(session, flags.FEED, "")
