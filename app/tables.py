@@ -11,7 +11,7 @@ from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
 from app.exports.models import BiAccess, Erasure
-from app.imports.models import ImportedRecord, ImportedRow
+from app.imports.models import ImportedRecord, ImportedRow, ImportUpload
 from app.integrations.models import InboundEvent, Integration, OrderName, WriteBack
 from app.interactions.models import (
     Customer,
@@ -77,6 +77,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Response,
     Rollup,
     ImportRun,
+    ImportUpload,
     ImportedRow,
     ImportedRecord,
     Event,

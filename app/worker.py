@@ -38,6 +38,7 @@ from app.exports.retention import (
     enqueue_inactive,
     erase_inactive,
 )
+from app.imports import uploads
 from app.integrations import inbound_events, translation
 from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.integration_health import note_silence
@@ -152,6 +153,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "previews.delete_expired": (dt.timedelta(hours=1), previews.delete_expired),
     "sessions.delete_expired": (dt.timedelta(hours=1), sessions.delete_expired),
     "share_links.delete_expired": (dt.timedelta(hours=1), share_links.delete_expired),
+    "uploads.delete_expired": (dt.timedelta(minutes=5), uploads.delete_expired),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.update_gauges),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_abandoned),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),

@@ -10,11 +10,14 @@ from tests.shop import Shop
 
 ODD = ["'", '"', "%", "\\", "\x00", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
        "-1", "1e999", "9" * 40, "😀", "../..", "null", "[]", "{}", "a" * 5000, "", " ",
-       "2026-13-45", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]  # fmt: skip
+       "2026-13-45", "0001-01-05", "9999-12-31",
+       "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]  # fmt: skip
 PAGES = ["/s/{public_id}", "/s/{public_id}/poster", "/i/{token}", "/i/{token}/9", "/u/{token}",
-         "/i/{token}/data", "/guides", "/sign-in", "/", "/journey", "/comments"]  # fmt: skip
+         "/i/{token}/data", "/guides", "/sign-in", "/", "/journey", "/comments",
+         "/experience", "/answers", "/w/surveys/{public_id}"]  # fmt: skip
 PAGE_NAMES = ["lang", "ref", "src", "p.store", "kiosk", "r", "again", "done", "next", "a.score",
-              "period", "survey", "cursor", "q"]  # fmt: skip
+              "period", "survey", "cursor", "q", "from", "to", "by", "insight", "order",
+              "ticket"]  # fmt: skip
 
 
 def parameters(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -55,6 +58,7 @@ async def test_no_query_of_a_page_is_a_fault(shop: Shop) -> None:
     survey = await shop.publish("s")
     body = {"survey": "s", "customer": {"email": "a@e.pl"}, "channel": "link"}
     token = (await shop.post("/v1/invitations", body))["url"].rpartition("/")[2]
+    await shop.client.post("/sign-in", data={"key": shop.key, "next": "/"})
     for path in PAGES:
         url = path.format(public_id=survey["public_id"], token=token)
         for name in PAGE_NAMES:

@@ -22,6 +22,7 @@ READERS = {
     "import_row": {"exports", "responses"},
     "import_record": {"exports"},
     "import_run": {"exports", "imports"},
+    "import_upload": {"exports"},
     "inbound_event": {"exports"},
     "interaction": {"exports", "insights", "integrations", "responses", "triggers"},
     "invitation": {"exports", "integrations", "metrics", "responses", "triggers"},
@@ -54,6 +55,7 @@ READERS = {
 UPWARD = {
     ("core", "bi_access"): "which connections are BI tools', so that they hold back no event",
     ("exports", "import_record"): "an erasure empties what was read from files, too",
+    ("exports", "import_upload"): "an erasure removes files that wait to be imported",
     ("exports", "import_row"): "an erasure empties what was read from files, too",
     ("interactions", "question"): "which touchpoints a survey names",
     ("interactions", "survey_version"): "which touchpoints a survey names",

@@ -42,10 +42,10 @@ async def mail_alert(database: Database, settings: Settings, mailer: Mailer, job
             )
         ),
         words["alert_period"].format(period=days_in(language, day, day)),
-        words["alert_value"].format(
-            value=number_in(language, point["value"], 1), n=number_in(language, point["n"])
-        ),
     ]
+    if point["value"] is not None:
+        value = number_in(language, point["value"], 1)
+        lines.append(words["alert_value"].format(value=value, n=number_in(language, point["n"])))
     if point["expected"] is not None:
         expected = number_in(language, point["expected"], 1)
         lines.append(words["alert_expected"].format(expected=expected))

@@ -81,6 +81,9 @@ def restore(
         manifest = _unpack(file, Path(folder))
         tell(f"The backup was made at {manifest['made_at']}.")
         _require_empty(settings)
+        if settings.database_url:
+            # An embedded one is made below; secrets and the journal stay as they are until here.
+            asyncio.run(_require_no_tables(settings.database_url))
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         _install_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)
         _join_journals(settings.data_dir / JOURNAL, Path(folder) / JOURNAL, journal)

@@ -21,6 +21,7 @@ from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
 from app.exports import bi_roles
 from app.integrations import integration_health
+from app.invitations.mailer import connect_to_server
 from app.webhooks import queries as webhooks
 
 _MIN_FREE_BYTES = 1 << 30
@@ -144,14 +145,15 @@ async def _mail(settings: Settings) -> Finding:
             "set AFTERWORD_SMTP_URL; run doctor with the settings of the service",
         )
     url = urlsplit(settings.smtp_url.get_secret_value())
-    tls = url.query == "tls=tls"
-    client = aiosmtplib.SMTP(
-        hostname=url.hostname, port=url.port or (465 if tls else 587 if url.query else 25),
-        use_tls=tls, start_tls=url.query == "tls=starttls", timeout=10,
-    )  # fmt: skip
     try:
-        async with client:
-            await client.noop()
+        connection = await connect_to_server(url)
+        await connection.noop()
+        connection.close()
+    except aiosmtplib.SMTPAuthenticationError as error:
+        return Finding(
+            Severity.FAIL, f"the mail server refuses the login: {error.code}",
+            "see the name and the password in AFTERWORD_SMTP_URL",
+        )  # fmt: skip
     except (aiosmtplib.SMTPException, OSError) as error:
         return Finding(
             Severity.FAIL, f"the mail server does not answer: {error}",

@@ -69,7 +69,7 @@ async def import_file(
             return max(1, rejected)
         if plan.dry_run:
             return 0
-        if not plan.yes and sys.stdin.isatty() and not typer.confirm("Take it?"):
+        if not plan.yes and sys.stdin.isatty() and not typer.confirm("Import it?"):
             return 0
         return await _take(ingest, workspace_id, looked, console, path)
     finally:
@@ -82,9 +82,14 @@ async def _take(
     run, taker = await service.begin_import(ingest, workspace_id, looked)
     _write_rejects(looked, path, run.id)
     if run.status == "done":
-        console.print("This file was read in before with these options; it is compared again.")
+        console.print(
+            "This file was imported before with the same options; its rows are compared again."
+        )
     elif run.lines_done:
-        console.print(f"Goes on after line {run.lines_done:,} of a run that was broken off.")
+        console.print(
+            f"An earlier import was interrupted after line {run.lines_done:,}; its rows are "
+            "compared again."
+        )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console) as progress:
@@ -93,9 +98,9 @@ async def _take(
     rejected = len(looked.file.scan.rejected) + len(report["not_stored"])
     kept = report.get("kept", 0)
     parts = [
-        f"{report['added']:,} accepted", f"{report['updated']:,} updated",
-        f"{report['already_here']:,} known before", f"{report['removed']:,} taken away",
-        *([f"{kept:,} kept since another file has them"] if kept else []),
+        f"{report['added']:,} added", f"{report['updated']:,} updated",
+        f"{report['already_here']:,} imported already", f"{report['removed']:,} removed",
+        *([f"{kept:,} kept because another file has them"] if kept else []),
         f"{rejected:,} rejected",
     ]  # fmt: skip
     console.print(f"{', '.join(parts)}. Import {run.id}")

@@ -21,7 +21,7 @@ _CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # These routes report what happened or only ask; they do not change the workspace's settings.
 _UNAUDITED_PATHS = frozenset({
     "/v1/interactions", "/v1/alerts/preview", "/v1/triggers/{trigger}/dry-run",
-    "/v1/integrations/{integration}/preview",
+    "/v1/integrations/{integration}/preview", "/v1/surveys/{survey}/mail-preview",
 })  # fmt: skip
 
 
@@ -42,12 +42,12 @@ class AuditEntry(SQLModel, table=True):
 
 def is_audited(request: Request) -> bool:
     """Tell whether a request changes something that is written down."""
-    path = _route_of(request)
-    return (
-        request.method in _CHANGING_METHODS
-        and path.startswith("/v1/")
-        and path not in _UNAUDITED_PATHS
-    )
+    return request.method in _CHANGING_METHODS and is_audited_path(_route_of(request))
+
+
+def is_audited_path(path: str) -> bool:
+    """Tell whether changes by this route are written down."""
+    return path.startswith("/v1/") and path not in _UNAUDITED_PATHS
 
 
 def _route_of(request: Request) -> str:

@@ -213,17 +213,24 @@ async def read_plain_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
-    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        plain = reader.decompress(body, limit)
-    except zlib.error as error:
-        raise InvalidInput.at("body", msg=f"is not valid gzip: {error}") from None
-    if reader.unconsumed_tail:
-        detail = f"The body is larger than {limit // MEBIBYTE} MiB once it is unpacked."
-        raise TooLarge(detail)
-    if not reader.eof:
-        raise InvalidInput.at("body", msg="is gzip that was cut off")
-    return plain
+    """Unpack gzip, which may consist of several members one after the other."""
+    parts: list[bytes] = []
+    rest, room = body, limit
+    while rest or not parts:
+        reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            # At most 0 bytes would mean any number.
+            parts.append(reader.decompress(rest, room + 1))
+        except zlib.error as error:
+            raise InvalidInput.at("body", msg=f"is not valid gzip: {error}") from None
+        room -= len(parts[-1])
+        if room < 0 or reader.unconsumed_tail:
+            detail = f"The body is larger than {limit // MEBIBYTE} MiB once it is unpacked."
+            raise TooLarge(detail)
+        if not reader.eof:
+            raise InvalidInput.at("body", msg="is gzip that was cut off")
+        rest = reader.unused_data
+    return b"".join(parts)
 
 
 def require_content_type(request: Request, *accepted: str) -> str:

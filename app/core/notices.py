@@ -48,6 +48,9 @@ class Notices:
                 await self._listen()
             except CONNECTION_LOST as error:
                 logger.warning("listening connection lost", extra={"why": str(error)})
+            except Exception:
+                # Whatever it is, such as a changed password: what is kept must not grow old.
+                logger.exception("the connection for notices failed; it is tried again")
             RECONNECTS.labels("notices").inc()
             await asyncio.sleep(0.5)
 

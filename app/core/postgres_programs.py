@@ -115,6 +115,13 @@ def _major_of(program: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+def _version_of(programs: Programs) -> str:
+    """Return the whole version of programs, such as `18.1`."""
+    command = [programs.path("postgres"), "--version"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=True)
+    return asked.stdout.split()[2]
+
+
 def _installed(wanted: Path | None) -> list[Programs]:
     return [
         Programs(folder, major)
@@ -180,7 +187,8 @@ def copy_if_unreachable(programs: Programs, *, data_dir: Path) -> Programs:
     if not _closed_folders(programs.folder):
         return programs
     beside = default_data_dir() if _closed_folders(data_dir) else data_dir
-    copy = beside / f"postgresql-{programs.major}"
+    # Another minor version is another copy: it mends the faults of the one before.
+    copy = beside / f"postgresql-{_version_of(programs)}"
     if not (copy / "bin" / "postgres").exists():
         draft = copy.with_name(copy.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)

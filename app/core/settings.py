@@ -6,13 +6,14 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.data_folder import default_data_dir
 from app.core.process_environment import SLOT_VARIABLE
+from app.core.text_types import normalize_locale
 from app.core.zone_names import zone_names
 
 PREFIX = "AFTERWORD_"
@@ -128,7 +129,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
         url = urlsplit(value.get_secret_value()) if value else None
-        if url and (url.scheme != "smtp" or not url.hostname or url.query not in _TLS):
+        if url and not (
+            url.scheme == "smtp" and url.hostname and url.query in _TLS and _has_valid_port(url)
+        ):
             msg = "must be such as smtp://user:pass@host:587?tls=starttls"
             raise ValueError(msg)
         return value
@@ -140,6 +143,15 @@ class Settings(BaseSettings):
             msg = f"is not an IANA time zone: {value}"
             raise ValueError(msg)
         return value
+
+    @field_validator("default_locale")
+    @classmethod
+    def _known_locale(cls, value: str) -> str:
+        found = normalize_locale(value)
+        if found is None:
+            msg = f"is not a locale such as en or pl-PL: {value}"
+            raise ValueError(msg)
+        return found
 
     @field_validator("log_level")
     @classmethod
@@ -173,6 +185,13 @@ class Settings(BaseSettings):
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+
+def _has_valid_port(url: SplitResult) -> bool:
+    try:
+        return url.port is None or url.port > 0
+    except ValueError:
+        return False
 
 
 def misspelt_variables() -> list[str]:

@@ -2,9 +2,10 @@
 """Texts as we accept and write them: addresses, locales, keys, single lines, cells of CSV. Pure."""
 
 import difflib
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -27,6 +28,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint at the nearest known word, or nothing."""
     near = difflib.get_close_matches(word[:64], list(known), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def slug_of(text: str, *, default: str, taken: Container[str] = ()) -> str:
+    """Make a key of a text, `default` where no letter of it can be written plainly.
+
+    A key that is taken gets a number: `red-2`, `red-3`.
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("ł", "l").replace("Ł", "L"))
+    words = re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower())
+    slug = words.strip("-")[:60].strip("-") or default
+    numbered = (f"{slug}-{number}" for number in itertools.count(2))
+    return next(key for key in itertools.chain([slug], numbered) if key not in taken)
 
 
 # Characters that change the writing direction of the text after them.

@@ -48,7 +48,9 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
     trend = given.text("trend")
     segments = await segments_with(session, workspace_id, trend) if trend else []
     counts: Counter[str] = Counter()
-    for sign, names in _parts_of_union(segments):
+    # No segment has the value of an unknown trend, so nothing is counted.
+    parts = _parts_of_union(segments) if segments or trend is None else ()
+    for sign, names in parts:
         properties = {name: [str(trend)] for name in names}
         metric_request = await resolve(session, workspace, "nps", query, properties)
         part = (await measure(session, metric_request))["total"].get("counts") or {}

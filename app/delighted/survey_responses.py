@@ -76,12 +76,12 @@ async def _person_asked(request: DelightedRequest) -> UUID | None:
 
 
 async def _trend(request: DelightedRequest) -> tuple[list[str], str] | None:
-    """Return the segments and the value of a trend; None if no segment has this value."""
+    """Return the segments and the value of a trend, if one is asked for."""
     value = request.parameters.text("trend")
     if value is None:
         return None
     segments = await queries.segments_with(request.session, request.caller.workspace_id, value)
-    return (segments, value) if segments else None
+    return segments, value
 
 
 async def _shapes(

@@ -79,6 +79,8 @@ update import_run r set rejects = null,
   report = r.report - 'columns' - 'rejected' - 'notes' - 'not_stored'
 where workspace_id = :workspace_id and exists (select from unnest(cast(:needles as text[])) n
   where position(lower(n) in lower(r.report::text || coalesce(r.rejects, ''))) > 0)""",
+    # Files that wait to be imported may name anybody, and are sent again.
+    "uploads": "delete from import_upload where workspace_id = :workspace_id",
     "interactions": f"""
 with kept as materialized (
   select t.id, {_OPEN_SEGMENTS} as properties from interaction t, workspace_config w

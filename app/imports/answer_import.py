@@ -70,13 +70,14 @@ class FileIdentity:
 
 
 async def begin(
-    database: Database, workspace_id: UUID, file: FileIdentity
+    database: Database, workspace_id: UUID, file: FileIdentity, *, is_refused: bool
 ) -> tuple[ImportRun, bool]:
     """Return the import of this file, and whether it is the first of its source.
 
     The import is new, or was interrupted or completed before. A file is another import if its
     earlier one was undone, or if another file of the source was imported since: each undo then
-    restores what its import has found.
+    restores what its import has found. A file that is refused now leaves its completed import as
+    it is, and is another import too.
     """
     async with database.transaction() as session:
         await row_queries.lock_source(session, workspace_id, file.source)
@@ -86,8 +87,10 @@ async def begin(
                      str(attempt))  # fmt: skip
             id_ = derived_uuid(str(workspace_id), *names)
             run = await session.get(ImportRun, (workspace_id, id_))
-            if run is None or (
-                run.status != "undone" and not await row_queries.has_later_import(session, run)
+            if run is None or not (
+                run.status == "undone"
+                or (is_refused and run.status == "done")
+                or await row_queries.has_later_import(session, run)
             ):
                 break
             attempt += 1

@@ -96,7 +96,8 @@ class DateReading:
     def _strptime(self, text: str) -> dt.datetime:
         try:
             return dt.datetime.strptime(text, self.format or "")  # noqa: DTZ007 - zone is given after
-        except ValueError:
+        except (ValueError, re.error):
+            # A form that names the same part twice is no pattern.
             msg = f"`{text[:40]}` is not of the form {self.format}"
             raise ValueError(msg) from None
 

@@ -68,8 +68,9 @@ def _entries(
     """Yield each line's object, or each entry of one array, with its number."""
     with source.open() as file:
         text = io.TextIOWrapper(file, encoding, errors="replace")
-        head = text.read(1)
+        head, skipped = text.read(1), 0
         while head.isspace() or head == "\ufeff":
+            skipped += head == "\n"
             head = text.read(1)
         if head == "[":
             for number, entry in enumerate(_parse_array(head + text.read()), start=1):
@@ -78,7 +79,7 @@ def _entries(
         if (entries := _listed_entries(source, encoding)) is not None:
             yield from ((number, _object_or_bad(entry)) for number, entry in entries)
             return
-        for number, line in enumerate(text, start=1):
+        for number, line in enumerate(text, start=1 + skipped):
             whole = head + line
             head = ""
             if whole.strip():

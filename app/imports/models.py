@@ -68,3 +68,15 @@ class ImportedRow(SQLModel, table=True):
     tags: list[str] | None = Field(default=None, sa_type=Json)
     before: dict[str, Any] | None = Field(default=None, sa_type=Json)
     at: dt.datetime = Field(sa_type=Instant)
+
+
+class ImportUpload(SQLModel, table=True):
+    """A file that was sent to the dashboard, kept until it is imported or an hour is over."""
+
+    __tablename__ = "import_upload"
+    __table_args__ = (TENANT,)
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    content: bytes
+    created_at: dt.datetime = Field(sa_type=Instant)

@@ -18,7 +18,7 @@ FIELDS = (
     "customer.email", "customer.external_id", "customer.name",
 )  # fmt: skip
 # A type of interaction as files name it, such as ticket.solved.
-INTERACTION_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+INTERACTION_TYPE = re.compile(r"(?=.{3,64}$)[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _COPY = re.compile(
     r"(?: ?[(\[]\d+(?:-\d+)?[)\]]|[ _.-]+v\d+"
     r"|(?: [-–—])?[ _.–—-]+(?:final|finał|copy|kopia|copie|kopie|copia|cópia"

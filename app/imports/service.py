@@ -107,7 +107,8 @@ async def begin_import(
     survey_id = file.survey.id if isinstance(file, OpenAnswers) else None
     kind = "answers" if isinstance(file, OpenAnswers) else file.kind.name
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, look.fingerprint)
-    run, is_first = await begin(database, workspace_id, identity)
+    is_refused = look.refused is not None
+    run, is_first = await begin(database, workspace_id, identity, is_refused=is_refused)
     rejects = await asyncio.to_thread(_rejects_of, file, run.id)
     async with database.transaction() as session:
         await row_queries.keep_rejects(session, workspace_id, run.id, rejects)

@@ -3,6 +3,7 @@
 
 import csv
 import io
+import itertools
 import re
 import sys
 from collections import Counter
@@ -18,7 +19,7 @@ from app.imports.source_file import SourceFile, detect_encoding
 from app.imports.table import Table, cell_text
 
 _DELIMITERS = ",;\t|"
-_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SEPARATOR = re.compile(rf'"?sep=([{_DELIMITERS}])"?\s*', re.IGNORECASE)
 _SHEET_BEGINNINGS = {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"}
 _OTHER_BEGINNINGS = {
     b"\x1f\x8b": "a gzip archive",
@@ -229,12 +230,13 @@ def _stated_zone(cells: Sequence[str]) -> str | None:
 
 def _names(header: Sequence[str], second: Sequence[str]) -> list[str]:
     """Return unique column names; a second header row replaces empty names."""
-    seen: Counter[str] = Counter()
+    taken: set[str] = set()
     names = []
-    for position, name in enumerate(header):
+    for position, given in enumerate(header):
         below = second[position] if position < len(second) else ""
-        label = (name or below or f"column {position + 1}").strip().lstrip("\ufeff")
-        seen[label.casefold()] += 1
-        count = seen[label.casefold()]
-        names.append(label if count == 1 else f"{label}#{count}")
+        label = (given or below or f"column {position + 1}").strip().lstrip("\ufeff")
+        numbered = (f"{label}#{number}" for number in itertools.count(2))
+        name = next(n for n in itertools.chain([label], numbered) if n.casefold() not in taken)
+        taken.add(name.casefold())
+        names.append(name)
     return names

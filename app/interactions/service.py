@@ -102,17 +102,18 @@ async def delete_touchpoint(session: AsyncSession, workspace_id: UUID, key: str)
 
 async def _is_touchpoint_used(session: AsyncSession, workspace_id: UUID, key: str) -> bool:
     """Tell whether an answer, an interaction or a ticket names a touchpoint."""
-    for table in ("rollup", "interaction", "ticket"):
-        rows = await run_sql(
-            session,
-            text(
-                f"select 1 from {table} where workspace_id = :workspace_id "
-                "and touchpoint = :key limit 1"
-            ).bindparams(workspace_id=workspace_id, key=key),
-        )
-        if rows.first():
-            return True
-    return False
+    rows = await run_sql(
+        session,
+        text(
+            "select exists (select from rollup "
+            "where workspace_id = :workspace_id and touchpoint = :key) "
+            "or exists (select from interaction "
+            "where workspace_id = :workspace_id and touchpoint = :key) "
+            "or exists (select from ticket "
+            "where workspace_id = :workspace_id and touchpoint = :key) as used"
+        ).bindparams(workspace_id=workspace_id, key=key),
+    )
+    return bool(rows.one().used)
 
 
 async def touchpoint_names(

@@ -108,7 +108,7 @@ class Mailer:
     async def _connection(self, url: SplitResult) -> AsyncIterator[aiosmtplib.SMTP]:
         """Lend a connection; one on which something went wrong is not used again."""
         async with self._slots:
-            connection, mails = await self._take_idle() or (await _connect(url), 0)
+            connection, mails = await self._take_idle() or (await connect_to_server(url), 0)
             try:
                 yield connection
             except BaseException:
@@ -148,7 +148,7 @@ class Mailer:
         return MailResult(MailOutcome.STORED, "no AFTERWORD_SMTP_URL is set")
 
 
-async def _connect(url: SplitResult) -> aiosmtplib.SMTP:
+async def connect_to_server(url: SplitResult) -> aiosmtplib.SMTP:
     """Open a connection to the mail server, with TLS and a login where its address says so."""
     tls = url.query
     connection = aiosmtplib.SMTP(

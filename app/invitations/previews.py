@@ -131,6 +131,8 @@ async def send_test(
         links=Links(settings.base_url, token),
         kind="test",
     )
+    # The mail server may take its time; the connection to the database is given back before.
+    await session.commit()
     try:
         result = await Mailer(settings).send(message)
     except MailWaitsError as error:

@@ -41,11 +41,13 @@ async def find_suppressions(
     session: AsyncSession, workspace_id: UUID, emails: Iterable[str]
 ) -> dict[str, SuppressionKind]:
     """Return which of these addresses get no mails, and why."""
-    hashes = {address_hash(workspace_id, email): email for email in emails}
+    # One address may come in two spellings, which have the same hash.
+    hashes = {email: address_hash(workspace_id, email) for email in emails}
     if not hashes:
         return {}
-    rows = await _FIND.run(session, workspace_id=workspace_id, hashes=list(hashes))
-    return {hashes[row["address_hash"]]: SuppressionKind(row["kind"]) for row in rows}
+    rows = await _FIND.run(session, workspace_id=workspace_id, hashes=list(set(hashes.values())))
+    kinds = {row["address_hash"]: SuppressionKind(row["kind"]) for row in rows}
+    return {email: kinds[hash_] for email, hash_ in hashes.items() if hash_ in kinds}
 
 
 async def suppress(

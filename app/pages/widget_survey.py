@@ -98,7 +98,12 @@ class WidgetSurvey(BaseModel):
 
 About = Annotated[
     str | None,
-    Query(min_length=1, max_length=128, description="What will be answered about."),
+    Query(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[^\x00]*$",
+        description="What will be answered about.",
+    ),
 ]
 _WORDS = (
     "send",

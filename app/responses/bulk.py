@@ -113,7 +113,11 @@ def _patch_for(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
         changes["tags"] = patch.tags
     elif patch.add_tags or patch.remove_tags:
         kept = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
-        changes["tags"] = list(dict.fromkeys(kept))[:MAX_TAGS]
+        unique = list(dict.fromkeys(kept))
+        if len(unique) > MAX_TAGS:
+            msg = f"would give a response {len(unique)} tags; {MAX_TAGS} are the most"
+            raise InvalidInput.at("body", "add_tags", msg=msg)
+        changes["tags"] = unique
     if patch.follow_up is not None:
         changes["follow_up"] = patch.follow_up.model_dump(exclude_unset=True)
     return ResponsePatch.model_validate(changes)

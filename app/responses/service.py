@@ -162,9 +162,10 @@ def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:
 
 async def delete(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Delete a response with its content; a consumer then empties its earlier events."""
-    _require_changed(
-        *await change_responses(database, slot, workspace_id, statement=DELETE, ids=[response_id])
+    _, deleted = await change_responses(
+        database, slot, workspace_id, statement=DELETE, ids=[response_id]
     )
+    _require_changed(deleted, deleted)
 
 
 async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:

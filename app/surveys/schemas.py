@@ -374,5 +374,7 @@ class DuplicateIn(Body):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"key": "nps-2027"}})
 
-    key: Slug | None = Field(default=None, description="Default: made from the name.")
+    key: Slug | None = Field(
+        default=None, description="Default: made from the name, with a number if it is taken."
+    )
     name: Line | None = Field(default=None, description="Default: the original's.")

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: make, change, publish, close and delete surveys."""
 
-import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -19,6 +17,7 @@ from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
 from app.core.lookup import find_by_reference
 from app.core.notices import notify
+from app.core.text_types import slug_of
 from app.surveys.catalogue import SURVEY_NOTICES
 from app.surveys.models import Survey, SurveyLink, SurveyVersion
 from app.surveys.question_entries import entry_of, published_entries, write_entries
@@ -164,7 +163,7 @@ async def create(
     survey = Survey(
         workspace_id=workspace_id,
         id=uuid7(),
-        key=wanted.key or _slug(definition.name),
+        key=wanted.key or slug_of(definition.name, default="survey"),
         name=definition.name,
         public_id=public_id(),
         status=SurveyStatus.DRAFT,
@@ -196,7 +195,11 @@ async def duplicate(
     definition = await definition_of(session, original, original.latest_version)
     content = definition.model_dump(exclude_unset=True, by_alias=True, mode="json")
     name = wanted.name or original.name
-    copy = SurveyIn.model_validate(content | {"name": name, "key": wanted.key})
+    key = wanted.key
+    if key is None:
+        keys = await session.exec(select(Survey.key).where(Survey.workspace_id == workspace_id))
+        key = slug_of(name, default="survey", taken=set(keys))
+    copy = SurveyIn.model_validate(content | {"name": name, "key": key})
     return await create(session, workspace_id, copy)
 
 
@@ -319,9 +322,3 @@ async def _require_same_scales(
                 "use a new key for it."
             )
             raise Conflict(detail)
-
-
-def _slug(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "L"))
-    words = re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower())
-    return words.strip("-")[:64].strip("-") or "survey"

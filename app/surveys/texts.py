@@ -83,11 +83,13 @@ def accepted_languages(header: str) -> list[str]:
     """Return the languages of an `Accept-Language` header, the most preferred first."""
     weighed: list[tuple[float, int, str]] = []
     for part in header[:500].split(","):
-        name, _, quality = part.strip().partition(";q=")
+        name, _, parameter = part.partition(";")
+        quality = parameter.strip().removeprefix("q").strip().removeprefix("=")
+        name = name.strip()
         try:
             weight = float(quality) if quality else 1.0
         except ValueError:
             weight = 0.0
         if name and name != "*" and weight > 0:
-            weighed.append((-weight, len(weighed), name.strip()))
+            weighed.append((-weight, len(weighed), name))
     return [name for *_, name in sorted(weighed)]

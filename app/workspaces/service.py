@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -298,11 +298,12 @@ async def list_keys(
     return list(await session.exec(query))
 
 
-async def get_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> ApiKey:
-    """Return one key."""
-    found = await session.exec(
-        select(ApiKey).where(ApiKey.workspace_id == workspace_id, ApiKey.id == key_id)
-    )
+async def get_key(
+    session: AsyncSession, workspace_id: UUID, key_id: UUID, *, lock: bool = False
+) -> ApiKey:
+    """Return one key; with `lock`, another change of it waits for the end of the transaction."""
+    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id, ApiKey.id == key_id)
+    found = await session.exec(query.with_for_update() if lock else query)
     key = found.first()
     if key is None:
         detail = "There is no such key in this workspace."
@@ -327,7 +328,7 @@ async def rotate_identity_secret(
 
 async def rotate_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> tuple[ApiKey, str]:
     """Give the key a new secret; the old one lives for 24 hours more."""
-    key = await get_key(session, workspace_id, key_id)
+    key = await get_key(session, workspace_id, key_id, lock=True)
     if key.old_until and key.old_until > utc_now():
         detail = (
             f"This key was rotated already, and its old secret is good until "
@@ -346,16 +347,18 @@ async def delete_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) ->
     """Delete a key; the last admin key stays, or nobody could make another."""
     key = await get_key(session, workspace_id, key_id)
     if Scope.ADMIN in key.scopes:
-        others = await session.exec(
-            select(func.count())
-            .select_from(ApiKey)
-            .where(
-                ApiKey.workspace_id == workspace_id,
-                ApiKey.id != key_id,
-                col(ApiKey.scopes).op("@>")('["admin"]'),
-            )
+        # Locked, so that of two deletions at once the second one sees the first.
+        admins = await session.exec(
+            select(ApiKey)
+            .where(ApiKey.workspace_id == workspace_id, col(ApiKey.scopes).op("@>")('["admin"]'))
+            .order_by(col(ApiKey.id))
+            .with_for_update()
         )
-        if others.one() == 0:
+        now = utc_now()
+        if not any(
+            other.id != key_id and (other.expires_at is None or other.expires_at > now)
+            for other in admins
+        ):
             detail = "This is the last admin key; make another before you delete it."
             raise Conflict(detail)
     await session.delete(key)

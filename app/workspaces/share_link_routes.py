@@ -83,7 +83,10 @@ async def create_share_link(
     if not isinstance(expires_at, dt.datetime):
         workspace = await get_workspace(session, caller.workspace_id)
         zone = ZoneInfo(workspace.timezone)
-        expires_at = dt.datetime.combine(expires_at, dt.time(23, 59), zone).astimezone(dt.UTC)
+        try:
+            expires_at = dt.datetime.combine(expires_at, dt.time(23, 59), zone).astimezone(dt.UTC)
+        except OverflowError:
+            raise InvalidInput.at("body", "expires_at", msg="is too far ahead") from None
     if share_links.has_passed(expires_at):
         raise InvalidInput.at("body", "expires_at", msg="is over already")
     link, token = await share_links.create(session, caller, path=wanted.path, until=expires_at)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.core.settings import Settings
 from app.metrics.registry import METRICS
 from tests.question_types import answers_to, every_question
 from tests.shop import Shop
@@ -288,3 +289,22 @@ async def test_an_alert_whose_segment_is_gone_says_so(shop: Shop) -> None:
     await shop.call("PATCH", f"/v1/alerts/{made['id']}", json={"active": True})
     await look(shop)
     assert (await shop.get(f"/v1/alerts/{made['id']}"))["problem"] is None
+
+
+async def test_a_group_without_answers_is_cleared_by_a_mail_without_a_value(
+    shop: Shop, settings: Settings
+) -> None:
+    await shop.publish("nps")
+    await history(shop, last_days=3, days=24, touchpoint="till")
+    await shop.post("/v1/members", {"email": "eva@c.pl", "name": "Eva"})
+    body = DROP | {"key": "drop", "group_by": "touchpoint", "notify": ["member:eva@c.pl"]}
+    await shop.post("/v1/alerts", body)
+    await look(shop)
+    assert [name for name, _ in await events(shop)] == ["alert.raised"]
+    gone = await shop.call("PATCH", "/v1/responses?touchpoint=till", json={"reject": True})
+    assert gone.json()["changed"] == 960
+    await look(shop)
+    assert [name for name, _ in await events(shop)] == ["alert.raised", "alert.cleared"]
+    mails = [path.read_text() for path in (settings.data_dir / "mail").glob("*.eml")]
+    about = [mail for mail in mails if "Group: till" in mail]
+    assert len(about) == 2

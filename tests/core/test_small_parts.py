@@ -2,6 +2,7 @@
 """Ids, sealed boxes and telemetry."""
 
 import asyncio
+import gzip
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -21,7 +23,7 @@ from app.core.ids import derived_uuid, keyed_uuid, keyed_uuids, uuid7
 from app.core.log import JsonFormatter, request_id
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.text_types import escape_csv_formula
+from app.core.text_types import escape_csv_formula, slug_of
 from tests.shop import Shop
 
 ID = uuid.uuid4()
@@ -197,3 +199,34 @@ def test_ids_of_names_that_begin_alike_are_those_of_all_the_names() -> None:
     derive = keyed_uuids(b"key", "import", "survey")
     assert derive("id", "7") == keyed_uuid(b"key", "import", "survey", "id", "7")
     assert derive("id", "8") != derive("id", "7")
+
+
+def test_keys_are_made_of_any_text_and_none_is_made_twice() -> None:
+    taken: list[str] = []
+    for text_ in ("A+", "A-", "Zażółć gęślą", "Привет", "Как"):
+        taken.append(slug_of(text_, default="option", taken=taken))
+    assert taken == ["a", "a-2", "zazolc-gesla", "option", "option-2"]
+
+
+async def test_gzip_of_several_members_is_read_whole(shop: Shop) -> None:
+    await shop.publish("nps")
+    answer = {"survey": "nps", "channel": "api"}
+    lines = [
+        gzip.compress(json.dumps(answer | {"answers": {"score": score}}).encode() + b"\n")
+        for score in (9, 1)
+    ]
+    headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+    reply = await shop.call("POST", "/v1/responses/batch", content=b"".join(lines), headers=headers)
+    assert reply.status_code == 200, reply.text
+    assert (await shop.metric("nps"))["total"]["n"] == 2
+    for broken in (lines[0] + b"trailing", lines[0] + lines[1][:-3]):
+        refused = await shop.call("POST", "/v1/responses/batch", content=broken, headers=headers)
+        assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "odd", [{"smtp_url": "smtp://h:abc"}, {"smtp_url": "smtp://h:99999"}, {"default_locale": "no!"}]
+)
+def test_settings_that_would_fail_later_are_refused_at_the_start(odd: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**odd)

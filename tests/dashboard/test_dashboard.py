@@ -248,8 +248,9 @@ async def test_comments_are_searched_and_paged(browser: Browser, shop: Shop) -> 
     older = re.search(r'rel="next" href="([^"]+)"', first)
     assert older
     assert "Word 4 " in await browser.page(html.unescape(older[1]))
-    found = await browser.page("/comments?q=word+17&band=passive")
-    assert found.count("<blockquote>") == 1 if 17 % 11 in {7, 8} else "No answers" in found
+    found = await browser.page("/comments?q=word+18&band=passive")
+    assert found.count("<blockquote>") == 1
+    assert "No answers" in await browser.page("/comments?q=word+17&band=passive")
 
 
 @pytest.mark.parametrize(
@@ -334,7 +335,7 @@ async def test_a_bad_experience_that_stays_bad_is_no_recovery(browser: Browser, 
 
 
 @pytest.mark.parametrize("tab", TABS)
-async def test_every_tab_says_why_it_is_empty(browser: Browser, shop: Shop, tab: str) -> None:
+async def test_every_tab_opens_without_answers(browser: Browser, shop: Shop, tab: str) -> None:
     await browser.sign_in()
     await browser.page(f"/experience?insight={tab}")
     await shop.publish("nps")

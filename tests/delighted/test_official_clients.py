@@ -167,6 +167,8 @@ def test_a_value_of_two_segments_counts_once(service: Service, key: str) -> None
     assert (found.response_count, found.promoter_count, found.nps) == (3, 2, 33)
     listed = delighted.SurveyResponse.all(client=client, trend="gold")
     assert sorted(response.score for response in listed) == [2, 9, 10]
+    assert delighted.Metrics.retrieve(client=client, trend="silver").response_count == 0
+    assert delighted.SurveyResponse.all(client=client, trend="silver") == []
 
 
 def test_a_pull_in_week_slices_sees_every_change_once(client: Any, service: Service) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Corrected, repeated, replaced, interrupted and undone files: nothing is lost, nothing doubled."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 from app.imports import answer_import, answer_inspection
 from app.imports import undo as undo_import
 from app.imports.answer_writing import write_responses
-from tests.imports.files import net, nps, nps_survey, send, table
+from tests.imports.files import net, nps, nps_survey, post, send, table
 from tests.shop import Shop
 
 DAY = "2026-01-05"
@@ -345,3 +346,50 @@ async def test_an_import_that_is_undone_is_not_restored_by_the_next_undo(shop: S
     await undo(shop, again)
     await undo(shop, old)
     assert await nps(shop) == (None, 0)
+
+
+async def test_a_file_that_is_refused_later_leaves_its_first_import_alone(shop: Shop) -> None:
+    options = [{"key": key, "text": {"en": key}} for key in ("price", "parcel", "people")]
+    topic = {"key": "topic", "type": "choice", "text": {"en": "About?"}, "options": options}
+    score = {"key": "score", "type": "nps", "text": {"en": "How?"}}
+    await shop.publish("nps", metric="nps", questions=[score, topic])
+    rows = table([["responded_at", "score", "topic"],
+                  *([f"2026-01-{day}", "9", "people"] for day in range(10, 24))])  # fmt: skip
+    first = await send(shop, rows, source="a")
+    assert (first["status"], first["accepted"]) == ("done", 14)
+    other = {"questions": [score, topic | {"options": options[:2]}]}
+    for method, path in (("PATCH", "/v1/surveys/nps"), ("POST", "/v1/surveys/nps/publish")):
+        changed = await shop.call(method, path, json=other if method == "PATCH" else None)
+        assert changed.status_code == 200, changed.text
+    again = await post(shop, rows, source="a")
+    assert (again.json()["status"], again.json()["id"] != first["id"]) == ("refused", True)
+    kept = await shop.get(f"/v1/imports/{first['id']}")
+    assert (kept["status"], kept["accepted"]) == ("done", 14)
+
+
+async def test_a_date_form_that_is_no_form_is_refused(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = table([["responded_at", "score"], ["05/05/2026", "9"]])
+    reply = await post(shop, rows, source="a", date_format="%d/%d/%Y")
+    assert reply.status_code < 500, reply.text
+
+
+async def test_lines_are_counted_from_the_top_of_the_file(shop: Shop) -> None:
+    await nps_survey(shop)
+    good = json.dumps({"responded_at": "2026-01-05", "score": 9})
+    seen = await send(shop, f"\n\n{good}\nnot json\n", source="a", dry_run=True, name="a.ndjson")
+    assert [row["line"] for row in seen["rejected"]] == [4]
+
+
+async def test_three_columns_of_one_name_stay_three(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = table([["responded_at", "score", "a", "a", "a#2"], ["2026-01-05", "9", "x", "y", "z"]])
+    seen = await send(shop, rows, source="a", dry_run=True)
+    assert len({column["column"] for column in seen["columns"]}) == 5
+
+
+@pytest.mark.parametrize("first", ["sep=", 'sep="', "sep=\r"])
+async def test_a_separator_that_is_none_is_no_fault(shop: Shop, first: str) -> None:
+    await nps_survey(shop)
+    reply = await post(shop, f"{first}\nresponded_at,score\n2026-01-05,9\n", source="a")
+    assert reply.status_code < 500, reply.text

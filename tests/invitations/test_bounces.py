@@ -5,6 +5,7 @@ import base64
 import datetime as dt
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography import x509
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from app.invitations.bounce_reports import code_of
+from app.invitations.suppression import find_suppressions
 from tests.shop import Shop
 
 
@@ -239,3 +241,11 @@ async def test_a_bounce_emits_the_invitation_as_other_events_do(shop: Shop) -> N
     assert (event["data"]["status"], event["data"]["order"]) == ("bounced", "A-7")
     assert {"touchpoint", "sent_at"} <= event["data"].keys()
     assert "order_ref" not in event["data"]
+
+
+async def test_an_unsubscribed_address_is_known_in_every_spelling(shop: Shop) -> None:
+    await shop.post("/v1/unsubscribes", {"email": "Ala@E.pl"})
+    async with shop.state.database.session() as session:
+        spellings = ["ala@e.pl", "ALA@e.pl", "ola@e.pl"]
+        found = await find_suppressions(session, UUID(shop.workspace_id), spellings)
+    assert set(found) == {"ala@e.pl", "ALA@e.pl"}

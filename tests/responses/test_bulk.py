@@ -95,3 +95,26 @@ async def test_what_is_restored_counts_as_an_answered_invitation(shop: Shop) -> 
     assert done.json() == {"found": 1, "changed": 1}
     assert (await shop.get(f"/v1/invitations/{id_}"))["answered_at"] is not None
     assert len(await shop.events("invitation.answered")) == 1
+
+
+async def test_a_tag_too_many_is_refused_and_none_is_dropped(shop: Shop) -> None:
+    ids = await some(shop)
+    twenty = [f"t{n}" for n in range(20)]
+    await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": twenty})
+    refused = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": ["more"]})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["loc"] == ["body", "add_tags"]
+    swapped = {"ids": ids, "add_tags": ["more"], "remove_tags": ["t0"]}
+    assert (await shop.call("PATCH", "/v1/responses", json=swapped)).json()["changed"] == 3
+
+
+async def test_a_deleted_response_is_not_found_by_a_second_deletion(shop: Shop) -> None:
+    ids = await some(shop)
+    replies = [await shop.call("DELETE", f"/v1/responses/{ids[0]}") for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [204, 404]
+
+
+async def test_copies_of_a_survey_get_keys_of_their_own(shop: Shop) -> None:
+    await shop.post("/v1/surveys", {"template": "nps", "name": "Shop"})
+    keys = [(await shop.post("/v1/surveys/shop/duplicate", {}))["key"] for _ in range(2)]
+    assert keys == ["shop-2", "shop-3"]

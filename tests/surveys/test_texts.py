@@ -147,6 +147,7 @@ def test_the_first_known_language_is_chosen(wanted: list[str], chosen: str) -> N
 def test_languages_are_accepted_in_the_order_of_their_weight() -> None:
     header = "ro;q=0.2, pl-PL , *;q=0.1, en;q=0.8, de;q=0"
     assert accepted_languages(header) == ["pl-PL", "en", "ro"]
+    assert accepted_languages("de ; q=0.1, pl; q=0.5, en; q = 0.9") == ["en", "pl", "de"]
 
 
 def test_events_and_fields_of_files_have_their_names() -> None:

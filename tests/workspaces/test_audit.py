@@ -36,3 +36,10 @@ async def test_what_was_undone_is_not_written_down(shop: Shop) -> None:
     reply = await shop.call("POST", "/v1/surveys", json={"template": "nps", "key": "nps"})
     assert reply.status_code == 409
     assert len((await shop.get("/v1/audit"))["data"]) == before
+
+
+async def test_looking_at_a_mail_is_no_change(shop: Shop) -> None:
+    await shop.publish("nps")
+    before = len((await shop.get("/v1/audit"))["data"])
+    await shop.call("POST", "/v1/surveys/nps/mail-preview", json={})
+    assert len((await shop.get("/v1/audit"))["data"]) == before

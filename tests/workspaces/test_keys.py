@@ -127,3 +127,13 @@ async def test_an_idempotency_key_replays_the_same_secret_and_makes_one_key(shop
     assert len((await shop.get("/v1/api-keys"))["data"]) == 2
     other = await shop.call("POST", "/v1/api-keys", json=body | {"name": "2"}, headers=header)
     assert other.status_code == 409
+
+
+async def test_an_expired_admin_key_is_no_reason_to_delete_the_last_one(shop: Shop) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    await shop.post("/v1/api-keys", {"name": "a", "scopes": ["admin"], "expires_at": soon})
+    own = (await shop.get("/v1/me"))["key"]["id"]
+    await asyncio.sleep(2.1)
+    refused = await shop.call("DELETE", f"/v1/api-keys/{own}")
+    assert refused.status_code == 409
+    assert "last admin key" in refused.json()["detail"]

@@ -14,11 +14,23 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from app.core.errors import AfterwordError, Conflict, Forbidden, InvalidInput, NotFound
+from app.core.errors import (
+    AfterwordError,
+    Busy,
+    Conflict,
+    Forbidden,
+    Gone,
+    InvalidInput,
+    NotFound,
+    TooManyRequests,
+)
 from app.workspaces.admission import SIGNED_IN
 from app.workspaces.caller import Caller
 
 Params = Mapping[str, Any]
+_ERRORS: Mapping[int, type[AfterwordError]] = {
+    error.status: error for error in (Forbidden, NotFound, Conflict, Gone, TooManyRequests, Busy)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +75,7 @@ class ApiRefused(Exception):
 
 def page_error(status: int, detail: str) -> AfterwordError:
     """Return the error that a page raises when the API refuses its request."""
-    kinds: dict[int, type[AfterwordError]] = {403: Forbidden, 404: NotFound, 409: Conflict}
-    return kinds.get(status, InvalidInput)(detail)
+    return _ERRORS.get(status, InvalidInput)(detail)
 
 
 def _page_error_of(refused: ApiRefused) -> AfterwordError:

@@ -2,21 +2,20 @@
 """Connections on the dashboard: integrations, webhook endpoints, keys, and imports."""
 
 import re
-import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import anyio
 from fastapi import Query, Request
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.event_types import EventType
 from app.core.routing import current_settings, router
+from app.imports import uploads
 from app.imports.column_choices import ColumnChoices, find_choices
 from app.imports.presets import presets
 from app.imports.schemas import ImportQuery
@@ -39,7 +38,8 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-_KEPT_SECONDS = 3600
+# Three fields for each column of a file, and wide surveys have thousands of columns.
+_MAX_FORM_FIELDS = 20_000
 _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
             "ticket_source", "sheet", "skip_rows", "preset", "pivot", "by", "replace")  # fmt: skip
 # Steps of a guide that call the API are fields of the page of the integration.
@@ -149,16 +149,19 @@ async def read_rejects(visit: ApiVisitDep, import_id: UUID) -> Response:
 async def post_file(visit: ApiVisitDep, request: Request) -> Response:
     """Look at a file that is sent, or take one that was looked at."""
     visit.require(Scope.WRITE)
+    database: Database = request.app.state.database
     chosen: dict[str, str] = {}
-    async with request.form(max_files=1, max_fields=400, max_part_size=1 << 16) as form:
+    async with request.form(
+        max_files=1, max_fields=_MAX_FORM_FIELDS, max_part_size=1 << 16
+    ) as form:
         values = {name: str(value) for name, value in form.multi_items()
                 if not isinstance(value, UploadFile)}  # fmt: skip
         visit.require_own(values)
         upload = form.get("file")
-        folder = current_settings(request).data_dir / "uploads"
         if isinstance(upload, UploadFile) and upload.filename:
             values["name"] = upload.filename[:200]
-            values["upload"] = await _store_upload(folder, visit, await upload.read())
+            content = await upload.read()
+            values["upload"] = str(await uploads.store(database, visit.workspace.id, content))
         elif "upload" in values:
             # Only changed choices are sent.
             columns, becomes = map(str, form.getlist("column")), map(str, form.getlist("becomes"))
@@ -171,8 +174,7 @@ async def post_file(visit: ApiVisitDep, request: Request) -> Response:
     params = _params_of(values, chosen)
     choices: ColumnChoices | None = None
     try:
-        path = _find_upload(folder, visit, values.get("upload", ""))
-        content = await anyio.Path(path).read_bytes()
+        content = await _read_upload(database, visit, values.get("upload", ""))
         choices = await _choices(visit, params, content)
         reply = await visit.api.send("POST", "/v1/imports", params=params, content=content)
     except ApiRefused as refused:
@@ -194,7 +196,7 @@ async def post_file(visit: ApiVisitDep, request: Request) -> Response:
         detail = reason_in(visit.texts, report["refused"])
         outcome = FormOutcome("import", fields, detail, reply=shown)
         return await show_again(visit, "/files", outcome, status=422)
-    await anyio.Path(path).unlink(missing_ok=True)
+    await uploads.delete(database, visit.workspace.id, values["upload"])
     return RedirectResponse(saved_at("/files"), status_code=303)
 
 
@@ -241,23 +243,9 @@ def _chosen_so_far(
     return {**(report or {}), "choices": rows, "targets": targets}
 
 
-async def _store_upload(folder: Path, visit: DashboardVisit, content: bytes) -> str:
-    """Keep a file for an hour, so that it need not be sent again to be taken."""
-    await anyio.Path(folder).mkdir(mode=0o700, exist_ok=True)
-    async for old in anyio.Path(folder).iterdir():
-        if (await old.stat()).st_mtime < time.time() - _KEPT_SECONDS:
-            await old.unlink(missing_ok=True)
-    name = str(uuid4())
-    await anyio.Path(folder / f"{visit.workspace.id}.{name}").write_bytes(content)
-    return name
-
-
-def _find_upload(folder: Path, visit: DashboardVisit, name: str) -> Path:
-    """Return where a file of this workspace is kept."""
-    try:
-        path = folder / f"{visit.workspace.id}.{UUID(name)}"
-    except ValueError:
-        raise InvalidInput(visit.texts["file_missing"]) from None
-    if not path.exists():
+async def _read_upload(database: Database, visit: DashboardVisit, name: str) -> bytes:
+    """Return the content of a file that this workspace has sent."""
+    content = await uploads.read(database, visit.workspace.id, name)
+    if content is None:
         raise InvalidInput(visit.texts["file_missing"])
-    return path
+    return content

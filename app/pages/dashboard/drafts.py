@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.core.text_types import slug_of
 from app.surveys.question_types import QuestionType, spec_of
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -43,7 +44,7 @@ def read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, 
         "touchpoint": form.get("touchpoint", "").strip() or None,
         "default_locale": form.get("default_locale", survey["default_locale"]),
         "one_answer_per": form.get("one_answer_per") or None,
-        "follow_up_below": int(below) if below.isdigit() else None,
+        "follow_up_below": int(below) if below.isdecimal() else None,
         "texts": texts,
         "questions": [
             _question(form, number, languages, before[number] if number < len(before) else {})
@@ -95,7 +96,7 @@ def _question(
         "required": of("required") == "1", "allow_na": of("allow_na") == "1",
         "reverse": of("reverse") == "1",
     }  # fmt: skip
-    if spec.choosable_points and of("points").isdigit():
+    if spec.choosable_points and of("points").isdecimal():
         question["points"] = int(of("points"))
     for name in ("driver", "pillar", "module", "touchpoint", "display"):
         if of(name):
@@ -128,7 +129,7 @@ def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[d
     for number, (key, text) in enumerate(typed[main]):
         former = before[number]["key"] if number < len(before) else ""
         kept = former if former not in {*named, *keys} else ""
-        keys.append(key or kept or re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
+        keys.append(key or kept or slug_of(text, default="option", taken={*named, *keys}))
     found = {key: {main: text or key} for key, (_, text) in zip(keys, typed[main], strict=True)}
     for lang in languages:
         for number, (key, text) in enumerate(typed[lang] if lang != main else ()):

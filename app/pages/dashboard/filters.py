@@ -166,11 +166,11 @@ class PageFilter(BaseModel):
 
 
 def _is_day(text: str) -> bool:
+    """Tell whether a text is a day that can be compared with the days around it."""
     try:
-        dt.date.fromisoformat(text)
+        return dt.date(1900, 1, 1) <= dt.date.fromisoformat(text) <= dt.date(9000, 1, 1)
     except ValueError:
         return False
-    return True
 
 
 def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -140,7 +140,7 @@ def _apply_button(
     if verb == "add":
         questions.append(_new_question(questions, form.get("add_type", "text")))
         return len(questions) - 1
-    if not position.isdigit() or int(position) >= len(questions):
+    if not position.isdecimal() or int(position) >= len(questions):
         return None
     number = int(position)
     if verb == "remove" and len(questions) > 1:
