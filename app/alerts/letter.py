@@ -27,7 +27,7 @@ from app.interactions.service import touchpoint_names
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
-from app.metrics.journey import ON_MAP, all_touchpoints, journey_map
+from app.metrics.journey import SCORED, find_weakest
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.registry import METRICS
 from app.metrics.service import measure
@@ -176,14 +176,13 @@ async def _find_weakest(
 ) -> tuple[str, float] | None:
     """Return the name and score (0-100) of the touchpoint that the journey shows as weakest."""
     query = MetricQuery(from_=first.isoformat(), to=end.isoformat(), group_by=["touchpoint"])
-    requests = {metric: await resolve(session, workspace, metric, query, {}) for metric in ON_MAP}
-    journey = await journey_map(session, await all_touchpoints(session, workspace.id), requests)
-    weakest = next((step for step in journey["steps"] if step["weakest"]), None)
+    requests = {metric: await resolve(session, workspace, metric, query, {}) for metric in SCORED}
+    weakest = await find_weakest(session, requests)
     if weakest is None:
         return None
     names = await touchpoint_names(session, workspace.id, language)
-    key = weakest["touchpoint"]
-    return names.get(key, key), weakest["score_0_100"]
+    touchpoint, score = weakest
+    return names.get(touchpoint, touchpoint), score
 
 
 async def _read_comments(

@@ -43,10 +43,13 @@ _MEASURES = """(values
   ('invalid', '', case when t.invalid then t.last_solved_at end, 0)
 ) m(measure, clock, at, seconds)"""
 
-BUCKET = (
-    f"case when m.seconds > 0 then ceil(ln(m.seconds::float8) / {math.log(GAMMA)!r})::int "
-    f"else {ZERO_BUCKET} end"
-)
+
+def bucket_sql(seconds: str) -> str:
+    """Return the SQL of the bucket in which a time of so many seconds lies."""
+    return (
+        f"case when {seconds} > 0 then ceil(ln({seconds}::float8) / {math.log(GAMMA)!r})::int "
+        f"else {ZERO_BUCKET} end"
+    )
 
 
 def measures(source: str, configs: str) -> str:
@@ -54,7 +57,7 @@ def measures(source: str, configs: str) -> str:
     return f"""
 select t.sign, m.measure, m.clock, s.segment, s.value, t.source, t.touchpoint,
   (m.at at time zone (c.configs -> t.counted_as::text ->> 'timezone'))::date as local_date,
-  m.seconds, {BUCKET} as bucket
+  m.seconds, {bucket_sql("m.seconds")} as bucket
 from {source} t
 cross join {configs} c
 cross join lateral {_MEASURES}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A journey's map: each step with its figures, the weakest one, and the touchpoints on no step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +19,12 @@ from app.metrics.figures import Cell, mean_0_100, pool_into
 from app.metrics.metric import CountReading, FigureDict
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
-from app.metrics.ticket_times import RESOLUTIONS, TicketCounter
+from app.metrics.ticket_times import MEDIAN_RESOLUTIONS
 
 SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
 # The scores from which the weakest touchpoint is found.
-_SCORED = ("csat", "nps", "ces")
+SCORED = ("csat", "nps", "ces")
 # How many answers the overall mean weighs beside those of a touchpoint.
 _PRIOR = 30
 STAGES = ("before", "during", "after", None)
@@ -46,30 +46,50 @@ async def all_touchpoints(session: AsyncSession, workspace_id: UUID) -> Journey:
     return Journey(workspace_id=workspace_id, key="", name={}, steps=steps, created_at=utc_now())
 
 
-async def journey_map(
+async def find_weakest(
+    session: AsyncSession, requests: Mapping[str, MetricRequest]
+) -> tuple[str, float] | None:
+    """Return the weakest of all touchpoints with its score on 0-100, as a map of them shows it.
+
+    `requests` has one request by touchpoint for each of `SCORED`.
+    """
+    first_request = requests[SCORED[0]]
+    journey = await all_touchpoints(session, first_request.workspace.id)
+    shrunk = _shrunken_means(await _count_scores(session, requests, SCORED), first_request)
+    weakest = _weakest_of([step["touchpoint"] for step in journey.steps], shrunk)
+    return None if weakest is None else (weakest, shrunk[weakest])
+
+
+async def _count_scores(
+    session: AsyncSession, requests: Mapping[str, MetricRequest], metrics: Sequence[str]
+) -> dict[str, Cells]:
+    return {
+        name: await METRICS[name].counter.count_by_group(session, requests[name], None)
+        for name in metrics
+    }
+
+
+def _weakest_of(touchpoints: Sequence[str], means: Mapping[str, float]) -> str | None:
+    """Return the touchpoint with the lowest mean, if there are two to compare."""
+    rated = [key for key in touchpoints if key in means]
+    return min(rated, key=lambda key: means[key]) if len(rated) > 1 else None
+
+
+async def read_journey_map(
     session: AsyncSession,
     journey: Journey,
     requests: Mapping[str, MetricRequest],
 ) -> dict[str, Any]:
     """Return the steps with figures by metric: one request by touchpoint for each of `ON_MAP`."""
-    cells: dict[str, Cells] = {
-        name: await METRICS[name].counter.count_by_group(session, requests[name], None)
-        for name in SCORES_ON_MAP
-    }
+    cells = await _count_scores(session, requests, SCORES_ON_MAP)
     times = await _times(session, requests["ttr"])
     first_request = next(iter(requests.values()))
     open_follow_ups = await _open_follow_ups(session, first_request)
-    rows = await run_sql(
-        session,
-        text("select key, stage from touchpoint where workspace_id = :id").bindparams(
-            id=first_request.workspace.id
-        ),
-    )
-    stages = {row.key: row.stage for row in rows}
+    touchpoints = await interactions.touchpoints(session, first_request.workspace.id)
+    stages = {row.key: row.stage for row in touchpoints}
     shrunk = _shrunken_means(cells, first_request)
     on_map = [step["touchpoint"] for step in journey.steps]
-    on_steps = [key for key in on_map if key in shrunk]
-    weakest = min(on_steps, key=lambda key: shrunk[key]) if len(on_steps) > 1 else None
+    weakest = _weakest_of(on_map, shrunk)
 
     def described(touchpoint: str) -> dict[str, Any]:
         return {
@@ -109,8 +129,7 @@ def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
 
 async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, FigureDict | None]:
     """Return the times to resolution by touchpoint, in short."""
-    # A map shows the median alone.
-    counter = TicketCounter(RESOLUTIONS.measures[:1])
+    counter = MEDIAN_RESOLUTIONS
     found = await counter.count_by_group(session, request, None)
     return {
         key[1]: short_figure(
@@ -130,7 +149,7 @@ def short_figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
 def _shrunken_means(cells: Mapping[str, Cells], first_request: MetricRequest) -> dict[str, float]:
     """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
     by_touchpoint: dict[str, Cell] = {}
-    for name in _SCORED:
+    for name in SCORED:
         for key, cell in cells[name].items():
             if key[1]:
                 pool_into(by_touchpoint.setdefault(key[1], {}), cell)

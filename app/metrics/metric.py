@@ -119,7 +119,8 @@ class Metric:
 
     `about` says in words how it is computed. `sums` adds a figure up over periods, so that an alert
     can compute its mean and spread; None for a duration, which is watched as a share of tickets,
-    and for a metric without one single figure. Metrics `on_overview` have a card on the dashboard.
+    and for a metric without one single figure. Metrics `on_overview` have a card on the dashboard;
+    `short_counter`, if there is one, counts only what a card or a map shows.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Metric:
     sums: FigureSums | None
     better: Literal["higher", "lower"] = "higher"
     on_overview: bool = False
+    short_counter: MetricCounter[Any] | None = None
 
     @property
     def can_be_watched(self) -> bool:

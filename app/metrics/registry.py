@@ -9,7 +9,7 @@ from app.metrics.counting import ScoreQuestions
 from app.metrics.metric import Metric, Unit
 from app.metrics.ratios import DELIVERED_INVITATIONS, FOLLOW_UPS
 from app.metrics.scores import ScoreCounter
-from app.metrics.ticket_times import FIRST_REPLIES, RESOLUTIONS
+from app.metrics.ticket_times import FIRST_REPLIES, MEDIAN_RESOLUTIONS, RESOLUTIONS
 
 _NET = Unit("points", ends=(-100.0, 100.0))
 _SHARE = Unit("percent", ends=(0.0, 100.0))
@@ -114,6 +114,7 @@ METRICS: dict[str, Metric] = {
             sums=None,
             better="lower",
             on_overview=True,
+            short_counter=MEDIAN_RESOLUTIONS,
         ),
         Metric(
             "first_reply",

@@ -12,7 +12,7 @@ from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
 from app.metrics.csv_rows import to_csv, wants_csv
-from app.metrics.journey import ON_MAP, journey_map
+from app.metrics.journey import ON_MAP, read_journey_map
 from app.metrics.parameters import MetricQuery, require_segments, resolve
 from app.metrics.queries import metrics_with_questions
 from app.metrics.registry import METRICS, MetricName
@@ -86,4 +86,4 @@ async def get_journey_map(
     journey = await interactions.get(session, Journey, caller.workspace_id, key)
     query = MetricQuery(from_=from_, to=to, group_by=["touchpoint"])
     requests = {name: await resolve(session, workspace, name, query, {}) for name in ON_MAP}
-    return await journey_map(session, journey, requests)
+    return await read_journey_map(session, journey, requests)

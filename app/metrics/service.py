@@ -27,9 +27,15 @@ _NO_CHANGE: MetricReply = {
 }  # fmt: skip
 
 
-async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
-    """Return the whole reply of one metric, read in one snapshot."""
-    counter = METRICS[request.metric].counter
+async def measure(
+    session: AsyncSession, request: MetricRequest, *, short: bool = False
+) -> MetricReply:
+    """Return the whole reply of one metric, read in one snapshot.
+
+    With `short` only the value, its interval, n and the change are sure to be read.
+    """
+    metric = METRICS[request.metric]
+    counter = (short and metric.short_counter) or metric.counter
     _require_supported(request, counter)
     periods = _periods(request)
     counts: dict[CellKey, Any] = {}

@@ -7,7 +7,7 @@ the period of its end; an unresolved ticket to that of its opening.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY, is_scalar_sql
-from app.interactions.ticket_statements import BUCKET
+from app.interactions.ticket_statements import bucket_sql
 from app.metrics.conditions import RequestConditions
 from app.metrics.counts import reliability, round_half_away
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
@@ -27,7 +27,7 @@ from app.metrics.statistics import Change
 from app.metrics.ticket_sketch import Durations, seconds_of_bucket
 
 MAX_EXACT_TICKETS = 10_000
-_NAMES = ("source", "touchpoint", "stage")
+_GROUP_NAMES = ("source", "touchpoint", "stage")
 _TIMED = {
     "first": ("first_solved_at", "first_{}"),
     "full": ("last_solved_at", "full_{}"),
@@ -79,7 +79,9 @@ class _TicketQuery(RequestConditions):
         self.conditions.append(f"x.segment = {self.bind(next(iter(names), ''))}")
         for values in self.request.properties.values():
             self.narrow_to_values("x.value", values)
-        self.conditions.append(f"x.clock in ('', {self.bind(self.request.clock)})")
+        clock = self.bind(self.request.clock)
+        is_timed = set(self.measures) <= _TIMED.keys()
+        self.conditions.append(f"x.clock = {clock}" if is_timed else f"x.clock in ('', {clock})")
         self.narrow_to_values("x.measure", list(self.measures))
         self.conditions.append(f"x.local_date >= {self.bind(self.request.span.start)}")
         self.conditions.append(f"x.local_date < {self.bind(self.request.span.end)}")
@@ -136,13 +138,17 @@ class _TicketQuery(RequestConditions):
 
 @dataclass(frozen=True, slots=True)
 class TicketCounter:
-    """Counts tickets by duration; the figure is of the first of `measures`."""
+    """Counts tickets by duration; the figure is of the first of `measures`.
+
+    With `medians_only` the sums of the times are not read, and the figure has the median alone.
+    """
 
     measures: Sequence[str]
+    medians_only: bool = False
 
     noun = "tickets"
-    groups = _NAMES
-    filters = _NAMES
+    groups = _GROUP_NAMES
+    filters = _GROUP_NAMES
     features = ()
     extent = (
         "select min(coalesce(opened_at, first_solved_at)) as first, "
@@ -161,7 +167,7 @@ class TicketCounter:
         """Return the counts of each period and group."""
         _require_clock(request)
         interval = Interval.NONE if periods is None else request.interval
-        return await _read(session, request, interval, self.measures)
+        return await _read(session, request, interval, self)
 
     async def count_total(
         self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, TicketCounts]
@@ -181,7 +187,8 @@ class TicketCounter:
     async def count_span(self, session: AsyncSession, request: MetricRequest) -> TicketCounts:
         """Return the counts of the first measure alone: another span is compared by its median."""
         _require_clock(request)
-        found = await _read(session, request, Interval.NONE, self.measures[:1])
+        medians = TicketCounter(self.measures[:1], medians_only=True)
+        found = await _read(session, request, Interval.NONE, medians)
         return next(iter(found.values()), TicketCounts())
 
     def choose_reading(self, request: MetricRequest, total: TicketCounts) -> CountReading:
@@ -205,7 +212,7 @@ class TicketCounter:
         counts = counts or TicketCounts()
         main = counts.times[self.measures[0]]
         figure = _median_figure(request, main)
-        if figure["reliability"] == "hidden":
+        if self.medians_only or figure["reliability"] == "hidden":
             return figure
         if len(self.measures) == 1:
             return figure | _times(main)
@@ -226,47 +233,88 @@ class TicketCounter:
 
 
 RESOLUTIONS = TicketCounter(("first", "full", *_COUNTED))
+MEDIAN_RESOLUTIONS = TicketCounter(("first",), medians_only=True)
 FIRST_REPLIES = TicketCounter(("reply",))
 
 
-async def _is_small(session: AsyncSession, request: MetricRequest, measures: Sequence[str]) -> bool:
-    """Tell whether there are few enough tickets to read them one by one.
-
-    Without filters they are counted in their index, until there are too many.
-    """
-    is_whole = not request.filters and not request.property_names
-    query = _TicketQuery(
-        request, measures[:1], from_rows=request.needs_more_than_daily_counts or is_whole
-    )
-    n = "count(*)" if query.from_rows else "coalesce(sum(x.n), 0)"
-    source, limit = query.source(), ""
-    if is_whole:
-        limit = f" limit {MAX_EXACT_TICKETS}"
-    rows = f"select {'1' if is_whole else '*'} from {source} where {query.where()}{limit}"
-    statement = f"select {n} from ({rows}) x"
-    found = (await run_sql(session, text(statement).bindparams(**query.bound))).one()[0]
-    return int(found) < MAX_EXACT_TICKETS
-
-
 async def _read(
-    session: AsyncSession, request: MetricRequest, interval: Interval, measures: Sequence[str]
+    session: AsyncSession, request: MetricRequest, interval: Interval, counter: TicketCounter
 ) -> dict[CellKey, TicketCounts]:
-    """Return the counts by period and groups; one count without groups and without tickets."""
-    exact = await _is_small(session, request, measures)
-    query = _TicketQuery(request, measures, from_rows=exact or request.needs_more_than_daily_counts)
-    keys = [query.period(interval), *query.groups()]
-    value = "x.bucket"
-    if query.from_rows:
-        value = "x.seconds" if exact else BUCKET.replace("m.seconds", "x.seconds")
-    sums = "count(*), sum(x.seconds)" if query.from_rows else "sum(x.n), sum(x.seconds)"
-    names = ", ".join(f"{sql} as k{number}" for number, sql in enumerate(keys))
-    grouping = ", ".join(f"k{number}" for number in range(len(keys)))
+    """Return the counts by period and groups; one count without groups and without tickets.
+
+    The counts a day are read first: they say whether there are so few tickets that the figures
+    are exact. Where they do not suffice, the tickets are counted up to that many.
+    """
+    main = counter.measures[0]
+    if not request.needs_more_than_daily_counts:
+        found = await _read_daily_counts(session, request, interval, counter)
+        if sum(counts.times[main].n for counts in found.values()) >= MAX_EXACT_TICKETS:
+            return found
+    exact = not request.needs_more_than_daily_counts or await _are_few(session, request, main)
+    return await _read_tickets(session, request, interval, counter, exact=exact)
+
+
+async def _are_few(session: AsyncSession, request: MetricRequest, measure: str) -> bool:
+    """Tell whether there are few enough tickets to read them one by one."""
+    query = _TicketQuery(request, [measure], from_rows=True)
     statement = (
-        f"select {names}, x.measure, {value} as shown, {sums} from {query.source()} "
-        f"where {query.where()} group by {grouping}, measure, shown"
+        f"select count(*) from (select from {query.source()} where {query.where()} "
+        f"limit {MAX_EXACT_TICKETS}) x"
     )
-    rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    source = "rows" if query.from_rows else "rollups"
+    found = await run_sql(session, text(statement).bindparams(**query.bound))
+    return int(found.one()[0]) < MAX_EXACT_TICKETS
+
+
+async def _read_daily_counts(
+    session: AsyncSession, request: MetricRequest, interval: Interval, counter: TicketCounter
+) -> dict[CellKey, TicketCounts]:
+    query = _TicketQuery(request, counter.measures, from_rows=False)
+    seconds = "0" if counter.medians_only else "sum(x.seconds)"
+    rows = await _group(session, query, interval, f"x.bucket as shown, sum(x.n), {seconds}")
+    return _collect(rows, request, interval, in_buckets=True, source="rollups")
+
+
+async def _read_tickets(
+    session: AsyncSession,
+    request: MetricRequest,
+    interval: Interval,
+    counter: TicketCounter,
+    *,
+    exact: bool,
+) -> dict[CellKey, TicketCounts]:
+    query = _TicketQuery(request, counter.measures, from_rows=True)
+    value = "x.seconds" if exact else bucket_sql("x.seconds")
+    rows = await _group(session, query, interval, f"{value} as shown, count(*), sum(x.seconds)")
+    return _collect(rows, request, interval, in_buckets=not exact, source="rows")
+
+
+async def _group(
+    session: AsyncSession, query: _TicketQuery, interval: Interval, counts: str
+) -> Iterable[Any]:
+    """Run a query by period, groups, measure and `shown`."""
+    keys = [query.period(interval), *query.groups()]
+    names = ", ".join(f"{sql} as k{number}" for number, sql in enumerate(keys))
+    # What is the same in every row would only slow the grouping down.
+    varying = [f"k{number}" for number in range(1 if interval is Interval.NONE else 0, len(keys))]
+    measure = f"'{query.measures[0]}'::text"
+    if len(query.measures) > 1:
+        measure = "x.measure"
+        varying.append("measure")
+    statement = (
+        f"select {names}, {measure} as measure, {counts} from {query.source()} "
+        f"where {query.where()} group by {', '.join([*varying, 'shown'])}"
+    )
+    return await run_sql(session, text(statement).bindparams(**query.bound))
+
+
+def _collect(
+    rows: Iterable[Any],
+    request: MetricRequest,
+    interval: Interval,
+    *,
+    in_buckets: bool,
+    source: str,
+) -> dict[CellKey, TicketCounts]:
     found: dict[CellKey, TicketCounts] = defaultdict(lambda: TicketCounts(source))
     if interval is Interval.NONE and not request.groups:
         found[(None,)] = TicketCounts(source)
@@ -274,7 +322,7 @@ async def _read(
         *key, measure, shown, n, seconds = tuple(row)
         counts = found[tuple(key)]
         if measure in _TIMED:
-            took = float(shown) if exact else seconds_of_bucket(int(shown))
+            took = seconds_of_bucket(int(shown)) if in_buckets else float(shown)
             counts.times[measure].add(took, int(n), int(seconds))
         else:
             counts.counts[measure] += int(n)

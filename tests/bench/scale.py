@@ -101,6 +101,7 @@ _READS = (
     ("events", "/v1/events?limit=50"),
     ("journey", "/journey"),
     ("overview", "/?period=12mo"),
+    ("comparison", "/compare?period=12mo"),
     ("answers", "/answers"),
     ("comments", "/comments"),
     ("follow-ups", "/follow-ups"),

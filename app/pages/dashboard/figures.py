@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.clock import utc_now
 from app.insights.labels import NO_DRIVERS
-from app.metrics.journey import ON_MAP, all_touchpoints, journey_map
+from app.metrics.journey import ON_MAP, SCORED, all_touchpoints, find_weakest, read_journey_map
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
 from app.metrics.registry import METRICS
@@ -96,11 +96,12 @@ async def read(
     view: PageFilter,
     metric: str,
     properties: Mapping[str, list[str]],
+    short: bool = False,
     **more: Any,
 ) -> MetricReply:
-    """Read one metric of a view."""
+    """Read one metric of a view; with `short` its values, intervals, n and change alone."""
     request = await request_of(visit, view, metric, properties, **more)
-    return await measure(visit.session, request)
+    return await measure(visit.session, request, short=short)
 
 
 async def cards(
@@ -116,7 +117,7 @@ async def cards(
     for metric in CARD_METRICS:
         if metric not in metrics or not knows_filters_of(view, metric):
             continue
-        reply = await read(visit, view, metric, properties, **more)
+        reply = await read(visit, view, metric, properties, short=True, **more)
         if metric != "response_rate" or reply["total"]["n"]:
             shown_cards.append(_card(visit.texts, metric, reply))
     return shown_cards
@@ -282,4 +283,15 @@ async def journey_of(
         for name in ON_MAP
     }
     journey = await all_touchpoints(visit.session, visit.workspace.id)
-    return await journey_map(visit.session, journey, requests)
+    return await read_journey_map(visit.session, journey, requests)
+
+
+async def weakest_of(
+    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
+) -> tuple[str, float] | None:
+    """Return the touchpoint that the map shows as weakest, with its score."""
+    requests = {
+        name: await request_of(visit, view, name, properties, group_by=["touchpoint"])
+        for name in SCORED
+    }
+    return await find_weakest(visit.session, requests)

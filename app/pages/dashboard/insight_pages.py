@@ -139,9 +139,11 @@ async def show_compare(
     groups = _groups_of(visit, metric)
     by = view.by if view.by in groups else groups[0]
     best_first = "value" if METRICS[metric].better == "lower" else "-value"
-    reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by=best_first)
+    reply = await figures.read(
+        visit, view, metric, properties, short=True, group_by=[by], order_by=best_first
+    )
     replies = {metric: reply} | {
-        other: await figures.read(visit, view, other, properties, group_by=[by])
+        other: await figures.read(visit, view, other, properties, short=True, group_by=[by])
         for other in figures.CARD_METRICS
         if other != metric and not visit.shared and _is_shown(visit, view, other, by)
     }

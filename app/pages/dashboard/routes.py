@@ -34,13 +34,12 @@ async def show_overview(
     """Show the main figures, the trend, open follow-ups and new comments."""
     properties = chosen(asked)
     shown = await figures_context(visit, view, properties)
-    journey = await figures.journey_of(visit, view, properties)
     for_members = (
         HIDDEN_FROM_SHARED if visit.shared else await _for_members(visit, view, properties)
     )
     return visit.page(
         "overview",
-        weakest=next((step for step in journey["steps"] if step["weakest"]), None),
+        weakest=await figures.weakest_of(visit, view, properties),
         **for_members,
         **shown,
     )
