@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The web application: rooms' routes on one edge, and what they share while it lives."""
+"""The web application: the routes of all rooms, and the objects that their requests share."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ from app.workspaces import caller
 from app.workspaces.limits import Limiter
 
 _DESCRIPTION = """
-Asks a customer for a word right after an interaction and serves exact customer-experience
+Asks customers for feedback right after an interaction, and serves exact customer-experience
 figures. Send your key as `Authorization: Bearer KEY`, or as the user name of Basic.
 """
 

@@ -89,8 +89,8 @@ async def enqueue_due_letters(session: AsyncSession, now: dt.datetime) -> None:
 def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
     """Return the day of the letter that a member should have by now, None if there is none.
 
-    A letter of an earlier day is late. It is due only to a member who has had the one before it,
-    or who was to get it as the first one; others had their letter switched off on that day.
+    A letter of an earlier day is late. It is sent only to a member who got the letter before it, or
+    whose first letter it is; all others had their letters switched off on that day.
     """
     day = local.date() if local.time() >= _HOUR else local.date() - dt.timedelta(days=1)
     step = dt.timedelta(days=1)

@@ -34,7 +34,7 @@ Notified = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
 def _is_watched(metric: MetricName) -> MetricName:
     if not METRICS[metric].can_be_watched:
         watchable = ", ".join(name for name, known in METRICS.items() if known.can_be_watched)
-        msg = f"has no one figure to watch; use {watchable}"
+        msg = f"has no single figure that an alert can watch; use {watchable}"
         raise ValueError(msg)
     return metric
 

@@ -171,7 +171,7 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
         told = chance.gauss(1.5 if mood > 0.6 else 4.5, 2)
         return min(keys, key=lambda key: abs(int(key) - told))
     if question.driver == "heard":
-        # Who had heard good things is in a better mood.
+        # Customers who had heard good things are in a better mood.
         heard = chance.gauss(mood, 0.2)
         return "good" if heard > 0.75 else "bad" if heard < 0.45 else "nothing"
     if spec_of(question.type).has_valences:

@@ -98,7 +98,7 @@ async def _take(
     rejected = len(looked.file.scan.rejected) + len(report["not_stored"])
     kept = report.get("kept", 0)
     parts = [
-        f"{report['added']:,} added", f"{report['updated']:,} updated",
+        f"{report['added']:,} accepted", f"{report['updated']:,} updated",
         f"{report['already_here']:,} imported already", f"{report['removed']:,} removed",
         *([f"{kept:,} kept because another file has them"] if kept else []),
         f"{rejected:,} rejected",

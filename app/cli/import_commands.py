@@ -26,17 +26,17 @@ _File = Annotated[
 _Constants = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE for all rows.")]
 _Where = Annotated[list[str], typer.Option(help="COLUMN=VALUE: only such rows.")]
 _Ignore = Annotated[list[str], typer.Option(help="Column to leave out.")]
-_Encoding = Annotated[str, typer.Option(help="Such as cp1250; default: found out.")]
-_Sheet = Annotated[str, typer.Option(help="Of a spreadsheet; default: the first.")]
+_Encoding = Annotated[str, typer.Option(help="Such as cp1250; default: detected.")]
+_Sheet = Annotated[str, typer.Option(help="The sheet to read; default: the first.")]
 _SkipRows = Annotated[int, typer.Option(help="Rows before the header.")]
-_Zone = Annotated[str, typer.Option(help="Of dates without a zone.")]
+_Zone = Annotated[str, typer.Option(help="Time zone of dates that have none.")]
 _DateFormat = Annotated[str, typer.Option(help="dmy, mdy, or a form such as %d/%m/%Y.")]
 _Preset = Annotated[str, typer.Option(help="Another tool's export, by name.")]
 _Replace = Annotated[str, typer.Option(help="Import whose rows the file replaces.")]
 _AllowRejects = Annotated[bool, typer.Option(help="Import the valid rows.")]
-_DryRun = Annotated[bool, typer.Option(help="Only show what would be taken.")]
+_DryRun = Annotated[bool, typer.Option(help="Only show what would be imported.")]
 _Yes = Annotated[bool, typer.Option(help="Do not ask.")]
-_Column = Annotated[str, typer.Option(help="Column of it.")]
+_Column = Annotated[str, typer.Option(help="Name of the column.")]
 
 
 def _import(
@@ -124,15 +124,21 @@ def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
     opened: _Column = "",
     first_reply: _Column = "",
     solved: _Column = "",
-    reopened: Annotated[str, typer.Option(help="Column of its time, or how often.")] = "",
+    reopened: Annotated[
+        str, typer.Option(help="Column of when, or how often, it was reopened.")
+    ] = "",
     closed: _Column = "",
     customer_email: _Column = "",
     customer_id: _Column = "",
     agent: _Column = "",
     team: _Column = "",
     touchpoint: _Column = "",
-    event: Annotated[str, typer.Option(help="Of one event a row: column of its name.")] = "",
-    at: Annotated[str, typer.Option(help="Of one event a row: column of its time.")] = "",
+    event: Annotated[
+        str, typer.Option(help="For files of one event a row: the column of the event's name.")
+    ] = "",
+    at: Annotated[
+        str, typer.Option(help="For files of one event a row: the column of the event's time.")
+    ] = "",
     event_name: Annotated[
         list[str], typer.Option(help="NAME=TYPE, such as Resolved=ticket.solved.")
     ] = [],  # noqa: B006 - typer wants a plain list

@@ -15,7 +15,7 @@ _DRAIN_SECONDS = 25
 
 
 class _Server(uvicorn.Server):
-    """The server, whose collector is settled once the application is loaded."""
+    """A server that takes the loaded objects out of garbage collection once it has started."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the application and begin to listen."""

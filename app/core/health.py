@@ -34,7 +34,7 @@ class ReadinessChecks(BaseModel):
 
     database: str
     migrations: str
-    disk: str | None = Field(default=None, description="Told only while there is no room.")
+    disk: str | None = Field(default=None, description="Present only while the disk is full.")
     mail: str
     sending: str
 
@@ -59,7 +59,7 @@ async def get_health() -> Health:
     responses={
         503: {
             "model": Readiness,
-            "description": "The database does not answer, waits for a migration or for room.",
+            "description": "The database does not answer, needs a migration, or its disk is full.",
         }
     },
 )
@@ -78,7 +78,7 @@ async def get_readiness(request: Request) -> Response:
             raise
         checks = {"database": "unreachable", "migrations": "unknown"}
     if _is_full(settings, database):
-        checks["disk"] = "full: make room"
+        checks["disk"] = "full: free some disk space"
     ready = all(state == "ok" for state in checks.values())
     notes = {"mail": mail, "sending": settings.sending}
     body = {"status": "ok" if ready else "unavailable", "checks": checks | notes}

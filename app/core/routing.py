@@ -193,7 +193,7 @@ def _gates(dependant: Dependant) -> list[Gate]:
 
 
 def _refuse_odd_names(request: Request, known: set[str]) -> None:
-    """Refuse a query parameter that means nothing here, and text that cannot be stored."""
+    """Refuse a query parameter that the route does not know, and text that cannot be stored."""
     for name, value in request.query_params.multi_items():
         is_property = name.startswith(PROPERTY) and PROPERTY_PARAMETER in known
         if name not in known and not is_property:

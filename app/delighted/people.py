@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People: made and asked, listed, erased; who wants no mail, and whose address is dead."""
+"""People: create, invite, list and erase them; list unsubscribed and bounced addresses."""
 
 import datetime as dt
 from typing import Any

@@ -41,8 +41,8 @@ async def _list_memberships(_request: DelightedRequest, _platform: str) -> list[
 
 async def _refuse_autopilot(_request: DelightedRequest, _platform: str) -> Any:
     msg = (
-        "Autopilot is not here: tell what happens by `POST /v1/interactions`, and let a trigger "
-        "ask with `throttle` as its schedule."
+        "Autopilot is not available here: report what happened with `POST /v1/interactions`, and "
+        "let a trigger send the invitations, with `throttle` as its schedule."
     )
     raise InvalidInput.at("body", "autopilot", msg=msg)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One customer's data from all rooms: what happened in time, a copy of all, and its erasure."""
+"""Exports for other tools (files, OData, BI logins), and one customer's timeline, copy, erasure."""

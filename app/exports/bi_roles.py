@@ -150,7 +150,8 @@ async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
     async with database.transaction() as session:
         found = await session.get(BiAccess, role)
         if found is None:
-            raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
+            detail = f"There is no BI role `{role[:64]}`; `afterword bi-role --list` lists them."
+            raise NotFound(detail)
         await session.delete(found)
         await session.flush()
         await _write_role_functions(session)

@@ -98,7 +98,9 @@ class ExportFilter(BaseModel):
 
     format: ExportFormat = ExportFormat.CSV
     updated_since: Moment | None = Field(
-        default=None, description="Only what changed since; give `next_updated_since` of before."
+        default=None,
+        description="Only rows changed since then; pass the header `Next-Updated-Since` of your "
+        "previous export.",
     )
     survey: str | None = Field(default=None, max_length=64, description="Id or key.")
     touchpoint: str | None = Field(default=None, max_length=64)
@@ -108,7 +110,9 @@ class ExportFilter(BaseModel):
     type: str | None = Field(default=None, max_length=128)
     status: str | None = Field(default=None, max_length=32)
     agent: str | None = Field(default=None, max_length=128)
-    customer: str | None = Field(default=None, max_length=320, description="Id, name or e-mail.")
+    customer: str | None = Field(
+        default=None, max_length=320, description="Id, external id, e-mail address or phone number."
+    )
     order: str | None = Field(default=None, max_length=128)
     ticket: str | None = Field(default=None, max_length=128)
     band: Band | None = None
@@ -226,7 +230,7 @@ def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
             msg = f"is not a filter of {dataset}; it has {', '.join(sorted(known.filters))}"
             raise InvalidInput.at("query", name, msg=msg)
     if wanted.updated_since is not None and not known.changed:
-        msg = f"is not for {dataset}: counts change for days that are over; export them whole"
+        msg = f"cannot be used with {dataset}: counts of past days still change; export all of them"
         raise InvalidInput.at("query", "updated_since", msg=msg)
     if wanted.wide and dataset is not DatasetName.RESPONSES:
         raise InvalidInput.at("query", "wide", msg="is for responses alone")

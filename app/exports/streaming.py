@@ -184,8 +184,8 @@ async def find_question_keys(
     return [row.key for row in rows]
 
 
-def _tombstone_values(row: Record) -> tuple[Any, ...]:
-    """Return a row's values; of a deleted one the id and the times alone."""
+def _values_to_write(row: Record) -> tuple[Any, ...]:
+    """Return a row's values; of a tombstone only its id and times."""
     if row.get("deleted_at") is None:
         return tuple(row.values())
     return tuple(value if name in _OF_TOMBSTONES else None for name, value in row.items())
@@ -233,7 +233,7 @@ async def stream(
             )
             yield writer.begin()
             while rows := await connection.fetch(f"fetch forward {_ROWS_AT_ONCE} from exported"):
-                yield writer.write([_tombstone_values(row) for row in rows])
+                yield writer.write([_values_to_write(row) for row in rows])
             yield writer.end()
     finally:
         await connection.close()

@@ -272,7 +272,11 @@ def _positions_of_pivot(
 ) -> tuple[int, int, int]:
     """Return the positions of the questions, of the answers, and of the ids that are joined."""
     if by is None:
-        raise InvalidInput.at("query", "by", msg="names the column of the ids that `pivot` joins")
+        raise InvalidInput.at(
+            "query",
+            "by",
+            msg="is required with `pivot`: the column of the ids by which rows are joined",
+        )
     positions = {column.casefold(): position for position, column in enumerate(table.columns)}
     question, answer = (positions[_require_column(positions, "pivot", column)] for column in pivot)
     return question, answer, positions[_require_column(positions, "by", by)]

@@ -175,8 +175,9 @@ class CustomerWriter:
 
 
 _REFUSED_HERE = {
-    "consent": "consent: the customer has said no since, which a file does not overrule",
-    "do_not_survey": "do_not_survey: the customer is marked here, which a file does not overrule",
+    "consent": "consent: the customer has refused since, and a file cannot change that",
+    "do_not_survey": "do_not_survey: the customer is marked in Afterword, and a file cannot "
+    "change that",
 }
 
 

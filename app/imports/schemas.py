@@ -85,7 +85,7 @@ class ImportQuery(BaseModel):
         default=None, description="Of answers: the helpdesk whose numbers the tickets are."
     )
     id: _Column = Field(default=None, description="Of tickets: the column of their number.")
-    opened: _Column = Field(default=None, description="Of tickets: the column of its opening.")
+    opened: _Column = Field(default=None, description="Of tickets: the column of the opening time.")
     first_reply: _Column = Field(
         default=None, description="Of tickets: the column of the first reply's time."
     )
@@ -113,14 +113,20 @@ class ImportQuery(BaseModel):
     touchpoint: _Column = Field(
         default=None, description="Of tickets: the column of the touchpoint's key."
     )
-    event: _Column = Field(default=None, description="Of one event a row: the column of its name.")
-    at: _Column = Field(default=None, description="Of one event a row: the column of its time.")
+    event: _Column = Field(
+        default=None, description="For files of one event a row: the column of the event's name."
+    )
+    at: _Column = Field(
+        default=None, description="For files of one event a row: the column of the event's time."
+    )
     event_name: _Many = Field(default=[], description="NAME=TYPE, such as Resolved=ticket.solved.")
 
     def target(self) -> ImportTarget:
         """Return what the file becomes."""
         if self.kind == "answers" and self.survey is None:
-            raise InvalidInput.at("query", "survey", msg="names the survey of the answers")
+            raise InvalidInput.at(
+                "query", "survey", msg="is required for answers: the key or id of their survey"
+            )
         return ImportTarget(self.kind, self.survey if self.kind == "answers" else None)
 
     def options(self) -> ImportOptions:
@@ -174,7 +180,7 @@ class ImportQuery(BaseModel):
 def _add_use(maps: dict[str, str], column: str, target: str, *, option: str) -> None:
     other = maps.setdefault(column, target)
     if other != target:
-        msg = f"`{column[:80]}` is the column of `{other}` already; one column is one thing"
+        msg = f"`{column[:80]}` is the column of `{other}` already; use each column once"
         raise InvalidInput.at("query", option, msg=msg)
 
 

@@ -195,8 +195,8 @@ def _labelled_score(text: str, match: re.Match[str], low: int, high: int) -> int
         raise ValueError(msg)
     if _polarity_of(label) * (score - (low + high) / 2) < 0:
         msg = (
-            f"`{text[:40]}` is {score} of {high} by its number and the contrary by its word; say "
-            "with `value` what it means"
+            f"`{text[:40]}` contradicts itself: its number means {score} of {high}, its word the "
+            "opposite; say with `value` what it means"
         )
         raise ValueError(msg)
     return score

@@ -180,7 +180,7 @@ def load_dictionaries(default: str) -> None:
 
 @cache
 def _lemmatised() -> frozenset[str]:
-    from simplemma.strategies.dictionaries.dictionary_factory import (  # noqa: PLC0415 - as above
+    from simplemma.strategies.dictionaries.dictionary_factory import (  # noqa: PLC0415 - loaded when used
         SUPPORTED_LANGUAGES,
     )
 
@@ -190,7 +190,7 @@ def _lemmatised() -> frozenset[str]:
 @cache
 def _common_words(language: str) -> frozenset[str]:
     """Return words by which a language is known; some of them name what people talk about."""
-    from stop_words import StopWordError, get_stop_words  # noqa: PLC0415 - as above
+    from stop_words import StopWordError, get_stop_words  # noqa: PLC0415 - loaded when used
 
     own = _read_function_words(language) or ()
     try:
@@ -217,15 +217,15 @@ def _read_function_words(language: str) -> list[str] | None:
 
 @cache
 def _lookup() -> "DictionaryLookupStrategy":
-    from simplemma.strategies import DictionaryLookupStrategy  # noqa: PLC0415 - as above
+    from simplemma.strategies import DictionaryLookupStrategy  # noqa: PLC0415 - loaded when used
 
     return DictionaryLookupStrategy(DICTIONARIES)
 
 
 @cache
 def _lemmatizer() -> "Lemmatizer":
-    from simplemma import Lemmatizer  # noqa: PLC0415 - as above
-    from simplemma.strategies import DefaultStrategy  # noqa: PLC0415 - as above
+    from simplemma import Lemmatizer  # noqa: PLC0415 - loaded when used
+    from simplemma.strategies import DefaultStrategy  # noqa: PLC0415 - loaded when used
 
     return Lemmatizer(lemmatization_strategy=DefaultStrategy(dictionary_factory=DICTIONARIES))
 

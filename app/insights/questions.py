@@ -222,7 +222,8 @@ def select_comparable(
     warnings = []
     if others:
         warnings.append(
-            f"This is of {', '.join(s.key for s in kept)} ({chosen[0]}, scale {chosen[1]}); "
-            f"{', '.join(others)} ask otherwise. {NAME_SURVEY}"
+            f"These figures are of {', '.join(s.key for s in kept)} ({chosen[0]}, scale "
+            f"{chosen[1]}). Left out, because their main question has another metric or scale: "
+            f"{', '.join(others)}. {NAME_SURVEY}"
         )
     return kept, warnings

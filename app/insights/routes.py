@@ -57,7 +57,7 @@ InsightRequestDep = Annotated[InsightRequest, Depends(_insight_request)]
 async def get_insight(
     request: Request, session: ReadSessionDep, insight_request: InsightRequestDep
 ) -> Response:
-    """Return one insight: drivers, pillars, recovery, word of mouth, spending or comments.
+    """Return one insight: drivers, pillars, modules, recovery, word of mouth, spending, comments.
 
     If the data is not enough for an estimate, `rows` is empty and `refused` says why.
     """

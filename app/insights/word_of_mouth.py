@@ -148,7 +148,7 @@ def _rates(request: InsightRequest, own: Mapping[str, float]) -> AssumedRates:
     )
     if asked != (None, None):
         return AssumedRates(satisfied, dissatisfied, "the query")
-    source = "the workspace's settings" if own else "the usual saying: one and ten"
+    source = "the workspace's settings" if own else "the usual assumption: one and ten"
     return AssumedRates(satisfied, dissatisfied, source)
 
 

@@ -54,7 +54,7 @@ class UnreadableTimeError(UntranslatableError):
 
 
 class UnmappedStatusError(UntranslatableError):
-    """The status means nothing here yet; it is listed, and waits for a mapping."""
+    """The status has no meaning yet; it is listed, and its webhook waits for a mapping."""
 
     def __init__(self, status: str, remedy: str) -> None:
         """Name the status and how to map it."""

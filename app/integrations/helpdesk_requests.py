@@ -53,7 +53,7 @@ class HelpdeskRequest:
 class WriteBackRules:
     """How a helpdesk takes a score: its requests in turn, and what it needs beside a token.
 
-    `needs` maps a field of `PUT /v1/integrations/{id}/write-back` to what is said without it.
+    `needs` maps a field of `POST /v1/integrations/{id}/write-back` to the error without it.
     """
 
     requests: Callable[[HelpdeskAccess, WriteBackContent], list[HelpdeskRequest]]

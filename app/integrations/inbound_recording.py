@@ -101,7 +101,9 @@ async def _begin(
     order = await orders.resolve_order(session, integration, interpretation, reading.drafts)
     if order is None:
         set_status(
-            event, InboundEventStatus.SKIPPED, "its order is not known yet; it waits for that"
+            event,
+            InboundEventStatus.SKIPPED,
+            "its order is not known yet; the webhook is translated again once it is",
         )
         event.waits_for = [ORDER + name for name in interpretation.order_names]
         return False
@@ -165,8 +167,8 @@ def _odd_times(fresh: Sequence[RecordedInteraction], invalid: set[str]) -> str |
     if odd is None:
         return None
     return (
-        f"the ticket {odd} would have been solved before it was opened: if its times "
-        "have no zone, say where they are local with the `timezone` of this integration"
+        f"the ticket {odd} seems to have been solved before it was opened; if its times have no "
+        "zone, set the `timezone` of this integration"
     )
 
 

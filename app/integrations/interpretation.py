@@ -56,7 +56,7 @@ def interpret(
     try:
         found = ADAPTERS[integration.source].translate(webhook, settings)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-        msg = f"a part of the body is of another kind than its sender sends: {error}"
+        msg = f"a field of the body has an unexpected type: {error}"
         raise UntranslatableError(msg) from error
     if isinstance(found, UnusedWebhook):
         return CheckedInterpretation(skipped=found.reason)

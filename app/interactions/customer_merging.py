@@ -62,7 +62,7 @@ async def merge_customers(
     if first["id"] == second["id"]:
         raise InvalidInput.at("body", "into", msg="is the same customer as `from`")
     if second["erased_at"] is not None or first["erased_at"] is not None:
-        raise Conflict("An erased customer stays empty and is merged with nobody.")
+        raise Conflict("An erased customer cannot be merged.")
     await lock_cases(session, workspace_id, [first["id"]])
     locked = await lock_and_read(session, workspace_id, [first["id"], second["id"]])
     consent = _later_consent(locked[first["id"]]["consent"], locked[second["id"]]["consent"])

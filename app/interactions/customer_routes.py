@@ -65,7 +65,7 @@ async def put_customer(
     customer: CustomerParam,
     body: CustomerPut,
     reply: Response,
-    source: Annotated[Short | None, Query(description="Whose id it is.")] = None,
+    source: Annotated[Short | None, Query(description="The source that gave the id.")] = None,
 ) -> CustomerOut:
     """Make the customer of this external id, or change what is given of it."""
     named = body.model_dump(exclude_unset=True) | ({"source": source} if source else {})

@@ -94,7 +94,9 @@ class CustomerPatch(Body):
 class CustomerPut(CustomerPatch):
     """A customer by external id, made or changed."""
 
-    source: Short | None = Field(default=None, description="Whose id it is, such as `shop`.")
+    source: Short | None = Field(
+        default=None, description="The source that gave the id, such as `shop`."
+    )
 
 
 class CustomerRow(CustomerPut):
@@ -122,8 +124,12 @@ class CustomerMerge(Body):
         populate_by_name=True,
     )
 
-    from_: Short = Field(alias="from", description="Id or external id; this customer is gone then.")
-    into: Short = Field(description="Id or external id; this customer has the data of both then.")
+    from_: Short = Field(
+        alias="from", description="Id or external id of the customer that ends with the merge."
+    )
+    into: Short = Field(
+        description="Id or external id of the customer that keeps the data of both."
+    )
 
 
 class ExternalId(BaseModel):
@@ -160,6 +166,8 @@ class CustomerFilter(BaseModel):
     )  # fmt: skip
     email: str | None = Field(default=None, max_length=255)
     external_id: str | None = Field(default=None, max_length=128)
-    source: str | None = Field(default=None, max_length=128, description="Whose external ids.")
+    source: str | None = Field(
+        default=None, max_length=128, description="The source that gave the external id."
+    )
     limit: PageLimit = 50
     cursor: PageCursor = None

@@ -199,7 +199,7 @@ async def require_customer(session: AsyncSession, workspace_id: UUID, reference:
     if as_uuid(reference) is not None and (
         await find_customer(session, workspace_id, reference) is None
     ):
-        msg = "is the id of no customer of this workspace"
+        msg = "is not the id of a customer of this workspace"
         raise InvalidInput.at("query", "customer", msg=msg)
 
 
@@ -227,7 +227,7 @@ async def change_customer(
     """Change what is given of a customer."""
     customer = await get_customer(session, workspace_id, reference)
     if customer["erased_at"] is not None:
-        raise Conflict("This customer was erased and stays so.")
+        raise Conflict("This customer was erased and cannot be changed.")
     given = patch.model_dump(exclude_unset=True, exclude={"source", "external_id", "phone"})
     if "email" in given:
         await _change_email(session, workspace_id, customer["id"], given["email"])

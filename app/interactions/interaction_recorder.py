@@ -208,7 +208,10 @@ async def _lock_orders(
 def _statements_of(
     drafts: Sequence[InteractionDraft], *, now: dt.datetime
 ) -> list[CustomerStatement]:
-    """Return what drafts state about customers: now, if without a time; nothing, if tests."""
+    """Return what each draft states about its customer.
+
+    A draft without a time counts as stated now; a test states nothing.
+    """
     return [
         CustomerStatement(
             draft.customer, draft.occurred_at or now, draft.customer_properties, draft.consent

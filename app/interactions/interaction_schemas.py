@@ -158,7 +158,7 @@ class InteractionFilter(BaseModel):
     ticket: str | None = Field(default=None, max_length=128)
     order: str | None = Field(default=None, max_length=128)
     customer: str | None = Field(
-        default=None, max_length=255, description="Id, external id, e-mail"
+        default=None, max_length=255, description="Id, external id, e-mail address or phone number."
     )
     touchpoint: str | None = Field(default=None, max_length=64)
     since: Moment | None = Field(default=None, description="Occurred at this time or later.")
@@ -191,7 +191,9 @@ class TicketOut(BaseModel):
     first_solved_at: dt.datetime | None
     last_solved_at: dt.datetime | None
     reopened: bool
-    invalid: bool = Field(description="It would have been solved before it was opened.")
+    invalid: bool = Field(
+        description="Whether the reported times say that it was solved before it was opened."
+    )
     first_resolution: TicketTimes
     full_resolution: TicketTimes
     first_reply: TicketTimes

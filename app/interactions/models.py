@@ -71,7 +71,7 @@ class Customer(SQLModel, table=True):
 
 
 class CustomerIdentity(SQLModel, table=True):
-    """One name by which a customer is known: `email`, or `id` with the source that gave it.
+    """One identity by which a customer is known: `email`, `phone`, or `id` with its source.
 
     The foreign key is checked at commit: if two writers meet a new person at the same time, the
     writer that gets the identity makes the customer.

@@ -47,7 +47,7 @@ class TouchpointIn(Body):
         description="`marketing`, `sales`, `product`, `service`, `staff`, `word_of_mouth`, …",
     )
     online: bool | None = None
-    owner: Line | None = Field(default=None, description="Who answers for it.")
+    owner: Line | None = Field(default=None, description="The person or team responsible for it.")
     controlled: bool | None = Field(default=None, description="Whether the company shapes it.")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of the room: declare touchpoints and journeys, read customers."""
+"""Declare, list and delete touchpoints and journeys."""
 
 from typing import Any, TypeVar
 from uuid import UUID

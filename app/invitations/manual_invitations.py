@@ -44,7 +44,7 @@ async def invite(
     with named_in("body", "survey"):
         survey = await find_published(session, caller.workspace_id, body.survey)
     if survey is None or not survey.live:
-        detail = f"The survey `{body.survey}` is not being answered; publish it first."
+        detail = f"The survey `{body.survey}` is not live; publish it first."
         raise Conflict(detail)
     now = utc_now()
     send_at = max(body.send_at or now, now)

@@ -207,7 +207,10 @@ async def delete_unsubscribe(
     email: Annotated[str | None, Query(max_length=255)] = None,
     body: AddressIn | None = None,
 ) -> None:
-    """Take an address off the list, only where its owner asked for it; in the query or the body."""
+    """Remove an address from the list of unsubscribed ones; do so only if its owner asked.
+
+    It is named in the query or in the body.
+    """
     if email is None and body is None:
         raise InvalidInput.at("query", "email", msg="is required")
     entry = {"email": email} if email else (body or AddressIn()).model_dump(exclude_unset=True)

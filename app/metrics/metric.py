@@ -40,8 +40,8 @@ class MetricCounter(Protocol[C]):
     """Counts what a metric is made of, and makes figures of the counts.
 
     `noun` says what is counted, `counted` where it is stored; `groups` and `filters` are the
-    names it knows beside properties, `features` those of `latest`, `window` and `scale`. `extent`
-    is the SQL of the first and last moment of all rows; it binds `:id`, the workspace.
+    names it knows beside properties, `features` those it knows of `count`, `window` and `scale`.
+    `extent` is the SQL of the first and last moment of all rows; it binds `:id`, the workspace.
     """
 
     @property

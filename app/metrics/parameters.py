@@ -143,7 +143,7 @@ async def resolve(
             _refuse("compare", "would reach before the year 1; choose a shorter time")
     if request.window:
         if window_start(today, request.window) is None:
-            _refuse("window", "must be such as P30D, P12W, P3M or P1Y")
+            _refuse("window", "must be a duration such as P30D, P12W, P3M or P1Y")
         if request.interval is Interval.NONE:
             _refuse("window", "needs an `interval`: each of its rows pools the window ending there")
     return await _with_known_filters(session, request)
@@ -213,7 +213,7 @@ async def _span(
     zone, today = now
     if query.period is not None:
         if query.from_ or query.to:
-            _refuse("period", "stands instead of `from` and `to`; leave one out")
+            _refuse("period", "cannot be combined with `from` or `to`; use one or the other")
         if query.period == "all":
             return await _all_time(session, workspace_id, metric, now)
         named = named_span(query.period, today)

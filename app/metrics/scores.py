@@ -233,7 +233,9 @@ def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:
         return []
     remedy = "Add `scale=` for one of them, or `group_by=scale`."
     also = ", ".join(others)
-    return [f"Scales are never pooled: this is {chosen}; there are also {also}. {remedy}"]
+    return [
+        f"Scales are never pooled. This figure is of the scale {chosen}; others: {also}. {remedy}"
+    ]
 
 
 def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
@@ -249,4 +251,5 @@ def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
         return []
     remedy = "Add `question=` or `survey=` for one of them."
     also = ", ".join(others)
-    return [f"Questions are never pooled: this is {named(chosen)}; there are also {also}. {remedy}"]
+    this = named(chosen)
+    return [f"Questions are never pooled. This figure is of {this}; others: {also}. {remedy}"]

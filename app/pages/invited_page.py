@@ -84,7 +84,7 @@ class InvitedVisit:
         return self.person.links
 
     def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
-        """A score that a link has chosen counts only once a person moves on the page."""
+        """Tell whether a link chose the score, and a person has not confirmed it yet."""
         main = self.view.survey.definition.main_question
         if main is None or not asked or answers.get(main.key) is None:
             return False
@@ -92,7 +92,7 @@ class InvitedVisit:
         return changed or not self.stored.counts
 
     def may_send_nothing(self, posted: PostedForm) -> bool:
-        """A post without an answer may confirm the one that a link has chosen."""
+        """Tell whether a post without answers confirms a score that a link stored."""
         return bool(self.stored.seq)
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
@@ -107,7 +107,7 @@ class InvitedVisit:
         return await self._save(given, held, signals=posted.signals)
 
     def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
-        """What may come from a program is asked to confirm, once."""
+        """Tell whether to ask for confirmation: it may be a program, and was not asked before."""
         held = stored.state in {"unverified", "quarantined"}
         return held and not (posted.signals.trapped or posted.signals.asked_again)
 

@@ -75,11 +75,11 @@ class PublicVisit:
     taken: bool
 
     def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
-        """Nobody was mailed this address, so no scanner has chosen the answer."""
+        """Return False: the address was mailed to nobody, so no scanner chose the answer."""
         return False
 
     def may_send_nothing(self, posted: PostedForm) -> bool:
-        """Only the page that asks for confirmation posts no answers."""
+        """Tell whether this is the page that asks for confirmation, which posts no answers."""
         return posted.signals.asked_again
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:

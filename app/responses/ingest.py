@@ -19,7 +19,7 @@ from app.surveys.catalogue import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """Writes answers: first their touchpoints, then the rows; then claims give way."""
+    """Writes answers: first their touchpoints, then the rows; then replaced claims are marked."""
 
     database: Database
     catalogue: Catalogue

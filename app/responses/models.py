@@ -15,14 +15,14 @@ class Response(SQLModel, table=True):
     """One submission, whole or still growing.
 
     `state` is `counted`, or why it is in no figure: `test`, `provisional`, `unverified`,
-    `quarantined`, `superseded` (a claim that gave way), `rejected`, `deleted`. `scores` maps
-    each scored question to its number, -1 for skipped and -2 for not applicable; `counted_as`
-    is the workspace's configuration version under which the rollups hold it. `told` is set when
-    the response is first counted: from then on its events are emitted. `settled` is set when it
-    is final, which one event reports. `public` ones came by a publishable key or the survey's own
-    page; such callers may change no other responses, and what they state about an order, ticket
-    or customer is a claim. `gesture` tells whether our page saw a gesture of a person; None
-    without such a page.
+    `quarantined`, `superseded` (a claim replaced by a trusted answer), `rejected`, `deleted`.
+    `scores` maps each scored question to its number, -1 for skipped and -2 for not applicable;
+    `counted_as` is the workspace's configuration version under which the rollups hold it. `told`
+    is set when the response is first counted: from then on its events are emitted. `settled` is
+    set when it is final, which one event reports. `public` ones came by a publishable key or the
+    survey's own page; such callers may change no other responses, and what they state about an
+    order, ticket or customer is a claim. `gesture` tells whether our page saw a gesture of a
+    person; None without such a page.
     """
 
     __table_args__ = (

@@ -14,7 +14,7 @@ TEST_LIFETIME = dt.timedelta(days=7)
 async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
     """Delete old tests; they are in no figure, so no rollup moves."""
     for table, since in (
-        # An interaction that was withdrawn became a test when it was changed.
+        # A withdrawn interaction is marked as a test; `changed_at` is when that happened.
         ("interaction", "coalesce(changed_at, created_at)"),
         ("invitation", "created_at"),
     ):

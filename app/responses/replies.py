@@ -13,7 +13,7 @@ from app.responses.writing import WriteOutcome, WriteResult
 _REFUSALS = {
     WriteOutcome.CONFLICT: "This Idempotency-Key was used with another body; use a new key.",
     WriteOutcome.MISMATCH: "A response keeps its survey and channel; a new one needs another id.",
-    WriteOutcome.DELETED: "This response was deleted and stays so.",
+    WriteOutcome.DELETED: "This response was deleted and cannot be written again.",
     WriteOutcome.CLOSED: "The survey is closed and takes no new responses.",
 }
 

@@ -249,7 +249,7 @@ class ResponsesPatch(Body):
             msg = "restore: cannot go with `reject`"
             raise ValueError(msg)
         if self.tags is not None and (self.add_tags or self.remove_tags):
-            msg = "tags: stands instead of `add_tags` and `remove_tags`"
+            msg = "tags: cannot be combined with `add_tags` or `remove_tags`"
             raise ValueError(msg)
         if not self.model_fields_set - {"ids"}:
             msg = "says nothing to change"

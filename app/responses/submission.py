@@ -64,12 +64,12 @@ def refuse_untrusted(body: ResponseIn) -> None:
         msg = "a publishable key answers as `web`, `widget` or `kiosk`"
         raise InvalidInput.at("body", "channel", msg=msg)
     if body.seq > _MAX_PUBLIC_SEQ:
-        msg = f"counts the changes of one answer; {_MAX_PUBLIC_SEQ:,} is the most"
+        msg = f"must be at most {_MAX_PUBLIC_SEQ:,}"
         raise InvalidInput.at("body", "seq", msg=msg)
     if body.id is not None and is_derived(body.id):
         msg = (
-            "is one that only the service makes; send a random UUID, or no id and the order or "
-            "ticket again"
+            "has the form of an id that the service derives; send a random UUID, or leave it out "
+            "and send the order or ticket"
         )
         raise InvalidInput.at("body", "id", msg=msg)
     fields = {

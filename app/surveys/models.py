@@ -63,7 +63,7 @@ class QuestionEntry(SQLModel, table=True):
     `recommends` marks the yes/no question that is the main one of an `nps` survey. `metric` is the
     one that reads it, `low` its lowest score; scores from `favourable_from` on are favourable, and
     those up to `unfavourable_to` unfavourable. These four are derived from the type. `versions`
-    are the published versions that ask it; none are known of one that an older program published.
+    are the published versions that ask it, empty if an older program published the question.
     """
 
     __tablename__ = "question"

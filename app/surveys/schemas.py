@@ -123,14 +123,18 @@ class Question(Body):
     type: QuestionType
     text: Texts
     points: int | None = Field(default=None, description="Length of a csat, ces or rating scale.")
-    required: bool = Field(default=False, description="Binds pages and widget, never the API.")
+    required: bool = Field(
+        default=False, description="Pages and the widget require an answer; the API does not."
+    )
     allow_na: bool = Field(default=False, description="Offer `not applicable`.")
     show_if: ShowIf | None = None
     options: list[Option] = Field(default=[], max_length=50)
     driver: Slug | None = None
     pillar: Pillar | None = None
     module: Module | None = None
-    touchpoint: Slug | None = Field(default=None, description="Counts there instead.")
+    touchpoint: Slug | None = Field(
+        default=None, description="Where its answers count, instead of the survey's touchpoint."
+    )
     reverse: bool = Field(default=False, description="A high score is bad.")
     display: Display | None = Field(
         default=None, description="How a scale is shown; the values stay the same."

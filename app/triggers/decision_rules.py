@@ -121,7 +121,7 @@ def _refusal_at_once(
     if not trigger.row.active:
         return Refusal(RefusalReason.INACTIVE, "the trigger is not active")
     if interaction.test:
-        return Refusal(RefusalReason.TEST, "tests ask no real person")
+        return Refusal(RefusalReason.TEST, "a test interaction invites nobody")
     oldest = duration_of(trigger.rules.max_age) if trigger.rules.max_age else None
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
         detail = f"it happened more than {trigger.rules.max_age} before it was reported"

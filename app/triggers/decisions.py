@@ -118,7 +118,7 @@ async def _require_interaction(
     if interaction_id not in known and not await find_by_interactions(
         session, workspace_id, [interaction_id]
     ):
-        msg = "is the id of no interaction of this workspace"
+        msg = "is not the id of an interaction of this workspace"
         raise InvalidInput.at("query", "interaction", msg=msg)
 
 

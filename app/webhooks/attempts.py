@@ -83,7 +83,11 @@ async def post(
     """Send an event to a URL with the endpoint's own headers; all but a 2xx is an error."""
     began = utc_now()
     if not secrets or extra is None:
-        return _failed_attempt(began, error="its secret cannot be opened by a live secret key")
+        return _failed_attempt(
+            began,
+            error="the endpoint's secret cannot be decrypted with the configured secret keys; "
+            "rotate it",
+        )
     is_delighted = endpoint.format == EndpointFormat.DELIGHTED
     headers = {
         **extra,

@@ -69,7 +69,7 @@ def check_format(format_: EndpointFormat, events: Iterable[EventType]) -> None:
     """Raise ValueError where a format cannot say one of the events."""
     if format_ is EndpointFormat.DELIGHTED and (odd := set(events) - DELIGHTED_EVENTS):
         known = ", ".join(sorted(DELIGHTED_EVENTS))
-        msg = f"events: `{min(odd)}` has no form of Delighted's; it has {known}"
+        msg = f"events: `{min(odd)}` has no equivalent among Delighted's webhooks; use {known}"
         raise ValueError(msg)
 
 

@@ -14,9 +14,10 @@ from app.workspaces.caller import Caller, Keyring
 from app.workspaces.limits import Limiter, require_public_rate, take_from_key, take_from_public
 from app.workspaces.scopes import Scope
 
-# The key in the ASGI scope for the console's caller; a client cannot set it.
+# The key in the ASGI scope under which the dashboard puts its signed-in caller; no client can set
+# it.
 SIGNED_IN = "afterword.signed_in"
-# The same for a request within a request that was counted already.
+# Set on a request that the dashboard makes to the API: the rate of the outer one was counted.
 RATE_COUNTED = "afterword.counted"
 
 
@@ -53,7 +54,7 @@ async def public_caller(request: Request, key: str) -> Caller:
     keyring: Keyring = request.app.state.keyring
     caller = await keyring.caller(f"Bearer {key}")
     if caller.trusted:
-        detail = "A secret key has no place in a page; use a publishable one (`collect`)."
+        detail = "Do not use a secret key in a page; use a publishable one (scope `collect`)."
         raise Forbidden(detail, reason="secret_key_in_page")
     return caller
 

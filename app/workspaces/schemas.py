@@ -227,7 +227,8 @@ class WorkspacePatch(Body):
     )
     business_hours: BusinessHours | None = None
     throttle: Throttle | None = Field(
-        default=None, description="For triggers that say nothing of one, and for invitations."
+        default=None,
+        description="For triggers without a throttle of their own, and for invitations by the API.",
     )
     require_consent: bool = Field(
         default=False, description="Ask only customers whose `consent.surveys` is true."

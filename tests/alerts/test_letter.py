@@ -249,7 +249,7 @@ async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:
     assert (await shop.client.get(path)).status_code == 200
     assert (await shop.get(f"/v1/members/{made['id']}"))["digest"] == "weekly"
     done = await shop.client.post(path, data={"List-Unsubscribe": "One-Click"})
-    assert "no more of these letters" in done.text
+    assert "no more of these digests" in done.text
     assert (await shop.get(f"/v1/members/{made['id']}"))["digest"] == "off"
     assert (await shop.client.get("/letter/nonsense")).status_code == 404
 

@@ -233,6 +233,10 @@ def test_a_package_app_in_the_working_directory_is_not_taken_for_ours(tmp_path: 
     service = Service(working_directory=tmp_path)
     try:
         service.start()
+        # The worker starts after the web processes answer.
+        deadline = time.monotonic() + 30
+        while not service.find("app.worker") and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert len(service.find("app.worker")) == 1
     finally:
         service.remove()

@@ -205,7 +205,7 @@ async def test_connections_show_what_is_wrong(
         await shop.client.post(path, json={"ticket_id": number, "event": "ticket.created"})
     await browser.sign_in()
     page = await browser.page("/connections")
-    assert "waits for its secret" in page
+    assert "its secret is missing" in page
     assert "silent" not in page
     async with database.transaction() as session:
         await run_sql(

@@ -70,7 +70,7 @@ async def test_a_number_with_a_word_that_says_the_contrary(
     seen = await look(shop, table(rows), survey="csat")
     assert (seen["refused"] is None) == is_taken
     if not is_taken:
-        assert "by its word" in seen["rejected"][0]["reason"]
+        assert "its word the opposite" in seen["rejected"][0]["reason"]
 
 
 async def test_two_digit_years_that_may_come_first_are_refused(shop: Shop) -> None:

@@ -212,7 +212,7 @@ WRONG = [
     ({"from": "yesterday"}, "from", "date"),
     ({"from": "2026-02-01", "to": "2026-01-01"}, "to", "later"),
     ({"timezone": "Mars/Olympus"}, "timezone", "IANA"),
-    ({"period": "90d", "from": "2026-01-01"}, "period", "leave one out"),
+    ({"period": "90d", "from": "2026-01-01"}, "period", "use one or the other"),
     ({"window": "P30D"}, "window", "interval"),
     ({"group_by": "survey,channel,locale,stage"}, "group_by", "at most 3"),
     ({"from": "99999-01-01"}, "from", "date"),
@@ -285,7 +285,7 @@ async def test_yes_no_questions_are_never_pooled(shop: Shop) -> None:
     reply = await shop.metric("yes_no")
     assert (reply["total"]["value"], reply["total"]["n"], reply["scale"]) == (75, 4, "yes_no")
     (warning,) = reply["warnings"]
-    assert warning.startswith("Questions are never pooled: this is again of a;")
+    assert warning.startswith("Questions are never pooled. This figure is of again of a;")
     assert "fast (n = 3), again of b (n = 1). Add `question=` or `survey=`" in warning
     fast = await shop.metric("yes_no", question="fast")
     assert (fast["total"]["n"], fast.get("warnings")) == (3, None)

@@ -50,7 +50,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         type_ = type_of_status(settings, payload.get("status"))
     if type_ is None:
         status = payload.get("status")
-        return UnusedWebhook(f"`{event}` with the status {status!r} means nothing here")
+        return UnusedWebhook(f"`{event}` with the status {status!r} makes no interaction")
     person, agent = value_at(payload, "meta", "sender"), value_at(payload, "meta", "assignee")
     shared = {
         "customer": build_customer(

@@ -55,7 +55,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         return UnusedWebhook("`ticket_id` is missing")
     type_ = _type(payload, settings)
     if type_ is None:
-        return UnusedWebhook(f"the status {payload.get('status')!r} means nothing here")
+        return UnusedWebhook(f"the status {payload.get('status')!r} makes no interaction")
     requester, agent = payload.get("requester"), payload.get("agent")
     shared = {
         "customer": build_customer(

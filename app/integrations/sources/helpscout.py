@@ -46,7 +46,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         type_ = type_of_status(settings, payload.get("status"), types=CLOSED_IS_SOLVED)
     if type_ is None:
         status = payload.get("status")
-        return UnusedWebhook(f"`{event}` with the status {status!r} means nothing here")
+        return UnusedWebhook(f"`{event}` with the status {status!r} makes no interaction")
     person = payload.get("primaryCustomer") or payload.get("customer")
     agent = payload.get("assignee") or payload.get("owner")
     shared = {

@@ -48,7 +48,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     if topic == "ping":
         return UnusedWebhook("a ping")
     if topic not in _BY_TOPIC:
-        return UnusedWebhook(f"the topic {topic!r} means nothing here")
+        return UnusedWebhook(f"the topic {topic!r} makes no interaction")
     if ticket is None:
         return UnusedWebhook("`data.item.id` is missing")
     shared = {

@@ -51,7 +51,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         return _fulfilment(webhook, settings)
     if topic == "refunds/create":
         return _refund(webhook, settings)
-    return UnusedWebhook(f"the topic {topic!r} means nothing here")
+    return UnusedWebhook(f"the topic {topic!r} makes no interaction")
 
 
 def _is_test(webhook: InboundWebhook) -> bool:

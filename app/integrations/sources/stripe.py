@@ -34,7 +34,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     kind = text_of(webhook.payload.get("type")) or ""
     translates = _BY_TYPE.get(kind)
     if translates is None:
-        return UnusedWebhook(f"`{kind}` means nothing here")
+        return UnusedWebhook(f"`{kind}` makes no interaction")
     payload_object = value_at(webhook.payload, "data", "object")
     if text_of(value_at(payload_object, "id")) is None:
         return UnusedWebhook("`data.object.id` is missing")

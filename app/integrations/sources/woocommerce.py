@@ -46,7 +46,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate an order by its status and its refunds."""
     payload, topic = webhook.payload, webhook.headers.get("x-wc-webhook-topic", "")
     if not topic.startswith("order."):
-        return UnusedWebhook(f"the topic {topic!r} means nothing here")
+        return UnusedWebhook(f"the topic {topic!r} makes no interaction")
     order = text_of(payload.get("id"))
     if order is None:
         return UnusedWebhook("`id` is missing")
@@ -61,7 +61,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     if not (status == "refunded" and refunds):
         bodies = _by_status(webhook, order, status, settings)
     if not bodies and not refunds:
-        return UnusedWebhook(f"the status {status!r} means nothing here")
+        return UnusedWebhook(f"the status {status!r} makes no interaction")
     return Interpretation([*bodies, *refunds])
 
 

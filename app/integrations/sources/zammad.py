@@ -43,7 +43,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     if type_ == "ticket.reopened" and value_at(ticket, "close_at") is None:
         type_ = None
     if type_ is None:
-        return UnusedWebhook(f"the state {_label(ticket)!r} means nothing here")
+        return UnusedWebhook(f"the state {_label(ticket)!r} makes no interaction")
     person, owner = value_at(ticket, "customer"), value_at(ticket, "owner")
     shared = {
         "customer": build_customer(

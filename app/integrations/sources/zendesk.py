@@ -71,7 +71,7 @@ def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
     if type_ in {"ticket.solved", "ticket.closed"} and _MERGED_TAG in labels:
         type_ = "ticket.merged"
     if type_ is None:
-        return UnusedWebhook(f"the status {payload.get('status')!r} means nothing here")
+        return UnusedWebhook(f"the status {payload.get('status')!r} makes no interaction")
     requester = payload.get("requester")
     shared = {
         "customer": build_customer(
@@ -109,7 +109,9 @@ def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
         type_ = _changed_to(payload, labels, settings)
     if type_ is None:
         current = value_at(payload, "event", "current")
-        return UnusedWebhook(f"`{payload['type']}` with the status {current!r} means nothing here")
+        return UnusedWebhook(
+            f"`{payload['type']}` with the status {current!r} makes no interaction"
+        )
     shared = {
         "customer": build_customer(external_id=value_at(detail, "requester_id")),
         "properties": build_properties(

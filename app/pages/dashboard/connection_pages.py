@@ -217,7 +217,7 @@ def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str
 async def _choices(
     visit: DashboardVisit, params: Mapping[str, Any], content: bytes
 ) -> ColumnChoices | None:
-    """Return what may be chosen for the file's columns; None where the import will say why not."""
+    """Return what may be chosen for the file's columns, None if the import will report an error."""
     try:
         query = ImportQuery.model_validate(params)
         return await find_choices(

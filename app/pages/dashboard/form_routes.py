@@ -63,7 +63,7 @@ async def _lead_on(
     """Show what came of a form: its reply, or the page that follows."""
     page = _fill(form.page, fields)
     if form.is_trial:
-        # With an error, though an empty one, the form keeps what was typed.
+        # An error, even an empty one, makes the form keep what was typed.
         return await show_again(visit, page, FormOutcome(name, fields, "", reply=reply.json()))
     if form.shows_reply:
         shown = {field: reply.json()[field] for field in form.shows_reply}

@@ -76,12 +76,12 @@ def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
         body["sample_rate"] = share / 100 if isinstance(share, int | float) else share
     _shape_window(body)
     for name in ("cancel_on", "once_per"):
-        # Left empty, what is usual for the type holds.
+        # An empty choice means the default of the event's type.
         if name in body:
             body[name] = body[name] or None
     days = body.pop("throttle_days", None)
     scope = body.pop("throttle_scope", "workspace")
-    # Days that are typed are a pause of the trigger's own, ticked or not.
+    # Days that are typed set the trigger's own throttle, even if the box is not ticked.
     if body.pop("has_throttle", False) or days:
         body["throttle"] = {"days": days or 30, "scope": scope}
     return body

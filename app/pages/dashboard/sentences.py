@@ -138,7 +138,7 @@ def _comments(texts: DashboardTexts, reply: Insight) -> str:
 def _chance_of(row: Mapping[str, Any], n_low: int, n_high: int) -> float:
     """Return how likely the sides differ so much in a term by chance.
 
-    The z of small samples is drawn to 0 by its prior, which would leave clear terms unsaid.
+    The prior pulls the z of small samples towards 0, so that z alone would miss clear terms.
     """
     change = share_change((row["n_low"], n_low), (row["n_high"], n_high))
     p_value = 1.0 if change.p_value is None else change.p_value

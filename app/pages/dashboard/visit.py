@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of the dashboard: a cookie names the session, and forms carry a CSRF token."""
+"""One request of a dashboard page: who is signed in, the CSRF token, and how pages are shown."""
 
 import hmac
 import json
@@ -42,10 +42,9 @@ T = TypeVar("T", bound=BaseModel)
 _CSRF = "dashboard.csrf"
 # A cookie that carries the reply of a form, such as a new secret, to the page that shows it once.
 _REPLY_COOKIE, _REPLY_SECONDS = "afterword_reply", 60
-# Keys of the request's scope: the outcome of a form for the page that is shown again, and the
-# holder of a share link. Nothing from outside can set them.
+# Keys of the request's scope, which no client can set: the outcome of a form, for the page that is
+# shown again, and the holder of a share link, who sees the figures of one view.
 OUTCOME = "afterword.form_outcome"
-# Where the scope keeps whoever holds a share link: they see the figures of one view alone.
 SHARED_WITH = "afterword.shared_with"
 _TEXTS = "afterword.texts"
 # The pages on which an admin reads what holds up mails and figures.
