@@ -214,7 +214,7 @@ def _limiter(settings: Settings, database: Database) -> Limiter:
     notes: set[asyncio.Task[None]] = set()
 
     def report_proxy(address: str) -> None:
-        note = asyncio.create_task(flags.note(database, flags.UNTRUSTED_PROXY, address))
+        note = asyncio.create_task(flags.write_and_commit(database, flags.UNTRUSTED_PROXY, address))
         notes.add(note)
         note.add_done_callback(notes.discard)
 

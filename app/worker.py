@@ -124,7 +124,7 @@ def job_handlers(database: Database, settings: Settings) -> dict[str, JobHandler
 
 
 # Kinds whose jobs share their transactions, and how many of each run at once.
-OWN_SLOTS = {
+MAX_CONCURRENT_JOBS_BY_KIND = {
     TRANSLATE_JOB: translation.MAX_AT_ONCE,
     SEND_JOB: due_invitations.MAX_BATCH_SIZE,
 }
@@ -173,7 +173,9 @@ class Worker:
         assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
         self._database = Database(settings.database_url)
         self._runner = JobRunner(
-            self._database, job_handlers(self._database, settings), own_slots=OWN_SLOTS
+            self._database,
+            job_handlers(self._database, settings),
+            own_slots=MAX_CONCURRENT_JOBS_BY_KIND,
         )
         box = SealedBox(load_secret_keys(settings))
         self._sender = DeliverySender(self._database, box, settings)

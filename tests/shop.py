@@ -17,7 +17,7 @@ from app.core.database import Database, run_sql
 from app.core.event_consumer import consume, readable_below
 from app.core.job_runner import JobHandler, JobRunner
 from app.core.settings import Settings
-from app.worker import CONSUMER, EVENT_CONSUMERS, OWN_SLOTS, job_handlers
+from app.worker import CONSUMER, EVENT_CONSUMERS, MAX_CONCURRENT_JOBS_BY_KIND, job_handlers
 
 # Jobs due sooner are waited for; a retry comes after four seconds at the earliest.
 _SOON = dt.timedelta(seconds=3)
@@ -133,7 +133,7 @@ class Shop:
         raise AssertionError("jobs are left")
 
     async def _work_once(self, database: Database, known: Mapping[str, JobHandler]) -> None:
-        runner = JobRunner(database, known, own_slots=OWN_SLOTS)
+        runner = JobRunner(database, known, own_slots=MAX_CONCURRENT_JOBS_BY_KIND)
         running = asyncio.create_task(runner.run())
         for _ in range(200):
             await wait_until_readable(database)

@@ -28,7 +28,7 @@ _ENDS = {
 _MEMBER = r"^member:[^\s@]+@[^\s@]+$"
 _Value = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Group = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^,]+$")]
-Notified = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
+MemberAddress = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
 
 
 def _is_watched(metric: MetricName) -> MetricName:
@@ -121,7 +121,7 @@ class AlertIn(AlertRules):
 
     key: Slug | None = None
     name: Line
-    notify: list[Notified] = Field(
+    notify: list[MemberAddress] = Field(
         default=[], max_length=20, description="Members who get a mail, as `member:EMAIL`."
     )
     active: bool = True
@@ -135,7 +135,7 @@ class AlertPatch(Body):
     name: Line | None = None
     rule: Annotated[ShiftRule | LimitRule, Field(discriminator="kind")] | None = None
     direction: Literal["down", "up", "both"] | None = None
-    notify: list[Notified] | None = Field(default=None, max_length=20)
+    notify: list[MemberAddress] | None = Field(default=None, max_length=20)
     active: bool | None = None
 
 

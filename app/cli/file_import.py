@@ -79,7 +79,7 @@ async def import_file(
 async def _take(
     ingest: Ingest, workspace_id: UUID, looked: service.FileInspection, console: Console, path: Path
 ) -> int:
-    run, taker = await service.begin_import(ingest, workspace_id, looked)
+    run, importer = await service.begin_import(ingest, workspace_id, looked)
     _write_rejects(looked, path, run.id)
     if run.status == "done":
         console.print(
@@ -94,12 +94,12 @@ async def _take(
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(looked.file.name, total=looked.report["rows"]["seen"])
-        report = await service.take(taker, looked, lambda n: progress.update(task, completed=n))
+        report = await service.take(importer, looked, lambda n: progress.update(task, completed=n))
     rejected = len(looked.file.scan.rejected) + len(report["not_stored"])
     kept = report.get("kept", 0)
     parts = [
         f"{report['added']:,} accepted", f"{report['updated']:,} updated",
-        f"{report['already_here']:,} imported already", f"{report['removed']:,} removed",
+        f"{report['already_here']:,} already here", f"{report['removed']:,} removed",
         *([f"{kept:,} kept because another file has them"] if kept else []),
         f"{rejected:,} rejected",
     ]  # fmt: skip

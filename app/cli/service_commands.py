@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.supervisor import Plan, module_command
+from app.cli.supervisor import ServicePlan, module_command
 from app.cli.terminal import CannotListenError, read_settings
 from app.core.postgres_programs import PostgresUnavailableError
 from app.core.settings import Settings
@@ -19,7 +19,7 @@ from app.core.signing import load_secret_keys
 
 commands = typer.Typer()
 
-_FREED_SECONDS = 3
+_PORT_WAIT_SECONDS = 3
 
 
 @commands.command()
@@ -37,8 +37,8 @@ def up(
         message = f"Afterword listens on {settings.base_url} (dashboard: /, documentation: /docs)"
         if settings.demo:
             message += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
-        plan = _plan(settings, listening, message)._replace(
-            prepared=True,
+        plan = _service_plan(settings, listening, message)._replace(
+            prepares_database=True,
             with_worker=True,
             embedded=settings.embedded,
             postgres_bin=str(settings.postgres_bin) if settings.postgres_bin else None,
@@ -53,7 +53,8 @@ def serve() -> None:
     with listen(settings) as listening:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         _supervise(
-            settings, _plan(settings, listening, f"Afterword listens on {settings.base_url}")
+            settings,
+            _service_plan(settings, listening, f"Afterword listens on {settings.base_url}"),
         )
 
 
@@ -69,7 +70,7 @@ def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    deadline = time.monotonic() + _FREED_SECONDS
+    deadline = time.monotonic() + _PORT_WAIT_SECONDS
     while (error := _bind(listening, settings)) is not None:
         # Web processes that a killed parent left behind end within a moment.
         if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
@@ -93,12 +94,12 @@ def _bind(listening: socket.socket, settings: Settings) -> OSError | None:
     return None
 
 
-def _plan(settings: Settings, listening: socket.socket, ready_message: str) -> Plan:
+def _service_plan(settings: Settings, listening: socket.socket, ready_message: str) -> ServicePlan:
     host = settings.host
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
-    return Plan(
+    return ServicePlan(
         data_dir=str(settings.data_dir),
-        listening=listening.fileno(),
+        listening_descriptor=listening.fileno(),
         local_host=local,
         port=settings.port,
         log_level=settings.log_level,
@@ -107,7 +108,7 @@ def _plan(settings: Settings, listening: socket.socket, ready_message: str) -> P
     )
 
 
-def _supervise(settings: Settings, plan: Plan) -> None:
+def _supervise(settings: Settings, plan: ServicePlan) -> None:
     """Become the supervisor: what this process has loaded is not needed while the service runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = {"AFTERWORD_DATABASE_URL": settings.database_url} if settings.database_url else {}
@@ -122,7 +123,7 @@ def _supervise(settings: Settings, plan: Plan) -> None:
             "AFTERWORD_DEMO": str(settings.demo),
         }
     )
-    os.set_inheritable(plan.listening, True)
+    os.set_inheritable(plan.listening_descriptor, True)
     command = module_command("app.cli.supervisor", json.dumps(plan._asdict()))
     os.execve(sys.executable, command, environment)  # noqa: S606 - ourselves
 

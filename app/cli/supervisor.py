@@ -26,17 +26,17 @@ from app.core.process_environment import METRICS_FOLDER_VARIABLE, SLOT_VARIABLE
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _STOP_SECONDS = 30
 _READY_SECONDS = 60
 
 
-class Plan(NamedTuple):
+class ServicePlan(NamedTuple):
     """What one service consists of. Its secrets are in the environment, which children inherit."""
 
     data_dir: str
     # The descriptor of the listening socket, and how this machine reaches it.
-    listening: int
+    listening_descriptor: int
     local_host: str
     port: int
     log_level: str
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
     ready_message: str
     with_worker: bool = False
     # Whether the database is brought up to date first.
-    prepared: bool = False
+    prepares_database: bool = False
     embedded: bool = False
     postgres_bin: str | None = None
 
@@ -102,7 +102,7 @@ class _Child:
 class Supervisor:
     """Runs the processes of one service, with its database if that is embedded."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ServicePlan) -> None:
         """Only remember the plan; `run` does the work."""
         self._plan = plan
         self._postgres: PostgresServer | None = None
@@ -125,7 +125,7 @@ class Supervisor:
             self._list_children()
             self._start_children()
             while not self._stopping:
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
                 if self._postgres:
                     self._postgres.restart_if_dead()
                 for child in (*self._web, *self._worker):
@@ -146,7 +146,7 @@ class Supervisor:
 
         What prepares loads while PostgreSQL starts.
         """
-        if not self._plan.prepared:
+        if not self._plan.prepares_database:
             return 0
         with _preparation() as process:
             if self._postgres:
@@ -157,7 +157,7 @@ class Supervisor:
     def _list_children(self) -> None:
         folder = make_metrics_folder(Path(self._plan.data_dir))
         environment = os.environ | {METRICS_FOLDER_VARIABLE: str(folder)}
-        descriptor = self._plan.listening
+        descriptor = self._plan.listening_descriptor
         self._web = [
             _Child(
                 f"web {slot}",
@@ -233,7 +233,7 @@ def _is_ready(host: str, port: int) -> bool:
 
 def main() -> int:
     """Supervise the service whose plan, in JSON, is the only argument."""
-    plan = Plan(**json.loads(sys.argv[1]))
+    plan = ServicePlan(**json.loads(sys.argv[1]))
     configure_logging(plan.log_level)
     try:
         return Supervisor(plan).run()

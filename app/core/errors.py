@@ -123,7 +123,7 @@ class InvalidInput(AfterwordError):
 
 
 @contextmanager
-def named_in(*loc: str | int) -> Iterator[None]:
+def not_found_as_field_error(*loc: str | int) -> Iterator[None]:
     """Turn NotFound into the error of a field (422); 404 is only for names in the path."""
     try:
         yield

@@ -53,7 +53,7 @@ async def write(session: AsyncSession, name: str, value: str | None) -> None:
     await run_sql(session, query)
 
 
-async def note(database: Database, name: str, value: str) -> None:
+async def write_and_commit(database: Database, name: str, value: str) -> None:
     """Set a flag in its own transaction; a lost connection to the database is only logged."""
     try:
         async with database.transaction() as session:

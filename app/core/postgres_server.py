@@ -59,7 +59,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: TextIOWrapper | None = None
         self._account: Account | None = None
-        self._by_path = True
+        self._is_path_open = True
 
     def start(self) -> str:
         """Start the server, making its files at first, and return the service's own URL.
@@ -73,7 +73,7 @@ class PostgresServer:
             self._account = unprivileged_account()
             programs = self._find_programs()
             if self._account:
-                self._by_path = open_data_dir(programs, data_dir=self._data_dir)
+                self._is_path_open = open_data_dir(programs, data_dir=self._data_dir)
             state = read_state(self._data_dir) if self._data.exists() else {}
             state = state or self._initialise(programs)
             self._clear_folder()
@@ -186,7 +186,7 @@ class PostgresServer:
         The folders above may be closed to that account. So we enter the folder before we drop our
         rights, and the server reaches it as its working directory.
         """
-        return str(folder) if self._by_path else "/proc/self/cwd"
+        return str(folder) if self._is_path_open else "/proc/self/cwd"
 
     def _clear_folder(self) -> None:
         """Stop what outlived a killed service, and remove the lock files that it left.

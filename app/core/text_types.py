@@ -43,11 +43,11 @@ def slug_of(text: str, *, default: str, taken: Container[str] = ()) -> str:
 
 
 # Characters that change the writing direction of the text after them.
-_TURNING = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DIRECTION_MARKS = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _no_controls(value: str) -> str:
-    if any(ord(c) < 32 or ord(c) == 127 or c in _TURNING for c in value):
+    if any(ord(c) < 32 or ord(c) == 127 or c in _DIRECTION_MARKS for c in value):
         msg = "must not hold control characters"
         raise ValueError(msg)
     return value

@@ -17,7 +17,7 @@ from app.surveys.question_types import QuestionType
 from app.surveys.scales import BANDS
 from app.workspaces.service import get_workspace
 
-_USUAL = dt.timedelta(days=30)
+_DEFAULT_PERIOD = dt.timedelta(days=30)
 _NAMES = tuple(map(str, BANDS[QuestionType.NPS]))
 
 
@@ -40,7 +40,7 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
     session, workspace_id = request.session, request.caller.workspace_id
     workspace = await get_workspace(session, workspace_id)
     until = given.end("until") or utc_now()
-    since = given.moment("since") or until - _USUAL
+    since = given.moment("since") or until - _DEFAULT_PERIOD
     query = MetricQuery(
         from_=since.isoformat(), to=max(until, since + dt.timedelta(seconds=1)).isoformat(),
         survey=[survey.key], channel=[*given.names("groups"), *given.names("groups[]")],

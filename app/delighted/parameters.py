@@ -36,10 +36,10 @@ def read_body(body: bytes, content_type: str) -> dict[str, Any]:
         pairs = parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=500)
     except ValueError:
         raise InvalidInput.at("body", msg="is neither JSON nor a form") from None
-    return nested(pairs)
+    return parse_pairs(pairs)
 
 
-def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def parse_pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Read `properties[key]=value` and `groups[]=value` as the document that they mean."""
     found: dict[str, Any] = {}
     for name, value in pairs:

@@ -16,7 +16,7 @@ from app.core.database import Database
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import json_reply, read_plain_body
 from app.delighted import figures, people, survey_responses
-from app.delighted.parameters import Parameters, nested, read_body
+from app.delighted.parameters import Parameters, parse_pairs, read_body
 from app.delighted.request import ROOT, DelightedRequest
 from app.delighted.shapes import seconds
 from app.workspaces.admission import admit
@@ -92,7 +92,7 @@ async def _run(
     request: Request, scope: Scope, handler: DelightedHandler, named: tuple[str, ...], status: int
 ) -> Response:
     caller = await admit(request, scope)
-    values = nested(request.query_params.multi_items())
+    values = parse_pairs(request.query_params.multi_items())
     if request.method in {"POST", "PUT"}:
         body = await read_plain_body(request)
         values |= read_body(body, request.headers.get("content-type", ""))

@@ -13,7 +13,7 @@ from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.exports import erasure
-from app.exports.timeline import TimelineEntry, find_moments
+from app.exports.timeline import TimelineEntry, find_timeline_entries
 from app.interactions.customer_schemas import CustomerOut, CustomerParam
 from app.interactions.customers import get_customer
 from app.workspaces.admission import Admin, Reader
@@ -59,7 +59,9 @@ async def get_timeline(
 ) -> Page[TimelineEntry]:
     """Return interactions, invitations and responses of one customer, newest first."""
     found = await get_customer(session, caller.workspace_id, customer)
-    rows = await find_moments(session, caller.workspace_id, found["id"], limit=limit, cursor=cursor)
+    rows = await find_timeline_entries(
+        session, caller.workspace_id, found["id"], limit=limit, cursor=cursor
+    )
     return page_of(rows, limit, position=_position, show=lambda row: row)
 
 
@@ -69,7 +71,7 @@ async def export_customer(
 ) -> CustomerExport:
     """Return all that is known of one customer, as they may ask for it."""
     found = await get_customer(session, caller.workspace_id, customer)
-    moments = await find_moments(session, caller.workspace_id, found["id"], limit=None)
+    moments = await find_timeline_entries(session, caller.workspace_id, found["id"], limit=None)
     return CustomerExport(customer=CustomerOut.model_validate(found), moments=moments)
 
 

@@ -52,7 +52,7 @@ WITHOUT_TEXTS = """(select coalesce(jsonb_object_agg(a.key, a.value), '{}')
 _COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
 # The events about a customer, found by ids and addresses.
-_ABOUT_THEM = """(data ->> 'customer_id' = :customer_text
+_IS_ABOUT_CUSTOMER_SQL = """(data ->> 'customer_id' = :customer_text
   or data -> 'customer' ->> 'id' = :customer_text or data ->> 'customer_id' = any(:merged)
   or data ->> 'id' = any(:responses) or data ->> 'id' = any(:interactions)
   or lower(data ->> 'email') = any(:emails))"""
@@ -122,14 +122,14 @@ with silent as materialized (
   select d.id, (select coalesce(jsonb_agg(a || '{{"reply": null}}'), '[]')
     from jsonb_array_elements(d.attempts) a) as attempts
   from delivery d where d.workspace_id = :workspace_id and d.event_id in (
-    select id from event where workspace_id = :workspace_id and {_ABOUT_THEM}))
+    select id from event where workspace_id = :workspace_id and {_IS_ABOUT_CUSTOMER_SQL}))
 update delivery d set attempts = s.attempts
 from silent s where d.workspace_id = :workspace_id and d.id = s.id""",
     "events": f"""
 update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
   - 'interaction' - 'order' - 'order_ref' - 'ticket'
   - 'detail' - 'follow_up' - 'external_id') || jsonb_build_object('erased', true)
-where workspace_id = :workspace_id and {_ABOUT_THEM}""",
+where workspace_id = :workspace_id and {_IS_ABOUT_CUSTOMER_SQL}""",
     "webhooks": """
 update inbound_event set body = ''::bytea, headers = '{}', reason = coalesce(reason, 'erased')
 where workspace_id = :workspace_id and (interactions ?| cast(:interactions as text[])
@@ -190,10 +190,10 @@ async def erase_customer(
     erased["responses"] = await _run(session, _RESPONSES, bound)
     for name, statement in _STATEMENTS.items():
         erased[name] = await _run(session, statement, bound)
-    needles = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
-    erased["replies"] = await erase_replies(session, box, workspace_id, needles)
+    search_texts = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
+    erased["replies"] = await erase_replies(session, box, workspace_id, search_texts)
     mails = data_dir / "mail"
-    erased["mails"] = await asyncio.to_thread(_delete_mails, mails, invitations, needles)
+    erased["mails"] = await asyncio.to_thread(_delete_mails, mails, invitations, search_texts)
     await notify(session, CUSTOMER_NOTICES, str(workspace_id))
     documents = [{"id": str(customer_id), "erased": erased}]
     await emit(session, workspace_id, EventType.CUSTOMER_ERASED, data=documents)
@@ -347,15 +347,15 @@ async def _run(session: AsyncSession, statement: str, bound: dict[str, Any]) -> 
     return (await run_sql(session, text(statement).bindparams(**names))).rowcount
 
 
-def _delete_mails(folder: Path, invitations: Sequence[UUID], needles: Sequence[bytes]) -> int:
+def _delete_mails(folder: Path, invitations: Sequence[UUID], search_texts: Sequence[bytes]) -> int:
     found = [path for id_ in invitations for path in folder.glob(f"{id_}.*.eml")]
     # Mails to the company may name the customer, too.
-    found += [path for path in folder.glob("*.notice.eml") if _holds(path, needles)]
+    found += [path for path in folder.glob("*.notice.eml") if _holds(path, search_texts)]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
 
 
-def _holds(mail: Path, needles: Sequence[bytes]) -> bool:
+def _holds(mail: Path, search_texts: Sequence[bytes]) -> bool:
     text = mail.read_bytes().replace(b"=\r\n", b"").replace(b"=\n", b"").lower()
-    return any(needle.lower() in text for needle in needles)
+    return any(needle.lower() in text for needle in search_texts)

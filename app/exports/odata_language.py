@@ -113,7 +113,7 @@ Transformation = Expression | Grouping
 
 def parse_filter(text: str) -> Expression:
     """Read a `$filter`, or raise ODataSyntaxError."""
-    reader = _Reader(text)
+    reader = _Parser(text)
     found = reader.disjunction()
     reader.require_end()
     return found
@@ -121,7 +121,7 @@ def parse_filter(text: str) -> Expression:
 
 def parse_apply(text: str) -> list[Transformation]:
     """Read an `$apply`: its transformations in their order, or raise ODataSyntaxError."""
-    reader = _Reader(text)
+    reader = _Parser(text)
     found = [reader.transformation()]
     while reader.take("/"):
         found.append(reader.transformation())
@@ -129,7 +129,7 @@ def parse_apply(text: str) -> list[Transformation]:
     return found
 
 
-class _Reader:
+class _Parser:
     """Reads tokens from left to right; each method takes what it names."""
 
     def __init__(self, text: str) -> None:

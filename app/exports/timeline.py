@@ -52,7 +52,7 @@ class TimelineEntry(BaseModel):
     data: dict[str, Any]
 
 
-async def find_moments(
+async def find_timeline_entries(
     session: AsyncSession,
     workspace_id: UUID,
     customer_id: UUID,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of one row a response that hold its scores, and the means of its drivers and pillars."""
 
-from app.insights.labels import NO_DRIVERS
+from app.insights.labels import NON_DRIVER_TAGS
 
-_NO_DRIVERS = ", ".join(f"'{name}'" for name in sorted(NO_DRIVERS))
+_NO_DRIVERS = ", ".join(f"'{name}'" for name in sorted(NON_DRIVER_TAGS))
 WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) k
   where k.value::int >= 0 and position('=' in k.key) = 0)"""
 

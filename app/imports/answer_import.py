@@ -14,7 +14,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
 from app.core.ids import derived_uuid
 from app.imports import row_queries
-from app.imports.answer_inspection import OpenAnswers
+from app.imports.answer_inspection import AnswerFile
 from app.imports.answer_writing import (
     clear_responses,
     importer,
@@ -108,11 +108,11 @@ async def begin(
     return run, False
 
 
-class AnswerTaker:
+class AnswerImporter:
     """Writes the rows of one file."""
 
     def __init__(
-        self, ingest: Ingest, run: ImportRun, file: OpenAnswers, *, is_first: bool = False
+        self, ingest: Ingest, run: ImportRun, file: AnswerFile, *, is_first: bool = False
     ) -> None:
         """Prepare; with `is_first` no row of this source can be stored already."""
         workspace_id = run.workspace_id
@@ -184,10 +184,10 @@ class AnswerTaker:
         Rows that are counted together are written together, so that few counts are written.
         """
         last = chunk[-1].row.line if chunk else 0
-        chunk = sorted(chunk, key=_counted_as)
+        chunk = sorted(chunk, key=_rollup_key)
         if self._is_first:
             changes = [RowChange(entry, None) for entry in chunk]
-            await self._note_rows(changes)
+            await self._save_rows(changes)
             await asyncio.gather(*map(self._write_noted, _parts_of(changes)))
         else:
             await asyncio.gather(*map(self._take_part, _parts_of(chunk)))
@@ -210,8 +210,8 @@ class AnswerTaker:
                 (held if change.is_stored else changes).append(change)
         self.taken.already_here += len(held)
         is_own = {id_ for id_, row in earlier_rows.items() if row.import_id == self._run.id}
-        await self._note_rows([change for change in held if change.entry.id not in is_own])
-        await self._note_rows(changes)
+        await self._save_rows([change for change in held if change.entry.id not in is_own])
+        await self._save_rows(changes)
         await self._write_noted(changes)
 
     def _change_of(
@@ -298,7 +298,7 @@ class AnswerTaker:
             )
         return submissions
 
-    async def _note_rows(self, changes: Sequence[RowChange]) -> None:
+    async def _save_rows(self, changes: Sequence[RowChange]) -> None:
         """Note with the import what becomes of its rows, before it is done."""
         if not changes:
             return
@@ -326,9 +326,9 @@ class AnswerTaker:
                     raise
             else:
                 return
-        await self._note_removed_or_changed(rows)
+        await self._upsert_rows(rows)
 
-    async def _note_removed_or_changed(self, rows: Sequence[dict[str, Any]]) -> None:
+    async def _upsert_rows(self, rows: Sequence[dict[str, Any]]) -> None:
         async with self._ingest.database.transaction() as session:
             await row_queries.keep_rows(session, self._workspace_id, self._run.id, rows)
 
@@ -348,7 +348,7 @@ class AnswerTaker:
             async with self._ingest.database.session() as session:
                 current = await find_documents(session, workspace_id, ids)
             at = utc_now()
-            await self._note_removed_or_changed(
+            await self._upsert_rows(
                 [
                     {"response_id": id_, "external_id": None, "content": "", "seq": whole["seq"],
                      "before": whole, "at": at}
@@ -364,7 +364,7 @@ def _parts_of(rows: Sequence[Entry]) -> list[Sequence[Entry]]:
     return [rows[start : start + MAX_ROWS] for start in range(0, len(rows), MAX_ROWS)]
 
 
-def _counted_as(entry: IdentifiedRow) -> tuple[str, int]:
+def _rollup_key(entry: IdentifiedRow) -> tuple[str, int]:
     """Return the touchpoint and the day of a row."""
     body = entry.row.body
     return body.touchpoint or "", body.responded_at.toordinal() if body.responded_at else 0

@@ -57,7 +57,7 @@ CHUNK = 4000
 
 
 @dataclass
-class OpenAnswers:
+class AnswerFile:
     """An opened file: its table, the columns that are taken, and the reader of its rows."""
 
     name: str
@@ -103,7 +103,7 @@ class OpenAnswers:
 
 async def open_answers(
     database: Database, workspace_id: UUID, survey: str, source: SourceFile, options: ImportOptions
-) -> OpenAnswers:
+) -> AnswerFile:
     """Find out what the file is and what its columns mean; raise InvalidInput with the remedy."""
     published = await survey_of(database, workspace_id, survey)
     async with database.session() as session:
@@ -126,7 +126,7 @@ async def survey_of(database: Database, workspace_id: UUID, survey: str) -> Comp
 
 def _open(
     survey: CompiledSurvey, workspace_zone: str, source: SourceFile, options: ImportOptions
-) -> OpenAnswers:
+) -> AnswerFile:
     table = pivot_rows(read_table(source, options.file), options)
     preset = preset_of(table.columns, options.preset)
     rules = presets().get(preset or "", {})
@@ -146,7 +146,7 @@ def _open(
     dates = _dates(table, uses, options, zone, is_dated=undated is None)
     reader = RowReader(survey, uses, options, dates, undated)
     identities = RowIdentities(survey, options.source, table.columns, reader.notes)
-    return OpenAnswers(source.name, table, uses, reader, survey, options, preset, dates, identities)
+    return AnswerFile(source.name, table, uses, reader, survey, options, preset, dates, identities)
 
 
 def _dates(
@@ -227,7 +227,7 @@ def _other_reading(
 
 
 async def inspect_answers(
-    database: Database, workspace_id: UUID, file: OpenAnswers
+    database: Database, workspace_id: UUID, file: AnswerFile
 ) -> dict[str, Any]:
     """Read the whole file and return what was seen; nothing is stored."""
     histograms: dict[str, Counter[str]] = defaultdict(Counter)
@@ -259,7 +259,7 @@ async def inspect_answers(
 
 
 async def _find_earlier(
-    session: AsyncSession, workspace_id: UUID, file: OpenAnswers
+    session: AsyncSession, workspace_id: UUID, file: AnswerFile
 ) -> ImportRun | None:
     """Find out what is stored of the file's source; return the import that it replaces."""
     source = file.options.source
@@ -293,7 +293,7 @@ def _value_text(value: Any) -> str:
 
 
 def _report(
-    file: OpenAnswers, histograms: dict[str, Counter[str]], states: Counter[str]
+    file: AnswerFile, histograms: dict[str, Counter[str]], states: Counter[str]
 ) -> dict[str, Any]:
     report = file_report(file, file.uses, states)
     report["notes"] += _hints(file, states)
@@ -305,7 +305,7 @@ def _report(
     }
 
 
-def _question(file: OpenAnswers, key: str, value_counts: Counter[str]) -> dict[str, Any]:
+def _question(file: AnswerFile, key: str, value_counts: Counter[str]) -> dict[str, Any]:
     """Return a question's histogram, and the figure that it gives."""
     question = next(q for q in file.survey.definition.questions if q.key == key)
     metric = spec_of(question.type).metric
@@ -324,7 +324,7 @@ def _question(file: OpenAnswers, key: str, value_counts: Counter[str]) -> dict[s
     return shown | {"histogram": histogram, "n": figure.n, "value": figure.value}
 
 
-def _hints(file: OpenAnswers, states: Counter[str]) -> list[str]:
+def _hints(file: AnswerFile, states: Counter[str]) -> list[str]:
     """Return hints for the person who reads the report."""
     hints: list[str] = []
     without_ids = not any(use.target == "external_id" for use in file.uses)

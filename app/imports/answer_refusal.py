@@ -4,7 +4,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from app.imports.report import ReadFile, refusal_of_replace, too_many_rejects
+from app.imports.report import InspectedFile, refusal_of_replace, too_many_rejects
 from app.imports.rows import RowReader
 from app.surveys.question_types import ScoreAnswers, spec_of
 from app.surveys.scales import scale_of
@@ -21,18 +21,18 @@ _OTHER_LENGTHS = {7: (5, 7), 5: (3, 4)}
 
 
 def refusal_of(
-    file: ReadFile, reader: RowReader, taken: int, histograms: Mapping[str, Counter[str]]
+    file: InspectedFile, reader: RowReader, taken: int, histograms: Mapping[str, Counter[str]]
 ) -> str | None:
     """Return why nothing is taken, or None; `histograms` has the answers of each question."""
     with_answers = taken + len(file.scan.rejected)
     if not with_answers:
         return "No row holds an answer."
-    if refusal := reader.rivals() or refusal_of_replace(file):
+    if refusal := reader.conflicting_words() or refusal_of_replace(file):
         return refusal
     if file.options.allow_rejects:
         return None if taken else "No row can be taken."
     return (
-        _too_low(histograms, reader.survey.definition)
+        _shorter_scale(histograms, reader.survey.definition)
         or _misread_column(reader, histograms)
         or _misfit_column(reader, with_answers)
         or too_many_rejects(file, taken)
@@ -50,7 +50,7 @@ def _misfit_column(reader: RowReader, with_answers: int) -> str | None:
     return None
 
 
-def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> str | None:
+def _shorter_scale(histograms: Mapping[str, Counter[str]], definition: Definition) -> str | None:
     """Return why the scores of a long scale are of a shorter one: none is in its upper half."""
     for question in definition.questions:
         answers = spec_of(question.type).answers

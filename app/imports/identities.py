@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.core.ids import keyed_uuids
 from app.imports.file_ids import FileIds, Repeat
-from app.imports.rows import ReadRow, UnreadableRowError, row_hash
+from app.imports.rows import ParsedRow, UnreadableRowError, row_hash
 from app.imports.table import REJECTED_COLUMN
 from app.surveys.compiled import CompiledSurvey
 
@@ -21,7 +21,7 @@ class IdentifiedRow(NamedTuple):
     columns became, so that another mapping made another response of the same row.
     """
 
-    row: ReadRow
+    row: ParsedRow
     id: UUID
     former_id: UUID | None = None
 
@@ -64,7 +64,7 @@ class RowIdentities:
         self.ids.clear()
         self._repeats.clear()
 
-    def identify(self, row: ReadRow, cells: Sequence[str]) -> IdentifiedRow | None:
+    def identify(self, row: ParsedRow, cells: Sequence[str]) -> IdentifiedRow | None:
         """Return the row with its id; None if it repeats an earlier row with that id.
 
         Raises UnreadableRowError if an earlier row has its id and other values.

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database
 from app.imports import record_queries, row_queries
-from app.imports.records import OpenRecords, Record, find_missing_records, state_of
+from app.imports.records import Record, RecordFile, find_missing_records, state_of
 from app.responses.models import ImportRun
 
 
@@ -69,12 +69,12 @@ class RecordWriter(Protocol):
 
 
 @dataclass
-class RecordTaker:
+class RecordImporter:
     """Takes the rows of one file; an interrupted import can be started again."""
 
     database: Database
     run: ImportRun
-    file: OpenRecords
+    file: RecordFile
     writer: RecordWriter
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("added", "updated", "already_here", "removed"), 0)
@@ -159,11 +159,11 @@ async def undo_records(
     async with database.session() as session:
         notes = await record_queries.find_records(session, run.workspace_id, run.id)
         earlier = await record_queries.find_earlier(session, run.workspace_id, run.id)
-    left = [note.record_id for note in notes if note.is_past]
+    left = [note.record_id for note in notes if note.was_changed_later]
     mine = [
         _to_restore(note, earlier.get(note.record_id, ()), writer)
         for note in notes
-        if not note.is_past
+        if not note.was_changed_later
     ]
     undone = 0
     for start in range(0, len(mine), part):

@@ -31,14 +31,14 @@ async def find_latest(
 
 
 async def find_records(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> list[Any]:
-    """Return all records of an import; `is_past` tells whether another import came later."""
+    """Return all records of an import; `was_changed_later` tells whether another import did."""
     rows = await run_sql(
         session,
         text("""
         select w.record_id, w.content, w.before, w.after, w.customer_id,
           exists (select from import_record later where later.workspace_id = w.workspace_id
             and later.record_id = w.record_id and (later.at, later.import_id) >
-              (w.at, w.import_id)) as is_past
+              (w.at, w.import_id)) as was_changed_later
         from import_record w where w.workspace_id = :workspace and w.import_id = :import
         order by w.record_id""")
         .columns(before=Json, after=Json)

@@ -11,7 +11,7 @@ from app.core.errors import AfterwordError
 from app.imports.customer_rows import IMPORTED
 from app.imports.record_import import RecordNote, WrittenRecord
 from app.imports.records import Record
-from app.imports.ticket_rows import TicketStory
+from app.imports.ticket_rows import TicketHistory
 from app.interactions.customer_restoring import delete_unreferenced, fields_of, restore_customer
 from app.interactions.customer_schemas import CustomerRow
 from app.interactions.customers import (
@@ -54,7 +54,7 @@ class TicketWriter:
         recorded = iter(interactions)
         results = []
         for entry in records:
-            story: TicketStory = entry.value
+            story: TicketHistory = entry.value
             own = [next(recorded) for _ in story.drafts]
             own_ids = [str(i.id) for i in own if i.created or i.id in replaced]
             rows = [

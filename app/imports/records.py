@@ -84,7 +84,7 @@ def hash_of(*values: Any) -> str:
 
 
 @dataclass
-class OpenRecords:
+class RecordFile:
     """An opened file; reading it collects in `scan` the rows that cannot be taken."""
 
     kind: FileKind
@@ -157,13 +157,13 @@ async def open_records(
     kind: FileKind,
     source: SourceFile,
     options: ImportOptions,
-) -> OpenRecords:
+) -> RecordFile:
     """Find out what the file is and what its columns mean; raise InvalidInput with the remedy."""
     async with database.session() as session:
         workspace = await get_workspace(session, workspace_id)
     own_zone = workspace.timezone
 
-    def opened() -> OpenRecords:
+    def opened() -> RecordFile:
         table = read_table(source, options.file)
         own_options = options.of_rejects(table.origin)
         preset = preset_of(table.columns, own_options.preset, kind.name)
@@ -182,7 +182,7 @@ async def open_records(
         zone = zone_of(own_options.timezone or known.get("timezone") or own_zone)
         dates = _dates(table, uses, kind, zone=zone, options=own_options)
         reader = kind.reader(uses, own_options, dates or DateReading(zone))
-        return OpenRecords(
+        return RecordFile(
             kind, source.name, workspace_id, table, reader, own_options, preset, dates
         )
 
@@ -203,7 +203,7 @@ def _dates(
     return find_date_order(values, zone, options.date_format, names, order=order)
 
 
-async def inspect_records(database: Database, file: OpenRecords) -> dict[str, Any]:
+async def inspect_records(database: Database, file: RecordFile) -> dict[str, Any]:
     """Read the whole file and return what was seen; nothing is stored."""
     states: Counter[str] = Counter()
     chunks = file.chunks()
@@ -236,7 +236,7 @@ async def inspect_records(database: Database, file: OpenRecords) -> dict[str, An
 
 
 async def find_missing_records(
-    session: AsyncSession, file: OpenRecords, replaced: UUID
+    session: AsyncSession, file: RecordFile, replaced: UUID
 ) -> list[Any]:
     """Return the notes on what the replaced import made and the file does not hold.
 
@@ -249,7 +249,7 @@ async def find_missing_records(
         session, workspace_id, replaced, kind=file.kind.name, source=file.options.source
     )
     notes = await record_queries.find_records(session, workspace_id, run.id)
-    return [note for note in notes if note.record_id not in file.ids and not note.is_past]
+    return [note for note in notes if note.record_id not in file.ids and not note.was_changed_later]
 
 
 def state_of(known: Mapping[UUID, Any], record: Record) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 from uuid import UUID
 
-from app.imports.report import ReadFile
+from app.imports.report import InspectedFile
 from app.imports.row_scan import RejectedRow
 from app.imports.table import REJECTED_COLUMN, RejectsOrigin
 
@@ -21,7 +21,7 @@ def encoding_of_rejects(of_file: str | None) -> str:
 
 
 def write_rejects(
-    file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO, import_id: UUID | None = None
+    file: InspectedFile, rejected: Sequence[RejectedRow], to: TextIO, import_id: UUID | None = None
 ) -> None:
     """Write the rejected rows as a file that can be corrected and imported with the same options.
 

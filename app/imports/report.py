@@ -23,7 +23,7 @@ class NotedReader(Protocol):
     notes: Counter[str]
 
 
-class ReadFile(Protocol):
+class InspectedFile(Protocol):
     """A file whose rows have been read."""
 
     @property
@@ -43,7 +43,7 @@ class ReadFile(Protocol):
 
 
 def file_report(
-    file: ReadFile, uses: Sequence[ColumnUse], states: Mapping[str, int]
+    file: InspectedFile, uses: Sequence[ColumnUse], states: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the file's form, its columns, and its rows by what becomes of them."""
     reasons: Counter[tuple[str, str]] = Counter()
@@ -93,7 +93,7 @@ def _dates(dates: DateReading | None) -> dict[str, Any] | None:
     return {"order": dates.format or dates.order, "timezone": dates.zone.key}
 
 
-def refusal_of_replace(file: ReadFile) -> str | None:
+def refusal_of_replace(file: InspectedFile) -> str | None:
     """Return why a file with rows that cannot be read replaces no other, or None."""
     if file.options.replace is None or not file.scan.rejected:
         return None
@@ -103,7 +103,7 @@ def refusal_of_replace(file: ReadFile) -> str | None:
     )
 
 
-def too_many_rejects(file: ReadFile, taken: int) -> str | None:
+def too_many_rejects(file: InspectedFile, taken: int) -> str | None:
     """Return why nothing is taken where too many rows cannot be read, or None."""
     rejected = sum(row.rows for row in file.scan.rejected)
     rows = taken + rejected

@@ -71,11 +71,11 @@ async def create_import(
     )
     if query.dry_run:
         return json_reply(inspection.report)
-    run, taker = await service.begin_import(ingest, caller.workspace_id, inspection)
+    run, importer = await service.begin_import(ingest, caller.workspace_id, inspection)
     task = _running.get(run.id)
     if task is None:
         # The same file that is sent twice at once is taken once.
-        task = _running[run.id] = asyncio.create_task(_take(taker, inspection))
+        task = _running[run.id] = asyncio.create_task(_take(importer, inspection))
         task.add_done_callback(lambda _: _running.pop(run.id, None))
     await asyncio.wait({task}, timeout=_MAX_WAIT_SECONDS)
     async with ingest.database.session() as session:
@@ -84,11 +84,11 @@ async def create_import(
     return json_reply(reply.model_dump(mode="json"), status=202)
 
 
-async def _take(taker: service.FileTaker, inspection: service.FileInspection) -> None:
+async def _take(importer: service.FileImporter, inspection: service.FileInspection) -> None:
     try:
-        await service.take(taker, inspection)
+        await service.take(importer, inspection)
     except AfterwordError as error:
-        await taker.note("refused", inspection.report | {"refused": str(error)})
+        await importer.note("refused", inspection.report | {"refused": str(error)})
     except Exception:
         # Its status stays `reading`; sending the same file again continues the import.
         logger.exception("an import was interrupted")

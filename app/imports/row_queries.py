@@ -83,8 +83,8 @@ async def has_later_import(session: AsyncSession, run: ImportRun) -> bool:
 async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> list[Any]:
     """Return all rows of an import, each with its response as it stands.
 
-    `is_past` tells whether another import has changed the response later, `follow_up`, `notes` and
-    `tags_now` how it was worked on.
+    `was_changed_later` tells whether another import has changed the response, `follow_up`, `notes`
+    and `tags_now` how it was worked on.
     """
     rows = await run_sql(
         session,
@@ -93,7 +93,7 @@ async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) 
           r.seq as seq_now, r.state, r.follow_up, r.notes, r.tags as tags_now,
           exists (select from import_row later where later.workspace_id = w.workspace_id
             and later.response_id = w.response_id and not later.was_there
-            and (later.at, later.import_id) > (w.at, w.import_id)) as is_past
+            and (later.at, later.import_id) > (w.at, w.import_id)) as was_changed_later
         from import_row w left join response r
           on r.workspace_id = w.workspace_id and r.id = w.response_id
         where w.workspace_id = :workspace and w.import_id = :import order by w.response_id""")

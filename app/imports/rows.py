@@ -22,15 +22,15 @@ from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
 from app.imports.property_fields import add_property
 from app.imports.table import Table, too_wide
-from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
+from app.imports.values import CellReader, OtherScaleError, find_conflicting_words, fold, reader_of
 from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS, Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.surveys.scales import scale_of
 
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SHORT = 128
+_MAX_ID_CHARACTERS = 128
 # Of a customer's fields; the others may have 200 characters.
-_MAX_OF_CUSTOMER_CHARACTERS = {"external_id": _SHORT}
+_MAX_OF_CUSTOMER_CHARACTERS = {"external_id": _MAX_ID_CHARACTERS}
 _MAX_CACHED_TEXTS = 10_000
 # Where the id of a row is kept until its body is whole.
 _EXTERNAL_ID = "external id"
@@ -39,7 +39,7 @@ FieldWriter = Callable[[dict[str, Any], str, str], None]
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def fit_touchpoint(text: str) -> str | None:
+def touchpoint_key_or_none(text: str) -> str | None:
     """Return a text that can be a touchpoint's key, else None."""
     return text if _TOUCHPOINT.fullmatch(text) else None
 
@@ -85,7 +85,7 @@ def _is_row(line: str, table: Table, is_readable: Callable[[Sequence[str]], bool
     return len(cells) >= width and is_readable([cell.strip() for cell in cells[:width]])
 
 
-class ReadRow(NamedTuple):
+class ParsedRow(NamedTuple):
     """One row as it is taken: its body, checked, and what identifies it in its source."""
 
     line: int
@@ -116,7 +116,7 @@ class RowReader:
         """Prepare a reader for each question."""
         definition = self.survey.definition
         by_key = {question.key: question for question in definition.questions}
-        self._readers: dict[str, ReadCell] = {
+        self._readers: dict[str, CellReader] = {
             key: reader_of(question, self.options.values.get(key, {}))
             for key, question in by_key.items()
         }
@@ -159,7 +159,7 @@ class RowReader:
         self.misfits.clear()
         self.unread.clear()
 
-    def read(self, line: int, cells: Sequence[str]) -> ReadRow | None:
+    def read(self, line: int, cells: Sequence[str]) -> ParsedRow | None:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         answers: dict[str, Any] = {}
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": answers}
@@ -231,11 +231,11 @@ class RowReader:
             self._leave_out(column, str(error))
             self.unread[target, column] += 1
             return None
-        if len(text) < _SHORT and len(self._answers_by_text) < _MAX_CACHED_TEXTS:
+        if len(text) < _MAX_ID_CHARACTERS and len(self._answers_by_text) < _MAX_CACHED_TEXTS:
             self._answers_by_text[target, text] = answer
         return answer
 
-    def rivals(self) -> str | None:
+    def conflicting_words(self) -> str | None:
         """Return what to do if words of one column are different steps, but give one score."""
         texts_by_target: dict[str, dict[str, int]] = {}
         for (target, text), answer in self._answers_by_text.items():
@@ -246,12 +246,13 @@ class RowReader:
         questions = {question.key: question for question in self.survey.definition.questions}
         for target, texts in texts_by_target.items():
             points = scale_of(questions[target].type, questions[target].points).high
-            if rivals := rivals_among(texts, points):
-                answer = texts[rivals[0]]
+            if conflicting_words := find_conflicting_words(texts, points):
+                answer = texts[conflicting_words[0]]
+                first, second, *_ = conflicting_words
                 return (
-                    f"`{rivals[0]}` and `{rivals[1]}` are different steps of a scale that is not "
-                    f"the one of `{target}`; say with `value` what each means, such as "
-                    f"{target}:{rivals[0]}={answer}."
+                    f"`{first}` and `{second}` are different steps of a scale that is not the one "
+                    f"of `{target}`; say with `value` what each means, such as "
+                    f"{target}:{first}={answer}."
                 )
         return None
 
@@ -259,8 +260,10 @@ class RowReader:
         self.notes[f"{column}: {reason}"] += 1
 
     def _external_id(self, body: dict[str, Any], column: str, text: str) -> None:
-        if len(text) > _SHORT:
-            raise UnreadableRowError(column, f"`{text[:40]}…` is longer than {_SHORT} characters")
+        if len(text) > _MAX_ID_CHARACTERS:
+            raise UnreadableRowError(
+                column, f"`{text[:40]}…` is longer than {_MAX_ID_CHARACTERS} characters"
+            )
         body[_EXTERNAL_ID] = text
 
     def _responded_at(self, body: dict[str, Any], column: str, text: str) -> None:
@@ -277,7 +280,7 @@ class RowReader:
             self._leave_out(column, f"`{text[:40]}` is not a channel")
 
     def _touchpoint(self, body: dict[str, Any], column: str, text: str) -> None:
-        if fit_touchpoint(text) is not None:
+        if touchpoint_key_or_none(text) is not None:
             body["touchpoint"] = text
         else:
             self._leave_out(column, f"`{text[:40]}` is not a key of a touchpoint")
@@ -300,8 +303,8 @@ class RowReader:
         body["tags"] = fit
 
     def _short(self, target: str, body: dict[str, Any], column: str, text: str) -> None:
-        if len(text) > _SHORT:
-            self._leave_out(column, f"is longer than {_SHORT} characters")
+        if len(text) > _MAX_ID_CHARACTERS:
+            self._leave_out(column, f"is longer than {_MAX_ID_CHARACTERS} characters")
         else:
             body[target] = text
 
@@ -338,7 +341,7 @@ class RowReader:
             self._leave_out("customer", "has a name and neither an address nor an id")
             del body["customer"]
 
-    def _checked(self, line: int, body: dict[str, Any], external_id: str | None) -> ReadRow:
+    def _checked(self, line: int, body: dict[str, Any], external_id: str | None) -> ParsedRow:
         try:
             decoded = check_response(msgspec.convert(body, ResponseIn), has_normalized_email=True)
             checked = self.survey.check(decoded.answers, complete=True)
@@ -349,7 +352,7 @@ class RowReader:
             raise UnreadableRowError(str(where["loc"][-1]), where["msg"]) from None
         is_dated = self.undated is None or body["responded_at"] != self.undated.isoformat()
         content = _hash(body, is_dated=is_dated)
-        return ReadRow(line, decoded, checked, external_id, content, is_dated)
+        return ParsedRow(line, decoded, checked, external_id, content, is_dated)
 
 
 def row_hash(values: Any) -> str:

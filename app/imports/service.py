@@ -17,12 +17,12 @@ from app.core.cursors import newest_first
 from app.core.database import Database
 from app.core.errors import Conflict, NotFound
 from app.imports import row_queries
-from app.imports.answer_import import AnswerTaker, FileIdentity, begin
-from app.imports.answer_inspection import OpenAnswers, inspect_answers, open_answers
+from app.imports.answer_import import AnswerImporter, FileIdentity, begin
+from app.imports.answer_inspection import AnswerFile, inspect_answers, open_answers
 from app.imports.file_kinds import FILE_KINDS, WRITERS
 from app.imports.options import ImportOptions, ImportTarget
-from app.imports.record_import import RecordTaker, undo_records
-from app.imports.records import OpenRecords, inspect_records, open_records
+from app.imports.record_import import RecordImporter, undo_records
+from app.imports.records import RecordFile, inspect_records, open_records
 from app.imports.rejects import write_rejects
 from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
@@ -33,7 +33,7 @@ from app.responses.models import ImportRun
 _BLOCK_BYTES = 1 << 20
 
 
-class FileTaker(Protocol):
+class FileImporter(Protocol):
     """Takes the rows of a file of any kind."""
 
     async def take(self, on_progress: Callable[[int], None] | None = None) -> Any:
@@ -50,7 +50,7 @@ class FileTaker(Protocol):
 class FileInspection:
     """A file that was looked at, with the report about it."""
 
-    file: OpenAnswers | OpenRecords
+    file: AnswerFile | RecordFile
     report: dict[str, Any]
     fingerprint: str
 
@@ -69,7 +69,7 @@ async def inspect_file(
     options: ImportOptions,
 ) -> FileInspection:
     """Inspect a file and return what was seen; nothing is stored."""
-    file: OpenAnswers | OpenRecords
+    file: AnswerFile | RecordFile
     if target.survey is None:
         kind = FILE_KINDS[target.kind]
         file = await open_records(database, workspace_id, kind, source, options)
@@ -101,23 +101,23 @@ def _ordered(value: Any) -> Any:
 
 async def begin_import(
     ingest: Ingest, workspace_id: UUID, look: FileInspection
-) -> tuple[ImportRun, FileTaker]:
+) -> tuple[ImportRun, FileImporter]:
     """Store the import run, and return it with the taker of its rows."""
     file, database = look.file, ingest.database
-    survey_id = file.survey.id if isinstance(file, OpenAnswers) else None
-    kind = "answers" if isinstance(file, OpenAnswers) else file.kind.name
+    survey_id = file.survey.id if isinstance(file, AnswerFile) else None
+    kind = "answers" if isinstance(file, AnswerFile) else file.kind.name
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, look.fingerprint)
     is_refused = look.refused is not None
     run, is_first = await begin(database, workspace_id, identity, is_refused=is_refused)
     rejects = await asyncio.to_thread(_rejects_of, file, run.id)
     async with database.transaction() as session:
         await row_queries.keep_rejects(session, workspace_id, run.id, rejects)
-    if isinstance(file, OpenAnswers):
-        return run, AnswerTaker(ingest, run, file, is_first=is_first)
-    return run, RecordTaker(database, run, file, WRITERS[kind])
+    if isinstance(file, AnswerFile):
+        return run, AnswerImporter(ingest, run, file, is_first=is_first)
+    return run, RecordImporter(database, run, file, WRITERS[kind])
 
 
-def _rejects_of(file: OpenAnswers | OpenRecords, import_id: UUID) -> str | None:
+def _rejects_of(file: AnswerFile | RecordFile, import_id: UUID) -> str | None:
     """Return the rejected rows as a file, None if there are none."""
     if not file.scan.rejected:
         return None
@@ -127,15 +127,15 @@ def _rejects_of(file: OpenAnswers | OpenRecords, import_id: UUID) -> str | None:
 
 
 async def take(
-    taker: FileTaker, look: FileInspection, on_progress: Callable[[int], None] | None = None
+    importer: FileImporter, look: FileInspection, on_progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
     """Take the rows, or note why they are refused; return the report."""
     if look.refused is not None:
-        await taker.note("refused", look.report)
+        await importer.note("refused", look.report)
         return look.report
-    await taker.take(on_progress)
-    await taker.note("done", look.report)
-    return taker.report(look.report)
+    await importer.take(on_progress)
+    await importer.note("done", look.report)
+    return importer.report(look.report)
 
 
 async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:

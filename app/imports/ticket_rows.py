@@ -18,7 +18,7 @@ from app.imports.options import INTERACTION_TYPE
 from app.imports.presets import presets
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
-from app.imports.rows import UnreadableRowError, fit_touchpoint
+from app.imports.rows import UnreadableRowError, touchpoint_key_or_none
 from app.imports.values import fold, yes_or_no
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.interaction_recorder import InteractionDraft
@@ -62,7 +62,7 @@ def vocabulary(preset: str | None) -> Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketStory:
+class TicketHistory:
     """The interactions that one row describes for one ticket."""
 
     ticket: str
@@ -112,7 +112,7 @@ class TicketReader:
         content = hash_of(
             [(draft.external_id, draft.type, str(draft.occurred_at)) for draft in drafts], common
         )
-        return Record(line, self._identity(given, ticket), content, TicketStory(ticket, drafts))
+        return Record(line, self._identity(given, ticket), content, TicketHistory(ticket, drafts))
 
     def _identity(self, given: Mapping[str, tuple[str, str]], ticket: str) -> str | None:
         if not self.by_event:
@@ -209,7 +209,7 @@ class TicketReader:
         touchpoint = ""
         if "touchpoint" in given:
             column, text = given["touchpoint"]
-            touchpoint = fit_touchpoint(text) or ""
+            touchpoint = touchpoint_key_or_none(text) or ""
             if not touchpoint:
                 self.notes[f"{column}: `{text[:40]}` is not a key of a touchpoint"] += 1
         return {

@@ -36,7 +36,7 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
     async with ingest.database.session() as session:
         rows = await row_queries.find_rows(session, workspace_id, import_id)
         survey = await find_published(session, workspace_id, str(run.survey_id))
-        befores, superseded = await _befores_of(session, workspace_id, rows)
+        befores, superseded = await _states_before(session, workspace_id, rows)
     if survey is None:
         raise Conflict("The survey has no published version; publish it first.")
     unchanged = [row for row in rows if not row.was_there and not is_changed_since(row)]
@@ -57,7 +57,7 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
     return undone, left
 
 
-async def _befores_of(
+async def _states_before(
     session: AsyncSession, workspace_id: UUID, rows: Sequence[Any]
 ) -> tuple[dict[UUID, dict[str, Any] | None], list[tuple[UUID, UUID]]]:
     """Return each response as it was before an import; None if nothing is to be restored.
@@ -113,7 +113,7 @@ def is_changed_since(row: Any) -> bool:
 
     A row whose change or undo was interrupted counts as unchanged.
     """
-    if row.is_past:
+    if row.was_changed_later:
         return True
     if row.seq in {WRITING, UNDOING} or row.state is None:
         return False

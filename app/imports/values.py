@@ -50,7 +50,7 @@ class OtherScaleError(ValueError):
 
 
 # Reads one cell that is not empty; raises ValueError that names what can be read.
-ReadCell = Callable[[str], Any]
+CellReader = Callable[[str], Any]
 
 
 @cache
@@ -72,7 +72,7 @@ _FEW_POINTS = 2
 _ODD_STEPS = ("fair", "very good")
 
 
-def rivals_among(texts: Iterable[str], points: int) -> tuple[str, str] | None:
+def find_conflicting_words(texts: Iterable[str], points: int) -> tuple[str, str] | None:
     """Return two of the texts that are different steps of a scale, but would be read as one.
 
     They are words of one language, and not the same word of a woman and of a man.
@@ -119,7 +119,7 @@ def plain_header(column: str) -> str:
     return folded[match.end() :] if match else folded
 
 
-def reader_of(question: Question, meanings: Mapping[str, str]) -> ReadCell:
+def reader_of(question: Question, meanings: Mapping[str, str]) -> CellReader:
     """Return the reader of a question's cells; `meanings` are values that the caller explains."""
     by_folded_text = {fold(text): value for text, value in meanings.items()}
     read = _reader(question)
@@ -137,7 +137,7 @@ def reader_of(question: Question, meanings: Mapping[str, str]) -> ReadCell:
     return cell
 
 
-def _reader(question: Question) -> ReadCell:
+def _reader(question: Question) -> CellReader:
     answers = spec_of(question.type).answers
     match answers:
         case ScoreAnswers():

@@ -90,19 +90,22 @@ async def _names_among(
     """
     query = ResponseQuery(_of_whole_period(request))
     wanted = query.bind(list(words))
-    accents, same = query.bind(SPECIAL_LETTERS + ACCENTS), query.bind(PLAIN_LETTERS)
+    accents, plain_letters = query.bind(SPECIAL_LETTERS + ACCENTS), query.bind(PLAIN_LETTERS)
 
     def words_in(name: str, email: str) -> str:
         return f"""regexp_split_to_table(
   translate(normalize(replace(lower(concat_ws(' ', {name}, {email})), 'ß', 'ss'), NFD),
-    {accents}, {same}),
+    {accents}, {plain_letters}),
   '[^[:alpha:]]+') w(word)"""
 
-    who = f"and c.id in (select r.customer_id {query.source('true')})" if is_few else ""
+    only_respondents_sql = (
+        f"and c.id in (select r.customer_id {query.source('true')})" if is_few else ""
+    )
     statement = f"""
 with called as materialized (
   select c.id, w.word from customer c cross join lateral {words_in("c.name", "c.email")}
-  where c.workspace_id = :workspace {who} and w.word = any(cast({wanted} as text[])))
+  where c.workspace_id = :workspace {only_respondents_sql}
+  and w.word = any(cast({wanted} as text[])))
 select word from (select distinct word from called) named where exists (
   select 1 from called join lateral (
     select 1 {query.source("r.customer_id = called.id")} limit 1) answered on true

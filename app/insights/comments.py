@@ -22,7 +22,7 @@ from app.core.database import run_sql
 from app.core.texts import language_of
 from app.insights.comment_names import without_names
 from app.insights.dictionaries import language_of_words, lemma_of, load_dictionaries
-from app.insights.questions import SurveyItems, only_survey, select_comparable, surveys_of
+from app.insights.questions import SurveyQuestions, only_survey, select_comparable, surveys_of
 from app.insights.request import (
     TOO_FEW,
     InsightRefusal,
@@ -126,7 +126,7 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Insig
 async def _read_both_sides(
     session: AsyncSession,
     request: InsightRequest,
-    surveys: Sequence[SurveyItems],
+    surveys: Sequence[SurveyQuestions],
     warnings: list[str],
     default: str,
 ) -> list[Comment]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.insights.labels import NO_DRIVERS, label_of
+from app.insights.labels import NON_DRIVER_TAGS, label_of
 from app.insights.linear import (
     Floats,
     Importance,
@@ -22,7 +22,7 @@ from app.insights.linear import (
 )
 from app.insights.questions import (
     ScoredQuestion,
-    SurveyItems,
+    SurveyQuestions,
     only_survey,
     select_comparable,
     surveys_of,
@@ -152,14 +152,14 @@ def _with_outcome(chunk: Floats) -> Any:
     return ~np.isnan(chunk[:, -1])
 
 
-def _items_of(survey: SurveyItems) -> list[ScoredQuestion]:
+def _items_of(survey: SurveyQuestions) -> list[ScoredQuestion]:
     """Return the questions of a survey that rate a driver."""
     outcome = survey.outcome.key if survey.outcome is not None else None
     return [
         item
         for item in survey.items
         if item.driver
-        and item.driver not in NO_DRIVERS
+        and item.driver not in NON_DRIVER_TAGS
         and item.is_number
         and item.is_wanted
         and item.key != outcome
@@ -167,7 +167,7 @@ def _items_of(survey: SurveyItems) -> list[ScoredQuestion]:
 
 
 def _drivers_to_drop(
-    surveys: Sequence[SurveyItems], tops: Mapping[str, tuple[int, int]]
+    surveys: Sequence[SurveyQuestions], tops: Mapping[str, tuple[int, int]]
 ) -> list[str]:
     """Return the drivers without an answer, and those that no survey asks any more.
 
@@ -183,7 +183,7 @@ def _drivers_to_drop(
 async def _read_drivers(
     session: AsyncSession,
     request: InsightRequest,
-    surveys: Sequence[SurveyItems],
+    surveys: Sequence[SurveyQuestions],
     names: Sequence[str],
 ) -> _DriverAnswers:
     """Read the answers of all surveys to the questions that rate these drivers."""
@@ -197,7 +197,7 @@ async def _read_drivers(
 async def _leave_out_unasked(
     session: AsyncSession,
     request: InsightRequest,
-    surveys: Sequence[SurveyItems],
+    surveys: Sequence[SurveyQuestions],
     drivers: _DriverAnswers,
     warnings: list[str],
 ) -> _DriverAnswers:
@@ -215,7 +215,7 @@ async def _leave_out_unasked(
 async def _read(
     session: AsyncSession,
     request: InsightRequest,
-    survey: SurveyItems,
+    survey: SurveyQuestions,
     names: Sequence[str],
     tops: dict[str, tuple[int, int]],
 ) -> ScoreTable:

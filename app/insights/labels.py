@@ -5,7 +5,7 @@ from app.core.texts import shipped_language, texts_of
 from app.insights.request import InsightRequest
 
 # These tags ask what customers told or heard about the brand; they drive no score.
-NO_DRIVERS = frozenset({"told", "heard"})
+NON_DRIVER_TAGS = frozenset({"told", "heard"})
 
 
 def label_of(request: InsightRequest, kind: str, value: str) -> str:

@@ -19,7 +19,7 @@ from app.insights.linear import (
 )
 from app.insights.questions import (
     ScoredQuestion,
-    SurveyItems,
+    SurveyQuestions,
     outcome_of,
     select_comparable,
     surveys_of,
@@ -55,7 +55,7 @@ _HALF = 0.5
 # The modules whose mean is the brand-experience score.
 _MODULES = ("sensory", "emotional", "intellectual", "behavioural")
 # This module is not part of the brand-experience score.
-_APART = "relational"
+_MODULE_OUTSIDE_INDEX = "relational"
 
 
 async def find_pillars(session: AsyncSession, request: InsightRequest) -> InsightReply:
@@ -99,7 +99,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
         survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
     )
     indexed = _tags_in_index(tagged, tag, names, table)
-    if retired := [name for name in names if name not in indexed and name != _APART]:
+    if retired := [name for name in names if name not in indexed and name != _MODULE_OUTSIDE_INDEX]:
         warnings.append(f"Not in the index because they are no longer asked: {', '.join(retired)}.")
     positions = [names.index(name) for name in indexed]
     columns = ChosenColumns(table, [*positions, len(names)])
@@ -126,7 +126,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     }
 
 
-def _rating_items(survey: SurveyItems, tag: str) -> list[ScoredQuestion]:
+def _rating_items(survey: SurveyQuestions, tag: str) -> list[ScoredQuestion]:
     """Return the tagged questions whose score lies on a scale; others rate nothing."""
     return [
         item for item in survey.items if getattr(item, tag) and item.is_number and item.is_wanted
@@ -136,7 +136,7 @@ def _rating_items(survey: SurveyItems, tag: str) -> list[ScoredQuestion]:
 async def _read(
     session: AsyncSession,
     request: InsightRequest,
-    surveys: Sequence[SurveyItems],
+    surveys: Sequence[SurveyQuestions],
     tag: str,
     names: Sequence[str],
 ) -> tuple[JoinedTables, dict[str, tuple[float | None, int]]]:
@@ -161,7 +161,7 @@ async def _read(
 
 
 def _asked_together(
-    survey: SurveyItems, items: Sequence[ScoredQuestion], positions: list[int]
+    survey: SurveyQuestions, items: Sequence[ScoredQuestion], positions: list[int]
 ) -> list[int]:
     """Return the positions of the items that the version with most answers asks, else of all."""
     by_answers = sorted(survey.versions, key=lambda version: (-survey.versions[version], version))
@@ -206,13 +206,13 @@ def _alpha(
 
 
 def _tags_in_index(
-    surveys: Sequence[SurveyItems], tag: str, names: Sequence[str], table: JoinedTables
+    surveys: Sequence[SurveyQuestions], tag: str, names: Sequence[str], table: JoinedTables
 ) -> list[str]:
     """Return the tags that are in the index.
 
     If no response rates all of them, those that are asked no more are left out.
     """
-    indexed = [name for name in names if name != _APART or tag != "module"]
+    indexed = [name for name in names if name != _MODULE_OUTSIDE_INDEX or tag != "module"]
     columns = ChosenColumns(table, [names.index(name) for name in indexed])
     if any(len(chunk) for chunk in complete_rows(columns)):
         return indexed

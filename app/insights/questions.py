@@ -22,7 +22,7 @@ from app.insights.request import (
     InsightRequest,
     ResponseQuery,
 )
-from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, lowest_score, spec_of
+from app.surveys.question_types import TYPES_WITHOUT_SCALE, QuestionType, lowest_score, spec_of
 
 # The end of the warning that an insight is of some surveys only.
 NAME_SURVEY = "Name one by `survey=`."
@@ -68,11 +68,11 @@ class ScoredQuestion:
     @property
     def is_number(self) -> bool:
         """Whether its score lies on a scale from low to high."""
-        return self.type not in QUESTIONS_WITHOUT_SCALE
+        return self.type not in TYPES_WITHOUT_SCALE
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyItems:
+class SurveyQuestions:
     """A survey with the questions that its answers here were asked.
 
     `outcome` is the question that the insight explains, `versions` has the answers of each
@@ -95,7 +95,7 @@ class SurveyItems:
         return item.is_asked_in(max(self.versions))
 
 
-def only_survey(surveys: Sequence[SurveyItems]) -> str | None:
+def only_survey(surveys: Sequence[SurveyQuestions]) -> str | None:
     """Return the key of the survey if there is one only."""
     return surveys[0].key if len(surveys) == 1 else None
 
@@ -112,7 +112,7 @@ where q.workspace_id = :workspace order by s.key, q.key
 
 async def surveys_of(
     session: AsyncSession, request: InsightRequest, *, outcome: str | None = None
-) -> list[SurveyItems]:
+) -> list[SurveyQuestions]:
     """Return the surveys that have answers in the request's span, those with most answers first.
 
     `outcome` names the question to explain; without it each survey's main question is taken.
@@ -148,7 +148,7 @@ async def surveys_of(
         if id_ in versions:
             items = [item for item in all_items if any(map(item.is_asked_in, versions[id_]))]
             surveys.append(
-                SurveyItems(id_, key, items, _outcome_question(items, outcome), versions[id_])
+                SurveyQuestions(id_, key, items, _outcome_question(items, outcome), versions[id_])
             )
     return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
 
@@ -181,7 +181,7 @@ def _outcome_question(
     return max(candidates, key=lambda item: max(item.versions, default=0), default=None)
 
 
-def outcome_of(surveys: Sequence[SurveyItems]) -> dict[str, Any] | None:
+def outcome_of(surveys: Sequence[SurveyQuestions]) -> dict[str, Any] | None:
     """Return the outcome that comparable surveys share; the question if they have one key."""
     outcomes = [survey.outcome for survey in surveys if survey.outcome is not None]
     if not outcomes:
@@ -191,8 +191,8 @@ def outcome_of(surveys: Sequence[SurveyItems]) -> dict[str, Any] | None:
 
 
 def select_comparable(
-    surveys: Sequence[SurveyItems], *, needed_n: int = 1
-) -> tuple[list[SurveyItems], list[str]]:
+    surveys: Sequence[SurveyQuestions], *, needed_n: int = 1
+) -> tuple[list[SurveyQuestions], list[str]]:
     """Return the surveys whose outcome has one metric and scale, and a warning of the others.
 
     The metric and scale with most answers are taken; raise InsightRefusal if there is no survey

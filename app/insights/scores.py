@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.linear import ROUNDING, Floats, PairSums
-from app.insights.questions import ScoredQuestion, SurveyItems
+from app.insights.questions import ScoredQuestion, SurveyQuestions
 from app.insights.request import RESPONSE_TOUCHPOINT, InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
 
@@ -99,7 +99,7 @@ class ChosenColumns:
 async def read_scores(
     session: AsyncSession,
     request: InsightRequest,
-    survey: SurveyItems,
+    survey: SurveyQuestions,
     items: Sequence[ScoredQuestion],
     values: Values,
 ) -> ScoreTable:
@@ -129,7 +129,7 @@ async def read_scores(
     return ScoreTable(raw, values)
 
 
-def _score_of_none(query: ResponseQuery, survey: SurveyItems, item: ScoredQuestion) -> str:
+def _score_of_none(query: ResponseQuery, survey: SurveyQuestions, item: ScoredQuestion) -> str:
     """Return the SQL of what a missing score is read as: skipped, or not asked."""
     asked = [version for version in survey.versions if item.is_asked_in(version)]
     if len(asked) == len(survey.versions):

@@ -31,12 +31,12 @@ from app.metrics.statistics import SIGNIFICANCE_LEVEL, t_cdf, wilson
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
 _MIN_CUSTOMERS = 30
-_ORDER = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
+_BANDS_BY_RANK = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
 
 
 @dataclass(frozen=True, slots=True)
 class SpendingOfCustomers:
-    """One entry for each customer: the band (its position in `_ORDER` from 1), score, spending."""
+    """One entry for each customer: its band (a place in `_BANDS_BY_RANK` from 1), score, spend."""
 
     bands: Floats
     scores: Floats
@@ -191,7 +191,7 @@ orders as (
   group by i.customer_id, i.order_source, i.order_ref,
     case when i.order_ref is null then i.id end),
 customers as (
-select array_position(cast({query.bind(list(_ORDER))} as text[]), f.band) as band, f.score,
+select array_position(cast({query.bind(list(_BANDS_BY_RANK))} as text[]), f.band) as band, f.score,
   {spent.format(f"o.at > f.responded_at and o.at <= f.responded_at + {within}")} as after,
   {spent.format(f"o.at < f.responded_at and o.at >= f.responded_at - {within}")} as before
 from first f
@@ -212,7 +212,7 @@ from customers"""
 def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) -> list[InsightRow]:
     """Return what each band spent; the means are over all of its customers."""
     replies = []
-    for number, band in enumerate(_ORDER, start=1):
+    for number, band in enumerate(_BANDS_BY_RANK, start=1):
         spent = spent_by_all[customers.bands == number]
         buyers, n = int((spent > 0).sum()), len(spent)
         if not n:

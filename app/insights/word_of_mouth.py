@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.insights.questions import (
     ScoredQuestion,
-    SurveyItems,
+    SurveyQuestions,
     only_survey,
     outcome_of,
     select_comparable,
@@ -98,7 +98,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
 
 
 async def _count_groups(
-    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyQuestions]
 ) -> dict[str, dict[str, int]]:
     """Return the satisfied, neutral and dissatisfied answers of each survey by its key."""
     query = ResponseQuery(request)
@@ -153,8 +153,8 @@ def _rates(request: InsightRequest, own: Mapping[str, float]) -> AssumedRates:
 
 
 def _tagged(
-    surveys: Sequence[SurveyItems], driver: str, types: Container[QuestionType]
-) -> list[tuple[SurveyItems, ScoredQuestion]]:
+    surveys: Sequence[SurveyQuestions], driver: str, types: Container[QuestionType]
+) -> list[tuple[SurveyQuestions, ScoredQuestion]]:
     """Return the questions with a tag; of other types, such as texts, nothing is shown."""
     return [
         (survey, item)
@@ -165,7 +165,7 @@ def _tagged(
 
 
 async def _measure_told(
-    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyQuestions]
 ) -> InsightReply | None:
     """Return how many people customers say that they have told, if that was asked."""
     counts: Counter[float] = Counter()
@@ -216,7 +216,7 @@ def _trimmed_mean(counts: Counter[float]) -> float:
 
 
 async def _numbers(
-    session: AsyncSession, request: InsightRequest, survey: SurveyItems, item: ScoredQuestion
+    session: AsyncSession, request: InsightRequest, survey: SurveyQuestions, item: ScoredQuestion
 ) -> list[tuple[str | None, float, int]]:
     """Return each number that was answered, with the band of the response, and how often."""
     query = ResponseQuery(request)
@@ -235,7 +235,7 @@ async def _numbers(
 
 
 async def _measure_heard(
-    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyQuestions]
 ) -> list[InsightRow] | None:
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}

@@ -25,7 +25,7 @@ from app.integrations.models import Integration
 from app.integrations.verification import integration_by_id
 
 _MAX_CONCURRENT_BATCHES, _MAX_BATCH_SIZE = 2, 200
-_REMEMBERED = 10_000
+_MAX_CACHED_INTEGRATIONS = 10_000
 
 _UNVERIFIED = "no secret is set yet"
 
@@ -177,9 +177,9 @@ class IntegrationCache:
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
         self._database = database
-        self._known: LRUCache[UUID, Integration] = LRUCache(_REMEMBERED)
+        self._known: LRUCache[UUID, Integration] = LRUCache(_MAX_CACHED_INTEGRATIONS)
         self._generation = 0
-        self._refused: TTLCache[UUID, bool] = TTLCache(_REMEMBERED, ttl=60)
+        self._refused: TTLCache[UUID, bool] = TTLCache(_MAX_CACHED_INTEGRATIONS, ttl=60)
 
     def is_first_refusal(self, integration_id: UUID) -> bool:
         """Tell whether no other webhook to this address was refused within a minute."""

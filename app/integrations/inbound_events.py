@@ -27,9 +27,14 @@ EXPIRIES = (
     Expiry("write_back", KEPT_FOR, key=("response_id",)),
 )
 # What a webhook may wait for.
-STATUS, ORDER, END, REOPENING = "status:", "order:", "end:", "reopening:"
+WAITS_FOR_STATUS, WAITS_FOR_ORDER, WAITS_FOR_END, WAITS_FOR_REOPENING = (
+    "status:",
+    "order:",
+    "end:",
+    "reopening:",
+)
 # Waits until an earlier webhook of the same case, whose status is unmapped, is translated.
-TURN = "turn:"
+WAITS_FOR_TURN = "turn:"
 
 
 async def last_events(
@@ -169,10 +174,10 @@ async def unmapped_statuses(session: AsyncSession, integration: Integration) -> 
             "and e.waits_for <> '[]' and s.name like :prefix "
             "group by 1 order by 2 desc, 1 limit 200"
         ).bindparams(
-            skipped=len(STATUS) + 1,
+            skipped=len(WAITS_FOR_STATUS) + 1,
             workspace_id=integration.workspace_id,
             id=integration.id,
-            prefix=f"{STATUS}%",
+            prefix=f"{WAITS_FOR_STATUS}%",
         ),
     )
     return list(rows)

@@ -10,7 +10,13 @@ from app.core.clock import utc_now
 from app.core.signing import SealedBox
 from app.integrations import orders
 from app.integrations.adapter import UnmappedStatusError
-from app.integrations.inbound_events import END, ORDER, REOPENING, STATUS, enqueue_waiting
+from app.integrations.inbound_events import (
+    WAITS_FOR_END,
+    WAITS_FOR_ORDER,
+    WAITS_FOR_REOPENING,
+    WAITS_FOR_STATUS,
+    enqueue_waiting,
+)
 from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import InboundEventStatus
@@ -56,58 +62,80 @@ async def record_events(
     session: AsyncSession,
     box: SealedBox,
     integration: Integration,
-    readings: Sequence[InterpretedEvent],
+    interpreted_events: Sequence[InterpretedEvent],
 ) -> None:
     """Record what inbound events of different cases report, and set the status of each."""
     # Names of orders are locked in one order, so that two transactions cannot deadlock.
-    in_order = sorted(readings, key=lambda reading: reading.interpretation.order_names)
-    used = [reading for reading in in_order if await _begin(session, integration, reading)]
-    drafts = [draft for reading in used for draft in reading.drafts]
+    in_order = sorted(
+        interpreted_events,
+        key=lambda interpreted_event: interpreted_event.interpretation.order_names,
+    )
+    recordable = [
+        interpreted_event
+        for interpreted_event in in_order
+        if await _begin(session, integration, interpreted_event)
+    ]
+    drafts = [draft for interpreted_event in recordable for draft in interpreted_event.drafts]
     orders_before = await orders.read_order_histories(session, integration, drafts)
     tickets = await find_known_tickets(session, integration, _tickets_in(drafts))
-    for reading in used:
-        completed = orders.complete(integration, reading.drafts, orders_before)
-        new_drafts, reading.waits_for = await drop_repeats(
-            session, integration, reading.event, completed, reading.interpretation, tickets
+    for interpreted_event in recordable:
+        completed = orders.complete(integration, interpreted_event.drafts, orders_before)
+        new_drafts, interpreted_event.waits_for = await drop_repeats(
+            session,
+            integration,
+            interpreted_event.event,
+            completed,
+            interpreted_event.interpretation,
+            tickets,
         )
-        reading.drafts, reading.early_reopenings = await split_early_reopenings(
+        interpreted_event.drafts, interpreted_event.early_reopenings = await split_early_reopenings(
             session, integration, new_drafts
         )
-    await _take(session, box, integration, used)
-    await orders.mark_tests(session, integration, [d for r in used for d in r.drafts])
-    for reading in used:
-        await wait_for_ends(session, integration, reading.event, reading.early_reopenings)
-    await _wake_waiting(session, integration, used)
-    fresh = _tickets_in([interaction for reading in used for interaction in reading.created])
+    await _take(session, box, integration, recordable)
+    await orders.mark_tests(session, integration, [d for r in recordable for d in r.drafts])
+    for interpreted_event in recordable:
+        await wait_for_ends(
+            session, integration, interpreted_event.event, interpreted_event.early_reopenings
+        )
+    await _wake_waiting(session, integration, recordable)
+    fresh = _tickets_in(
+        [
+            interaction
+            for interpreted_event in recordable
+            for interaction in interpreted_event.created
+        ]
+    )
     after = await find_known_tickets(session, integration, fresh)
     invalid = {name for name, ticket in after.items() if ticket.invalid}
-    for reading in used:
-        _set_outcome(reading, invalid)
+    for interpreted_event in recordable:
+        _set_outcome(interpreted_event, invalid)
 
 
 async def _begin(
-    session: AsyncSession, integration: Integration, reading: InterpretedEvent
+    session: AsyncSession, integration: Integration, interpreted_event: InterpretedEvent
 ) -> bool:
     """Draft what an event reports; return False if it reports nothing now."""
-    event, interpretation = reading.event, reading.interpretation
+    event, interpretation = interpreted_event.event, interpreted_event.interpretation
     event.waits_for = []
     event.notes = [note.replace("\x00", "")[:300] for note in interpretation.notes[:_MAX_NOTES]]
     if interpretation.skipped is not None:
         set_status(event, InboundEventStatus.SKIPPED, interpretation.skipped)
         return False
-    reading.drafts = [body.draft(test=False) for body in interpretation.interactions]
+    interpreted_event.drafts = [body.draft(test=False) for body in interpretation.interactions]
     if not interpretation.order_names:
         return True
-    order = await orders.resolve_order(session, integration, interpretation, reading.drafts)
+    order = await orders.resolve_order(
+        session, integration, interpretation, interpreted_event.drafts
+    )
     if order is None:
         set_status(
             event,
             InboundEventStatus.SKIPPED,
             "its order is not known yet; the webhook is translated again once it is",
         )
-        event.waits_for = [ORDER + name for name in interpretation.order_names]
+        event.waits_for = [WAITS_FOR_ORDER + name for name in interpretation.order_names]
         return False
-    reading.drafts = [replace(draft, order=order) for draft in reading.drafts]
+    interpreted_event.drafts = [replace(draft, order=order) for draft in interpreted_event.drafts]
     return True
 
 
@@ -119,46 +147,60 @@ async def _take(
     session: AsyncSession,
     box: SealedBox,
     integration: Integration,
-    readings: Sequence[InterpretedEvent],
+    interpreted_events: Sequence[InterpretedEvent],
 ) -> None:
     """Record all drafts at once, and note with each inbound event which of its own are new."""
-    drafts = [draft for reading in readings for draft in reading.drafts]
+    drafts = [
+        draft for interpreted_event in interpreted_events for draft in interpreted_event.drafts
+    ]
     if not drafts:
         return
     recorded = iter(await take_interactions(session, box, integration.workspace_id, drafts))
-    for reading in readings:
-        parts = [next(recorded) for _ in reading.drafts]
-        reading.created = [interaction for interaction in parts if interaction.created]
+    for interpreted_event in interpreted_events:
+        parts = [next(recorded) for _ in interpreted_event.drafts]
+        interpreted_event.created = [interaction for interaction in parts if interaction.created]
 
 
 async def _wake_waiting(
-    session: AsyncSession, integration: Integration, readings: Sequence[InterpretedEvent]
+    session: AsyncSession, integration: Integration, interpreted_events: Sequence[InterpretedEvent]
 ) -> None:
     """Translate again what waits for an order, or for a change of a ticket, that is known now."""
-    names = {ORDER + name for reading in readings for name in reading.interpretation.order_names}
-    drafts = [draft for reading in readings for draft in reading.drafts]
-    names |= {END + draft.ticket for draft in drafts if draft.type in TICKET_ENDS and draft.ticket}
-    names |= {REOPENING + d.ticket for d in drafts if d.type in REOPENINGS and d.ticket}
+    names = {
+        WAITS_FOR_ORDER + name
+        for interpreted_event in interpreted_events
+        for name in interpreted_event.interpretation.order_names
+    }
+    drafts = [
+        draft for interpreted_event in interpreted_events for draft in interpreted_event.drafts
+    ]
+    names |= {
+        WAITS_FOR_END + draft.ticket
+        for draft in drafts
+        if draft.type in TICKET_ENDS and draft.ticket
+    }
+    names |= {WAITS_FOR_REOPENING + d.ticket for d in drafts if d.type in REOPENINGS and d.ticket}
     if names:
         await enqueue_waiting(session, integration, names=sorted(names))
 
 
-def _set_outcome(reading: InterpretedEvent, invalid: set[str]) -> None:
+def _set_outcome(interpreted_event: InterpretedEvent, invalid: set[str]) -> None:
     """Set the status of an inbound event by what was recorded of it."""
-    event, interpretation = reading.event, reading.interpretation
-    if reading.created:
+    event, interpretation = interpreted_event.event, interpreted_event.interpretation
+    if interpreted_event.created:
         event.interactions = [
             *event.interactions,
-            *(str(interaction.id) for interaction in reading.created),
+            *(str(interaction.id) for interaction in interpreted_event.created),
         ]
-        set_status(event, InboundEventStatus.TRANSLATED, _odd_times(reading.created, invalid))
-    elif reading.early_reopenings:
+        set_status(
+            event, InboundEventStatus.TRANSLATED, _odd_times(interpreted_event.created, invalid)
+        )
+    elif interpreted_event.early_reopenings:
         set_status(event, InboundEventStatus.SKIPPED, _NOT_SOLVED)
     else:
         set_status(event, InboundEventStatus.SKIPPED, _REPORTED_BEFORE)
-        event.waits_for = sorted({*event.waits_for, *reading.waits_for})
+        event.waits_for = sorted({*event.waits_for, *interpreted_event.waits_for})
     if interpretation.problems:
-        _end_in_part(event, interpretation, len(reading.drafts))
+        _end_in_part(event, interpretation, len(interpreted_event.drafts))
 
 
 def _odd_times(fresh: Sequence[RecordedInteraction], invalid: set[str]) -> str | None:
@@ -177,7 +219,7 @@ def _end_in_part(
 ) -> None:
     """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
     unmapped = {
-        STATUS + problem.status
+        WAITS_FOR_STATUS + problem.status
         for problem in interpretation.problems
         if isinstance(problem, UnmappedStatusError)
     }

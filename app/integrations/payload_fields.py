@@ -242,7 +242,7 @@ def with_opening(
     return [opening, *rest]
 
 
-LANGUAGES = {
+LANGUAGE_CODE_BY_NAME = {
     "english": "en", "polski": "pl", "polish": "pl", "română": "ro", "romanian": "ro",
     "deutsch": "de", "german": "de", "français": "fr", "french": "fr", "español": "es",
     "spanish": "es", "italiano": "it", "italian": "it", "português": "pt", "portuguese": "pt",
@@ -259,7 +259,7 @@ LANGUAGES = {
 def locale_of(value: Any) -> str | None:
     """Return a locale from a code (`pl`, `pt-BR`, `pl_PL`) or a language's name (`Polski`)."""
     found = (text_of(value) or "").partition("(")[0].strip()
-    if named := LANGUAGES.get(found.lower()):
+    if named := LANGUAGE_CODE_BY_NAME.get(found.lower()):
         return named
     code, _, region = found.replace("_", "-").partition("-")
     if 2 <= len(code) <= 3 and code.isascii() and code.isalpha():

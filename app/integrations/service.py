@@ -176,7 +176,9 @@ async def change(
         await inbound_events.enqueue_unverified(session, integration)
     if given & {"status_map", "mapping"}:
         await inbound_events.enqueue_waiting(
-            session, integration, prefixes=[inbound_events.STATUS, inbound_events.TURN]
+            session,
+            integration,
+            prefixes=[inbound_events.WAITS_FOR_STATUS, inbound_events.WAITS_FOR_TURN],
         )
     integration.updated_at = utc_now()
     session.add(integration)

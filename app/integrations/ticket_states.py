@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.jobs import LaterError
 from app.integrations.adapter import UntranslatableError
-from app.integrations.inbound_events import END, REOPENING
+from app.integrations.inbound_events import WAITS_FOR_END, WAITS_FOR_REOPENING
 from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.interactions.interaction_recorder import InteractionDraft
@@ -24,7 +24,7 @@ TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = "ticket.reopened"
 TICKET_ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
 # A repeat counts as a new event if the opposite happened in between.
-_OPPOSITE = {"ticket.solved": REOPENING, _REOPENED: END}
+_OPPOSITE = {"ticket.solved": WAITS_FOR_REOPENING, _REOPENED: WAITS_FOR_END}
 # What opens a ticket again that was solved.
 REOPENINGS = frozenset({_REOPENED, "ticket.on_hold"})
 _STATES = (
@@ -114,7 +114,7 @@ async def wait_for_ends(
     if any([await _ended_before(session, integration, draft) for draft in early]):
         raise LaterError("an end of the ticket has come meanwhile", after=TURN_DELAY, counted=False)
     await delete_empty_tickets(session, integration.workspace_id, named)
-    event.waits_for = sorted(END + ticket for _, ticket in named)
+    event.waits_for = sorted(WAITS_FOR_END + ticket for _, ticket in named)
 
 
 async def drop_repeats(

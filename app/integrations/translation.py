@@ -29,10 +29,10 @@ from app.core.telemetry import INBOUND
 from app.integrations.adapter import InboundWebhook, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.inbound_events import (
-    ORDER,
-    STATUS,
     TRANSLATE_JOB,
-    TURN,
+    WAITS_FOR_ORDER,
+    WAITS_FOR_STATUS,
+    WAITS_FOR_TURN,
 )
 from app.integrations.inbound_recording import InterpretedEvent, record_events, set_status
 from app.integrations.interpretation import interpret
@@ -112,10 +112,10 @@ class Translator:
             async with self._database.recording_transaction() as session:
                 events = await _lock_events(session, workspace_id, batch.events)
                 integration, timezone = await _integration_of(session, batch.integration_id)
-                readings = [_read(integration, event, timezone) for event in events]
+                interpreted_events = [_read(integration, event, timezone) for event in events]
                 for event in events:
                     await _wait_for_turn(session, event)
-                await record_events(session, self._box, integration, readings)
+                await record_events(session, self._box, integration, interpreted_events)
                 for event in events:
                     await _finish(session, integration, event, again)
         except Exception as error:
@@ -149,8 +149,8 @@ class Translator:
             async with session.begin_nested():
                 if not event.verified:
                     _require_verified(integration, event, self._box, self._settings)
-                reading = _read(integration, event, timezone)
-                await record_events(session, self._box, integration, [reading])
+                interpreted_event = _read(integration, event, timezone)
+                await record_events(session, self._box, integration, [interpreted_event])
         except LaterError:
             raise
         except (UntranslatableError, AfterwordError) as error:
@@ -261,15 +261,15 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
 def _waits_for(error: Exception) -> list[str]:
     """Return what an inbound event that failed waits for, if anything."""
     if isinstance(error, BehindAnotherError):
-        return [TURN + error.case]
-    return [STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
+        return [WAITS_FOR_TURN + error.case]
+    return [WAITS_FOR_STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
 
 
 async def _finish(
     session: AsyncSession, integration: Integration, event: InboundEvent, again: set[UUID]
 ) -> None:
     """Store what became of an event; one that waits for its order is tried once more soon."""
-    waits_for_order = any(name.startswith(ORDER) for name in event.waits_for)
+    waits_for_order = any(name.startswith(WAITS_FOR_ORDER) for name in event.waits_for)
     if event.status == InboundEventStatus.SKIPPED and waits_for_order and event.id not in again:
         await _look_again(session, event)
     INBOUND.labels(integration.source, event.status).inc()

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import Conflict, InvalidInput, named_in
+from app.core.errors import Conflict, InvalidInput, not_found_as_field_error
 from app.core.jobs import Job
 from app.core.notices import notify
 from app.core.prepared_statements import as_json
@@ -55,9 +55,9 @@ async def merge_customers(
     session: AsyncSession, workspace_id: UUID, *, loser: str, winner: str
 ) -> dict[str, Any]:
     """Merge one customer into another; where both have a value, the winner keeps its own."""
-    with named_in("body", "from"):
+    with not_found_as_field_error("body", "from"):
         first = await get_customer(session, workspace_id, loser)
-    with named_in("body", "into"):
+    with not_found_as_field_error("body", "into"):
         second = await get_customer(session, workspace_id, winner)
     if first["id"] == second["id"]:
         raise InvalidInput.at("body", "into", msg="is the same customer as `from`")

@@ -20,7 +20,7 @@ from app.core.ids import uuid7
 from app.core.notices import EVERYTHING
 from app.core.prepared_statements import PreparedStatement
 
-_REMEMBERED = 100_000
+_MAX_CACHED_CUSTOMERS = 100_000
 CUSTOMER_NOTICES = "afterword_customers"
 EMAIL = "email"
 PHONE = "phone"
@@ -57,7 +57,7 @@ class CustomerResolver:
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
         self._database = database
-        self._customers: LRUCache[tuple[UUID, str, str], UUID] = LRUCache(_REMEMBERED)
+        self._customers: LRUCache[tuple[UUID, str, str], UUID] = LRUCache(_MAX_CACHED_CUSTOMERS)
 
     async def resolve(
         self, workspace_id: UUID, references: Iterable[CustomerReference]

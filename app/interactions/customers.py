@@ -150,7 +150,7 @@ async def find_in_order(  # noqa: PLR0913 - the filters of one list
     conditions = ["c.merged_into is null", "c.erased_at is null"]
     bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit, "offset": offset}
     given = {"since": since, "until": until, "email": email, "phone": phone}
-    known = {
+    condition_by_filter = {
         "since": "c.created_at >= :since",
         "until": "c.created_at < :until",
         "email": _BY_EMAIL,
@@ -158,7 +158,7 @@ async def find_in_order(  # noqa: PLR0913 - the filters of one list
     }
     for name, value in given.items():
         if value is not None:
-            conditions.append(known[name])
+            conditions.append(condition_by_filter[name])
             bound[name] = value
     if after is not None:
         conditions.append("(c.created_at, c.id) > (:at, :id)")

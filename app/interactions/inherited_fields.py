@@ -32,7 +32,7 @@ _IN_CASES = PreparedStatement(
 )
 
 
-async def inherit(
+async def fill_inherited_fields(
     session: AsyncSession, workspace_id: UUID, created: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Fill what interactions lack from the latest earlier one of their ticket or order.

@@ -24,7 +24,7 @@ from app.core.prepared_statements import PreparedStatement, as_json
 from app.interactions.customer_resolver import CustomerReference, resolve_customers
 from app.interactions.customers import lock_and_read
 from app.interactions.history_rewrite import Rewrite, mark_empty_tickets, rewrite
-from app.interactions.inherited_fields import COLUMNS, TYPES, inherit
+from app.interactions.inherited_fields import COLUMNS, TYPES, fill_inherited_fields
 from app.interactions.profiles import CustomerStatement, complete_profiles
 from app.interactions.resolution import TicketProgress
 from app.interactions.tickets import (
@@ -131,7 +131,7 @@ async def record(
     named = (draft.touchpoint for draft in drafts if not draft.test)
     await register_touchpoints(session, workspace_id, named)
     fresh = [row for row in rows if row["id"] in created]
-    in_cases = await inherit(session, workspace_id, fresh)
+    in_cases = await fill_inherited_fields(session, workspace_id, fresh)
     ids = [ticket_id(workspace_id, *name) for name in tickets]
     known = _histories_in(workspace_id, in_cases, fresh) if change is None else {}
     computed = await compute_tickets(

@@ -52,7 +52,7 @@ def bucket_sql(seconds: str) -> str:
     )
 
 
-def measures(source: str, configs: str) -> str:
+def measures_sql(source: str, configs: str) -> str:
     """Return the SQL that lists what each ticket of `source` measures, per segment it has."""
     return f"""
 select t.sign, m.measure, m.clock, s.segment, s.value, t.source, t.touchpoint,
@@ -90,7 +90,7 @@ updated as (
   where t.workspace_id = :workspace_id and t.id = any(:ids) and t.id = n.id returning t.*
 ),
 moved as (select -1 as sign, * from old union all select 1, * from updated),
-measured as ({measures("moved", "gate")}),
+measured as ({measures_sql("moved", "gate")}),
 delta as materialized (
   select {COUNT_KEY}, sum(sign)::int as n, sum(sign * seconds)::int8 as seconds
   from measured group by {COUNT_KEY}
@@ -107,7 +107,7 @@ DIFFERENCES = f"""
 with fresh as (
   select {COUNT_KEY}, sum(sign)::int as n, sum(seconds)::int8 as seconds
   from ({
-    measures(
+    measures_sql(
         "(select 1 as sign, * from ticket where workspace_id = :workspace_id)",
         "(select configs from workspace_config where workspace_id = :workspace_id)",
     )
@@ -128,7 +128,7 @@ REBUILD = f"""
 insert into ticket_count (workspace_id, {COUNT_KEY}, n, seconds)
 select :workspace_id, {COUNT_KEY}, sum(sign)::int, sum(seconds)::int8
 from ({
-    measures(
+    measures_sql(
         "(select 1 as sign, * from ticket where workspace_id = :workspace_id)",
         "(select configs from workspace_config where workspace_id = :workspace_id)",
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.errors import Conflict, Forbidden, InvalidInput, named_in
+from app.core.errors import Conflict, Forbidden, InvalidInput, not_found_as_field_error
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.interactions.customer_resolver import resolve_customers
@@ -41,7 +41,7 @@ async def invite(
     """Make an invitation; one that is refused is kept as `suppressed` with its reason."""
     if body.ignore_throttle and Scope.ADMIN not in caller.scopes:
         raise Forbidden("Only an `admin` key may set `ignore_throttle`.")
-    with named_in("body", "survey"):
+    with not_found_as_field_error("body", "survey"):
         survey = await find_published(session, caller.workspace_id, body.survey)
     if survey is None or not survey.live:
         detail = f"The survey `{body.survey}` is not live; publish it first."

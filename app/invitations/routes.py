@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import HTMLResponse
 
-from app.core.errors import InvalidInput, NotFound, named_in
+from app.core.errors import InvalidInput, NotFound, not_found_as_field_error
 from app.core.http import require_content_type
 from app.core.json_values import decode_json
 from app.core.paging import Page, page_of
@@ -79,7 +79,7 @@ async def list_invitations(
     if wanted.status is not None:
         narrowed["status"] = str(wanted.status)
     if wanted.survey is not None:
-        with named_in("query", "survey"):
+        with not_found_as_field_error("query", "survey"):
             survey = await surveys.find(session, caller.workspace_id, wanted.survey)
         narrowed["survey_id"] = survey.id
     if wanted.customer is not None:

@@ -29,8 +29,8 @@ from app.surveys.question_types import QuestionType, lowest_score, spec_of, type
 
 Cells = dict[CellKey, Cell]
 
-_NAMES = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
-_VALUES = [*map(str, range(11)), "-1", "-2"]
+_COUNT_COLUMNS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
+_ANSWER_VALUES = [*map(str, range(11)), "-1", "-2"]
 _EXCLUDED = (*HOLD_STATES, "test")
 
 
@@ -248,11 +248,11 @@ async def _count_cells(
     query.between(span)
     keys = [query.period(interval), *query.groups(), *query.series()]
     if from_rows:
-        sums = [f"count(*) filter (where a.value = '{v}')" for v in _VALUES]
+        sums = [f"count(*) filter (where a.value = '{v}')" for v in _ANSWER_VALUES]
         source = "response x cross join lateral jsonb_each_text(x.scores) a"
         query.conditions.append("x.state = 'counted'")
     else:
-        sums = [f"sum(x.{n})::int8" for n in _NAMES]
+        sums = [f"sum(x.{n})::int8" for n in _COUNT_COLUMNS]
         source = "rollup x"
     statement = f"""
 select {", ".join(keys)}, {", ".join(sums)}
@@ -284,7 +284,7 @@ async def count_latest(
     named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
     per = "q.key, " if questions.latest_per_question else ""
     per = "x.survey_id, q.key, " if questions.per_question else per
-    sums = [f"count(*) filter (where value = '{v}')" for v in _VALUES]
+    sums = [f"count(*) filter (where value = '{v}')" for v in _ANSWER_VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
   select {named}, a.value, dense_rank() over (

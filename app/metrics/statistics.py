@@ -93,13 +93,13 @@ def share_change(before: tuple[int, int], now: tuple[int, int]) -> Change:
 
 def newcombe(first: tuple[int, int], second: tuple[int, int]) -> ConfidenceInterval | None:
     """Return Newcombe's hybrid score interval (method 10) of the difference of two shares."""
-    first_interval, two = wilson(*first), wilson(*second)
-    if first_interval is None or two is None:
+    first_interval, second_interval = wilson(*first), wilson(*second)
+    if first_interval is None or second_interval is None:
         return None
     p_1, p_2 = first[0] / first[1], second[0] / second[1]
     delta = p_1 - p_2
-    low = delta - math.hypot(p_1 - first_interval[0], two[1] - p_2)
-    high = delta + math.hypot(first_interval[1] - p_1, p_2 - two[0])
+    low = delta - math.hypot(p_1 - first_interval[0], second_interval[1] - p_2)
+    high = delta + math.hypot(first_interval[1] - p_1, p_2 - second_interval[0])
     return (low, high)
 
 

@@ -17,7 +17,7 @@ from app.workspaces.service import find_workspace_by_id
 
 routes = APIRouter(include_in_schema=False)
 
-_LONG = {"Cache-Control": "public, max-age=31536000, immutable"}
+_IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,14 @@ async def show_brand(request: Request, workspace_id: UUID, name: str) -> Respons
             raise NotFound("There is no such brand.")
         colour = workspace.brand.get("colour")
         if colour and name == f"{colour[1:]}.css":
-            return Response(_style(colour), media_type="text/css; charset=utf-8", headers=_LONG)
+            return Response(
+                _style(colour), media_type="text/css; charset=utf-8", headers=_IMMUTABLE
+            )
         logo = await find_logo(session, workspace_id)
     if logo is None or not name.startswith("logo-"):
         raise NotFound("There is no such picture.")
     # Mails that were sent earlier link to an older version; they get the current logo.
-    headers = _LONG if name == f"logo-{logo.version}" else {"Cache-Control": "max-age=3600"}
+    headers = _IMMUTABLE if name == f"logo-{logo.version}" else {"Cache-Control": "max-age=3600"}
     return Response(logo.content, media_type=logo.media_type, headers=headers)
 
 

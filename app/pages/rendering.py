@@ -53,7 +53,7 @@ _templates = Environment(
 _templates.filters["code"] = _code
 _templates.filters["short_id"] = lambda name: f"…{name[-8:]}" if as_uuid(name) else name
 _templates.globals["root"] = root_path.get
-_PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
+_DEFAULT_VALUES: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
 
 
 class ShowPage(Exception):
@@ -82,7 +82,7 @@ def page(
 
     `finish` changes the rendered text.
     """
-    values = _PLAIN | {"lang": lang, "dir": direction_of(lang)} | shown
+    values = _DEFAULT_VALUES | {"lang": lang, "dir": direction_of(lang)} | shown
     text = _templates.get_template(template).render(values)
     text = finish(text) if finish else text
     reply = HTMLResponse(text, status_code=status, headers=HEADERS)

@@ -96,7 +96,7 @@ class WidgetSurvey(BaseModel):
     answered: bool = Field(description="Whether the order or ticket has had its one answer.")
 
 
-About = Annotated[
+CaseNumber = Annotated[
     str | None,
     Query(
         min_length=1,
@@ -151,8 +151,8 @@ async def get_widget_survey(
     reference: str,
     key: Annotated[str | None, Query(max_length=200, description="A publishable key.")] = None,
     lang: Annotated[str, Query(max_length=200, description="Language wanted.")] = "",
-    order: About = None,
-    ticket: About = None,
+    order: CaseNumber = None,
+    ticket: CaseNumber = None,
 ) -> Response:
     """Return a live survey in one language: by its public id, or with `?key=` by its key.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from app.core.batch_lines import BatchLine, LinesReport
-from app.core.errors import AfterwordError, named_in
+from app.core.errors import AfterwordError, not_found_as_field_error
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
@@ -50,22 +50,26 @@ async def _write_chunk(
     events: bool,
 ) -> None:
     caller = origin.caller
-    good: list[tuple[BatchLine, ResponseIn, CompiledSurvey, CheckedAnswers]] = []
+    valid_lines: list[tuple[BatchLine, ResponseIn, CompiledSurvey, CheckedAnswers]] = []
     for line in chunk:
         try:
             body = decode_response(line.text)
-            with named_in("body", "survey"):
+            with not_found_as_field_error("body", "survey"):
                 found = await ingest.catalogue.get(caller.workspace_id, body.survey)
             survey = survey_for(caller, found, body.survey)
-            good.append((line, body, survey, survey.check(body.answers, complete=body.complete)))
+            valid_lines.append(
+                (line, body, survey, survey.check(body.answers, complete=body.complete))
+            )
         except AfterwordError as error:
             report.reject(line.number, error)
-    if not good:
+    if not valid_lines:
         return
-    customers = await _customers(ingest, origin, [body for _, body, _, _ in good])
-    cases = await find_cases(ingest.database, caller.workspace_id, [body for _, body, _, _ in good])
+    customers = await _customers(ingest, origin, [body for _, body, _, _ in valid_lines])
+    cases = await find_cases(
+        ingest.database, caller.workspace_id, [body for _, body, _, _ in valid_lines]
+    )
     submissions = []
-    for number, (line, body, survey, checked) in enumerate(good):
+    for number, (line, body, survey, checked) in enumerate(valid_lines):
         customer_id = customers[number]
         own = msgspec.structs.replace(origin, line=line.number, case=cases.get(number))
         if origin.idempotency_key is not None:
@@ -74,7 +78,7 @@ async def _write_chunk(
             submission_of(body, survey, own, checked=checked, customer_id=customer_id)
         )
     results = await ingest.take_many(caller.workspace_id, submissions, events=events)
-    for (line, *_), result in zip(good, results, strict=True):
+    for (line, *_), result in zip(valid_lines, results, strict=True):
         _count(report, line.number, result)
 
 

@@ -30,12 +30,18 @@ ABANDONED_AFTER = dt.timedelta(minutes=30)
 
 
 def _change(
-    change: str, condition: str, event_type: str | None, *, touches: bool = True, also: str = ""
+    change: str,
+    condition: str,
+    event_type: str | None,
+    *,
+    touches: bool = True,
+    extra_columns: str = "",
 ) -> str:
     """Return a statement that changes responses by id and moves their contributions with them.
 
     `event_type` is SQL; without one no event is written. Without `touches` the response's own
-    time of change stays. `also` adds columns to `old`, because a cluster allows no query in SET.
+    time of change stays. `extra_columns` adds columns to `old`, because a cluster allows no query
+    in SET.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     emitted = (
@@ -47,7 +53,7 @@ def _change(
     return f"""
 with {GATE},
 given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
-{LOCK_OLD.format(ids="$4::uuid[]", also=also)},
+{LOCK_OLD.format(ids="$4::uuid[]", extra_columns=extra_columns)},
 updated as (
   update response r set {change}, {touched}counted_as = gate.config
   from old o cross join gate
@@ -73,7 +79,7 @@ given as materialized (
   from json_to_recordset($4::json)
     n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb), gate
 ),
-{LOCK_OLD.format(ids="array(select id from given)", also="")},
+{LOCK_OLD.format(ids="array(select id from given)", extra_columns="")},
 updated as (
   update response r set
     touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
@@ -120,7 +126,7 @@ RESTORE = _change(
     "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
     CREATED_OR_UPDATED,
-    also=_OPENS_FOLLOW_UP,
+    extra_columns=_OPENS_FOLLOW_UP,
 )
 # Whether somebody with a secret key, or the invited customer, has answered about the same case.
 _SAME_CASE = {
@@ -147,7 +153,7 @@ def is_superseded_sql(per: str, workspace_id: str, *, row: str = "o") -> str:
 SUPERSEDE = {
     per: _change(
         "state = 'superseded'", "o.is_superseded", UPDATED,
-        also=f", ({is_superseded_sql(per, '$1', row='r')}) as is_superseded",
+        extra_columns=f", ({is_superseded_sql(per, '$1', row='r')}) as is_superseded",
     )
     for per in _SAME_CASE
 }  # fmt: skip

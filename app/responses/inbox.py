@@ -16,7 +16,10 @@ from app.core.database import run_sql
 
 PAGE = 50
 _WINDOW = 20_000
-_FIRST_MOMENT, _EVER = dt.datetime.fromtimestamp(0, dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+_FIRST_MOMENT, _END_OF_TIME = (
+    dt.datetime.fromtimestamp(0, dt.UTC),
+    dt.datetime(9000, 1, 1, tzinfo=dt.UTC),
+)
 _OPEN = ("open", "contacted")
 
 _COLUMNS = """
@@ -101,7 +104,7 @@ async def count_open_follow_ups(
 
     With `span`, only responses from its first moment until its second, exclusive, are counted.
     """
-    since, until = span or (_FIRST_MOMENT, _EVER)
+    since, until = span or (_FIRST_MOMENT, _END_OF_TIME)
     rows = await run_sql(
         session,
         text(
@@ -129,7 +132,7 @@ async def find_comments(
 
     A page searches a limited number of answers, so that a rare word costs no more than another.
     """
-    position = decode_cursor(cursor, UUID) or (_EVER, UUID(int=(1 << 128) - 1))
+    position = decode_cursor(cursor, UUID) or (_END_OF_TIME, UUID(int=(1 << 128) - 1))
     edge = await _window_before(session, workspace_id, position)
     conditions = ["r.comment is not null", "(r.created_at, r.id) < (:at, :id)"]
     bound: dict[str, Any] = {"at": position[0], "id": position[1]}

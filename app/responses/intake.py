@@ -16,7 +16,7 @@ from app.core import idempotency
 from app.core.batch_lines import refuse_query
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import AfterwordError, InvalidInput, named_in
+from app.core.errors import AfterwordError, InvalidInput, not_found_as_field_error
 from app.core.http import (
     json_reply,
     problem_reply,
@@ -84,11 +84,11 @@ async def store(
 ) -> Response:
     """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
     ingest: Ingest = request.app.state.ingest
-    with named_in("body", "survey"):
+    with not_found_as_field_error("body", "survey"):
         published = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, published, body.survey)
     if not caller.trusted:
-        await _fall_back(ingest.touchpoints, survey, body)
+        await _drop_undeclared(ingest.touchpoints, survey, body)
     checked = survey.check(body.answers, complete=body.complete)
     key = idempotency.requested_key(request)
     body_hash = hashlib.sha256(raw).digest() if key is not None else b""
@@ -144,7 +144,7 @@ async def _remember_key(request: Request, caller: Caller, key: str, body_hash: b
         )
 
 
-async def _fall_back(
+async def _drop_undeclared(
     touchpoints: TouchpointRegistry, survey: CompiledSurvey, body: ResponseIn
 ) -> None:
     """Drop an undeclared touchpoint or language of a public caller; the survey's own applies."""

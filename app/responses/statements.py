@@ -219,7 +219,7 @@ INSERT_ONE = _insert(_GIVEN_ONE)
 
 LOCK_OLD = """
 old as materialized (
-  select r.*{also} from response r where (select config from gate) > 0
+  select r.*{extra_columns} from response r where (select config from gate) > 0
   and r.workspace_id = $1 and r.id = any({ids}) order by r.id for update
 )"""
 
@@ -259,7 +259,7 @@ _AS_IT_WAS = """,
 UPDATE = f"""
 with {GATE},
 {_GIVEN},
-{LOCK_OLD.format(ids="array(select id from given)", also=_AS_IT_WAS)},
+{LOCK_OLD.format(ids="array(select id from given)", extra_columns=_AS_IT_WAS)},
 updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,

@@ -231,16 +231,16 @@ def _names(
     body: ResponseIn, survey: CompiledSurvey, origin: SubmissionOrigin, customer_id: UUID | None
 ) -> tuple[str, ...] | None:
     """Return the names from which the response's id is derived; None if a new id is needed."""
-    apart = () if origin.caller.trusted else _CLAIMED
+    prefix = () if origin.caller.trusted else _CLAIMED
     if body.external_id is not None:
         return "external_id", body.external_id
     if case := _one_answer_case(body, survey, customer_id):
-        return str(survey.id), *apart, *case
+        return str(survey.id), *prefix, *case
     if origin.import_id is not None:
         return str(origin.import_id), str(origin.line)
     if (key := origin.idempotency_key) is not None:
         number = () if origin.line is None else (str(origin.line),)
-        key_id = (str(origin.caller.key_id),) if apart else ()
+        key_id = (str(origin.caller.key_id),) if prefix else ()
         return _BY_KEY, *key_id, key, *number
     return None
 

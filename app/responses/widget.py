@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.errors import AfterwordError, named_in
+from app.core.errors import AfterwordError, not_found_as_field_error
 from app.core.http import problem_reply, read_plain_body, reply_headers, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState
@@ -85,7 +85,7 @@ DOCUMENT: dict[str, Any] = {
 }
 _decoder = msgspec.json.Decoder(WidgetIn)
 _FIELDS = WidgetIn.__struct_fields__
-_OWN = {"key", "t", "trap"}
+_WIDGET_ONLY_FIELDS = {"key", "t", "trap"}
 
 
 async def take(request: Request) -> Response:
@@ -99,12 +99,14 @@ async def take(request: Request) -> Response:
         refuse_nul(sent)
         caller = await admit(request, Scope.COLLECT, key=sent.key)
         headers = reply_headers(request)
-        fields = {field_: getattr(sent, field_) for field_ in _FIELDS if field_ not in _OWN}
+        fields = {
+            field_: getattr(sent, field_) for field_ in _FIELDS if field_ not in _WIDGET_ONLY_FIELDS
+        }
         body = check_response(ResponseIn(channel="widget", **fields))
         refuse_untrusted(body)
         held = hold_state_of(sent)
         ingest: Ingest = request.app.state.ingest
-        with named_in("body", "survey"):
+        with not_found_as_field_error("body", "survey"):
             survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
         if survey is not None and names_one_answer_case(body, survey):
             # Two pages of the same order make different ids; the order identifies the response.

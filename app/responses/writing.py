@@ -79,13 +79,13 @@ class Submission(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """What all submissions of one statement share; `again` after a connection was lost."""
+    """What all submissions of one statement share; `is_retry` after a connection was lost."""
 
     workspace_id: UUID
     slot: int
     events: bool
     now: dt.datetime
-    again: bool = False
+    is_retry: bool = False
     on_cluster: bool = False
 
 
@@ -111,7 +111,9 @@ async def write_batch(
     for winner in winners:
         id_ = winner.row.id
         old, seq = stored.get(id_, (None, 0))
-        is_new = id_ in created or (old is not None and batch.again and old.created_at == batch.now)
+        is_new = id_ in created or (
+            old is not None and batch.is_retry and old.created_at == batch.now
+        )
         row = winner.row if is_new else old
         for submission, outcome in _outcomes(by_id[id_], row, 0 if is_new else seq, is_new=is_new):
             outcomes[id(submission)] = WriteResult(outcome, row, batch.now)

@@ -266,7 +266,7 @@ def lowest_score(type_: QuestionType) -> int:
 SHIPPED_WORDS = tuple(
     dict.fromkeys(word for type_ in QuestionType for word in _words_of(spec_of(type_).answers))
 )
-QUESTIONS_WITHOUT_SCALE = frozenset(
+TYPES_WITHOUT_SCALE = frozenset(
     type_ for type_ in QuestionType if not _goes_from_bad_to_good(type_)
 )
 TYPES_WITH_OPTIONS = tuple(type_ for type_ in QuestionType if spec_of(type_).has_options)

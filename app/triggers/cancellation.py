@@ -92,13 +92,15 @@ where i.workspace_id = :workspace_id and i.status = 'scheduled'
 
 
 async def cancel_by_interactions(
-    session: AsyncSession, known: WorkspaceTriggers, recorded: Sequence[RecordedInteraction]
+    session: AsyncSession,
+    workspace_triggers: WorkspaceTriggers,
+    recorded: Sequence[RecordedInteraction],
 ) -> None:
     """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
 
     Those of a deleted or merged ticket are cancelled whatever the trigger says.
     """
-    workspace_id = known.workspace.id
+    workspace_id = workspace_triggers.workspace.id
     interactions = [
         interaction
         for interaction in recorded
@@ -118,16 +120,20 @@ async def cancel_by_interactions(
         (row, interaction)
         for row in rows
         for interaction in interactions
-        if _may_cancel(known.triggers.get(row["trigger_id"]), interaction, row)
+        if _may_cancel(workspace_triggers.triggers.get(row["trigger_id"]), interaction, row)
     ]
     if not pairs:
         return
     triggers = [
-        known.triggers[row["trigger_id"]] for row, _ in pairs if row["trigger_id"] in known.triggers
+        workspace_triggers.triggers[row["trigger_id"]]
+        for row, _ in pairs
+        if row["trigger_id"] in workspace_triggers.triggers
     ]
     histories = await find_case_events(session, workspace_id, [i for _, i in pairs], triggers)
     for row, interaction in pairs:
-        if _is_cancelled(known.triggers.get(row["trigger_id"]), interaction, row, histories):
+        if _is_cancelled(
+            workspace_triggers.triggers.get(row["trigger_id"]), interaction, row, histories
+        ):
             await _cancel(session, workspace_id, row["id"], because_of=interaction)
 
 

@@ -100,12 +100,12 @@ def case_of(interaction: RecordedInteraction) -> CaseKey | None:
 
 async def read_context(
     session: AsyncSession,
-    known: WorkspaceTriggers,
+    workspace_triggers: WorkspaceTriggers,
     recorded: Sequence[RecordedInteraction],
     triggers: Sequence[CompiledTrigger],
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
-    workspace, workspace_id = known.workspace, known.workspace.id
+    workspace, workspace_id = workspace_triggers.workspace, workspace_triggers.workspace.id
     customers = {i.customer_id: i.customer for i in recorded if i.customer_id and i.customer}
     unread = {i.customer_id for i in recorded if i.customer_id} - set(customers)
     customers |= await find_customers_by_id(session, workspace_id, unread)
@@ -122,7 +122,7 @@ async def read_context(
         workspace=workspace,
         customers=customers,
         suppressions=await find_suppressions(session, workspace_id, emails),
-        surveys=known.surveys,
+        surveys=workspace_triggers.surveys,
         used_once_keys=await _find_used_once_keys(session, workspace_id, recorded, triggers),
         past_invitations=past_invitations,
         case_events=await find_case_events(session, workspace_id, recorded, triggers),

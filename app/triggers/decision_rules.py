@@ -60,14 +60,16 @@ async def decide(
 ) -> list[dict[str, Any]]:
     """Let every active trigger decide about the new interactions; return what was stored."""
     fresh = [interaction for interaction in recorded if interaction.created]
-    known = await read_triggers(session, workspace_id)
-    await cancel_by_interactions(session, known, fresh)
-    by_type = {type_: known.on(type_) for type_ in {interaction.type for interaction in fresh}}
+    workspace_triggers = await read_triggers(session, workspace_id)
+    await cancel_by_interactions(session, workspace_triggers, fresh)
+    by_type = {
+        type_: workspace_triggers.on(type_) for type_ in {interaction.type for interaction in fresh}
+    }
     relevant = [interaction for interaction in fresh if by_type[interaction.type]]
     if not relevant:
         return []
     every = [trigger for rules in by_type.values() for trigger in rules]
-    context = await read_context(session, known, relevant, every)
+    context = await read_context(session, workspace_triggers, relevant, every)
     made: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:

@@ -11,12 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import rfc3339
 from app.core.cursors import decode_cursor
 from app.core.database import run_sql
-from app.core.errors import InvalidInput, named_in
+from app.core.errors import InvalidInput, not_found_as_field_error
 from app.core.ids import as_uuid
 from app.core.prepared_statements import PreparedStatement
 from app.interactions.customers import require_customer
 from app.interactions.interaction_recorder import find_interactions
-from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionPage
+from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionListFilter
 from app.triggers.service import find
 
 _LATER = "i.status in ('cancelled', 'expired', 'suppressed', 'bounced')"
@@ -106,7 +106,7 @@ async def _trigger_id(session: AsyncSession, workspace_id: UUID, reference: str)
         )
         if rows.first() is not None:
             return by_id
-    with named_in("query", "trigger"):
+    with not_found_as_field_error("query", "trigger"):
         return (await find(session, workspace_id, reference)).id
 
 
@@ -123,7 +123,7 @@ async def _require_interaction(
 
 
 async def find_page(
-    session: AsyncSession, workspace_id: UUID, wanted: DecisionPage
+    session: AsyncSession, workspace_id: UUID, wanted: DecisionListFilter
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` decisions, newest first."""
     conditions, bound = await _narrowed(session, workspace_id, wanted)
@@ -139,7 +139,7 @@ async def find_page(
     return [dict(row._mapping) for row in rows]
 
 
-async def summary(
+async def count_by_reason(
     session: AsyncSession, workspace_id: UUID, wanted: DecisionFilter
 ) -> list[DecisionCount]:
     """Count the decisions by trigger, outcome and reason."""

@@ -136,14 +136,16 @@ async def _refusals_of_triggers(
     by_trigger = [invitation for invitation in waiting if invitation.trigger_id is not None]
     if not by_trigger:
         return {}
-    known = await read_triggers(session, workspace_id)
+    workspace_triggers = await read_triggers(session, workspace_id)
     triggers = {invitation.trigger_id for invitation in by_trigger}
-    rules = [trigger for id_, trigger in known.active.items() if id_ in triggers]
+    rules = [trigger for id_, trigger in workspace_triggers.active.items() if id_ in triggers]
     recorded = await _find_current_interactions(session, workspace_id, by_trigger)
-    context = await read_context(session, known, list(recorded.values()), rules)
+    context = await read_context(session, workspace_triggers, list(recorded.values()), rules)
     refusals = {}
     for invitation in by_trigger:
-        trigger = known.active.get(invitation.trigger_id) if invitation.trigger_id else None
+        trigger = (
+            workspace_triggers.active.get(invitation.trigger_id) if invitation.trigger_id else None
+        )
         about = invitation.interaction_id
         interaction = recorded.get(about) if about is not None else None
         if trigger is None:

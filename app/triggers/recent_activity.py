@@ -51,7 +51,7 @@ async def find_recent_properties(session: AsyncSession, workspace_id: UUID) -> d
     return found
 
 
-async def invitation_funnel(
+async def count_invitation_funnel(
     session: AsyncSession,
     workspace_id: UUID,
     since: dt.datetime,

@@ -18,8 +18,8 @@ from app.triggers.history_dry_run import dry_run_history
 from app.triggers.models import Trigger
 from app.triggers.schemas import (
     DecisionFilter,
+    DecisionListFilter,
     DecisionOut,
-    DecisionPage,
     DecisionSummary,
     DryRunOut,
     Duration,
@@ -122,7 +122,7 @@ async def dry_run_trigger(
 
 @routes.get("/v1/decisions", summary="List decisions")
 async def list_decisions(
-    session: SessionDep, caller: Reader, wanted: Annotated[DecisionPage, Query()]
+    session: SessionDep, caller: Reader, wanted: Annotated[DecisionListFilter, Query()]
 ) -> Page[DecisionOut]:
     """Return why customers were asked or not, newest first."""
     rows = await decisions.find_page(session, caller.workspace_id, wanted)
@@ -138,7 +138,7 @@ async def summarize_decisions(
     session: SessionDep, caller: Reader, wanted: Annotated[DecisionFilter, Query()]
 ) -> DecisionSummary:
     """Count the decisions by trigger, outcome and reason."""
-    counts = await decisions.summary(session, caller.workspace_id, wanted)
+    counts = await decisions.count_by_reason(session, caller.workspace_id, wanted)
     by_outcome = {name: sum(c.n for c in counts if c.outcome == name) for name in _OUTCOMES}
     reasons: dict[str, int] = {}
     for count in counts:

@@ -19,7 +19,7 @@ from app.core.parameters import PageCursor, PageLimit
 from app.core.text_types import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
 from app.invitations.refusals import RefusalReason
-from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
+from app.workspaces.schemas import Body, ClockTime, Moment, Throttle, Weekday
 
 _LISTS = {"in", "not_in"}
 _NUMBERS = {"gt", "gte", "lt", "lte"}
@@ -74,8 +74,8 @@ class SendWindow(Body):
     """When mails may leave, in the workspace's time."""
 
     days: list[Weekday] = Field(min_length=1, max_length=7)
-    from_: Clock = Field(alias="from")
-    to: Clock
+    from_: ClockTime = Field(alias="from")
+    to: ClockTime
 
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
@@ -241,7 +241,7 @@ class DecisionFilter(BaseModel):
     until: Moment | None = None
 
 
-class DecisionPage(DecisionFilter):
+class DecisionListFilter(DecisionFilter):
     """Filters of the list of decisions."""
 
     limit: PageLimit = 50

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
-from app.core.errors import Conflict, named_in
+from app.core.errors import Conflict, not_found_as_field_error
 from app.core.ids import uuid7
 from app.core.lookup import find_by_reference
 from app.core.text_types import did_you_mean
@@ -23,7 +23,7 @@ _COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
 async def create(session: AsyncSession, workspace_id: UUID, wanted: TriggerIn) -> Trigger:
     """Make a trigger; Conflict where its key is taken."""
-    with named_in("body", "survey"):
+    with not_found_as_field_error("body", "survey"):
         survey = await surveys.find(session, workspace_id, wanted.survey)
     now = utc_now()
     trigger = Trigger(
@@ -63,7 +63,7 @@ async def change(
     trigger = await find(session, workspace_id, reference)
     given = patch.model_fields_set
     if "survey" in given:
-        with named_in("body", "survey"):
+        with not_found_as_field_error("body", "survey"):
             trigger.survey_id = (await surveys.find(session, workspace_id, patch.survey)).id
     if "on" in given:
         trigger.on_type = patch.on

@@ -23,7 +23,7 @@ from app.triggers.models import Trigger
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
-_REMEMBERED = 1000
+_MAX_CACHED_WORKSPACES = 1000
 Row = TypeVar("Row", Trigger, Workspace)
 
 
@@ -47,7 +47,7 @@ class WorkspaceTriggers:
         return [trigger for trigger in self.active.values() if trigger.row.on_type == type_]
 
 
-_known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceTriggers]] = LRUCache(_REMEMBERED)
+_known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceTriggers]] = LRUCache(_MAX_CACHED_WORKSPACES)
 
 # Each change of a row changes its part of the sum, in whatever order the changes are committed. The
 # newest time of all would miss a change that is committed after a later one.

@@ -89,8 +89,8 @@ def _hours(value: list[str]) -> list[str]:
     return value
 
 
-Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-OpeningHours = Annotated[list[Clock], Field(min_length=2, max_length=2), AfterValidator(_hours)]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+OpeningHours = Annotated[list[ClockTime], Field(min_length=2, max_length=2), AfterValidator(_hours)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 

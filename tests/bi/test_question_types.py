@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, spec_of
+from app.surveys.question_types import TYPES_WITHOUT_SCALE, QuestionType, spec_of
 from tests.bi.conftest import Company
 from tests.question_types import answers_to, every_scale
 from tests.service import Service
@@ -127,7 +127,7 @@ async def test_every_scale_has_its_mean_in_the_wide_view(asked: Company) -> None
     for drivers in viewed.values():
         for name, mean in (drivers or {}).items():
             means.setdefault(name, []).append(mean)
-    scaled = [q for q in QUESTIONS if q["type"] not in QUESTIONS_WITHOUT_SCALE]
+    scaled = [q for q in QUESTIONS if q["type"] not in TYPES_WITHOUT_SCALE]
     assert set(means) == {question["driver"] for question in scaled}
     for question in scaled:
         given = len(answers_to(question))

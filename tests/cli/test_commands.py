@@ -126,7 +126,7 @@ def test_a_csv_of_real_answers_is_read_in_and_undone(service: Service, tmp_path:
         copy = tmp_path / "airport (2).csv"
         copy.write_bytes(SFO.read_bytes())
         code, told = airport(service, file=copy)
-        assert (code, f"0 accepted, 0 updated, {run['accepted']:,} known before" in told) == (
+        assert (code, f"0 accepted, 0 updated, {run['accepted']:,} already here" in told) == (
             0,
             True,
         )

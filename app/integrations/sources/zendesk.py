@@ -33,7 +33,7 @@ from app.integrations.payload_fields import (
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import type_of_status
 
-_BY_NAME = {
+_KNOWN_EVENTS = {
     "ticket.solved", "ticket.reopened", "ticket.opened", "ticket.closed", "ticket.replied",
     "ticket.on_hold", "ticket.deleted", "ticket.merged",
 }  # fmt: skip
@@ -66,7 +66,7 @@ def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
         return UnusedWebhook("`ticket_id` is missing")
     labels = tags_of(payload.get("tags"), separator=None)
     type_ = text_of(payload.get("event"))
-    if type_ not in _BY_NAME:
+    if type_ not in _KNOWN_EVENTS:
         type_ = type_of_status(settings, payload.get("status"))
     if type_ in {"ticket.solved", "ticket.closed"} and _MERGED_TAG in labels:
         type_ = "ticket.merged"

@@ -337,7 +337,7 @@ def _with_labels(marks: Sequence[Mark]) -> list[Mark]:
         free = [
             (place, box)
             for place, box in _label_places(mark, width)
-            if box[0] >= 0 and box[2] <= WIDTH and not any(_meet(box, other) for other in taken)
+            if box[0] >= 0 and box[2] <= WIDTH and not any(_overlap(box, other) for other in taken)
         ]
         place, box = free[0] if free else _label_places(mark, width)[0]
         taken.append(box)
@@ -359,6 +359,9 @@ def _label_places(
     return found
 
 
-def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+def _overlap(first: Sequence[float], second: Sequence[float]) -> bool:
     """Tell whether two boxes (left, top, right, bottom) overlap."""
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    return (
+        first[0] < second[2] and second[0] < first[2]
+        and first[1] < second[3] and second[1] < first[3]
+    )  # fmt: skip

@@ -44,9 +44,13 @@ _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undat
             "ticket_source", "sheet", "skip_rows", "preset", "pivot", "by", "replace")  # fmt: skip
 # Steps of a guide that call the API are fields of the page of the integration.
 _BY_API = re.compile(r"`(?:GET|PATCH) /v1/integrations/[^` ]+(?: {\"(\w+)\"[^`]*)?`")
-_FIELDS = {"secret": "sender_secret", "status_map": "status_map", "accept_test": "accept_test"}
+_FORM_FIELD_BY_API_FIELD = {
+    "secret": "sender_secret",
+    "status_map": "status_map",
+    "accept_test": "accept_test",
+}
 # Options of which several may be typed, one a line.
-_LINES = ("value", "missing", "na", "where", "set", "event_name")
+_MULTILINE_OPTIONS = ("value", "missing", "na", "where", "set", "event_name")
 
 
 @routes.get("/connections", include_in_schema=False)
@@ -109,7 +113,7 @@ def _instructions_for_dashboard(guide: str, texts: DashboardTexts) -> Instructio
     def name_field(call: re.Match[str]) -> str:
         if call[1] is None:
             return texts["top_of_page"]
-        return texts["in_quotes"].format(text=texts[_FIELDS[call[1]]])
+        return texts["in_quotes"].format(text=texts[_FORM_FIELD_BY_API_FIELD[call[1]]])
 
     instructions = read_instructions(guide, texts.language)
     return Instructions(
@@ -208,7 +212,7 @@ def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str
     free = {column: field for column, field in chosen.items() if column.casefold() not in named}
     params["map"] = [*typed, *(f"{column}={field}" for column, field in free.items() if field)]
     params["ignore"] = [column for column, field in free.items() if not field]
-    for name in _LINES:
+    for name in _MULTILINE_OPTIONS:
         params[name] = [line.strip() for line in values.get(name, "").splitlines() if line.strip()]
     params |= {"allow_rejects": "true"} if values.get("allow_rejects") == "1" else {}
     return params | ({"dry_run": "true"} if values.get("_do") != "take" else {})

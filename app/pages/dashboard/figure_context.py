@@ -20,7 +20,7 @@ async def figures_context(
     metrics: Container[str] = CARD_METRICS,
 ) -> dict[str, Any]:
     """Return what every page of figures shows: the form, the figures of `metrics`, the trend."""
-    shown_cards = await figures.cards(visit, view, properties, metrics)
+    shown_cards = await figures.read_cards(visit, view, properties, metrics)
     metric = (
         view.metric
         if view.metric in CARD_METRICS

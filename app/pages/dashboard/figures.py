@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.clock import utc_now
-from app.insights.labels import NO_DRIVERS
+from app.insights.labels import NON_DRIVER_TAGS
 from app.metrics.journey import ON_MAP, SCORED, all_touchpoints, find_weakest, read_journey_map
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
@@ -104,7 +104,7 @@ async def read(
     return await measure(visit.session, request, short=short)
 
 
-async def cards(
+async def read_cards(
     visit: DashboardVisit,
     view: PageFilter,
     properties: Mapping[str, list[str]],
@@ -254,7 +254,8 @@ async def tag_points(
             },
         )
         for row in reply["rows"]
-        if row["group"][group] and not (group == "driver" and row["group"][group] in NO_DRIVERS)
+        if row["group"][group]
+        and not (group == "driver" and row["group"][group] in NON_DRIVER_TAGS)
     ]
     return sorted(points, key=lambda point: 101.0 if point.value is None else point.value)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("survey", "touchpoint", "channel", "locale")
 # Filters of lists alone.
-_OF_LISTS = ("band", "tag", "q")
+_LIST_FILTERS = ("band", "tag", "q")
 OWN_DATES, _USUAL_PERIOD = "dates", "90d"
 PERIODS = (
     "7d", "30d", "90d", "12mo", "24mo", "this_week", "last_week", "this_month", "last_month", "all",
@@ -159,7 +159,7 @@ class PageFilter(BaseModel):
         for name, values in properties.items():
             others = {other: v for other, v in properties.items() if other != name}
             chips.append((name, values[-1], self.link(path, others, **more)))
-        for name in (name for name in _OF_LISTS if name in more):
+        for name in (name for name in _LIST_FILTERS if name in more):
             without = {other: value for other, value in more.items() if other != name}
             chips.append((name, more[name], self.link(path, properties, **without)))
         return chips

@@ -152,10 +152,10 @@ PAGES = {
 }
 NAVIGATION = tuple(page for page in PAGES.values() if page.in_navigation)
 # Paths of the dashboard that are no page of their own.
-_OTHERS = ("/sign-in", "/sign-out", "/figures/", "/forms/", "/shared/")
+_PATHS_WITHOUT_PAGE = ("/sign-in", "/sign-out", "/figures/", "/forms/", "/shared/")
 
 
 def is_dashboard(path: str) -> bool:
     """Tell whether a path belongs to the dashboard."""
     paths = [page.path for page in PAGES.values() if page.path != "/"]
-    return path == "/" or path.startswith((*paths, *_OTHERS))
+    return path == "/" or path.startswith((*paths, *_PATHS_WITHOUT_PAGE))

@@ -20,7 +20,7 @@ from app.pages.dashboard.filters import PageFilter, chosen, read_choices
 from app.pages.dashboard.survey_pages import comments_of
 from app.pages.dashboard.visit import DashboardVisit, SnapshotVisitDep
 from app.responses import inbox
-from app.triggers.recent_activity import invitation_funnel
+from app.triggers.recent_activity import count_invitation_funnel
 
 routes = router("Dashboard")
 
@@ -74,7 +74,7 @@ async def _for_members(
         "comments": await comments_of(visit, view, properties, limit=5),
         "raised": await alerts.raised_alerts(visit.session, visit.workspace.id),
         "troubled": [connection for connection in connections if connection.needs_attention],
-        "funnel": await invitation_funnel(visit.session, visit.workspace.id, since, until)
+        "funnel": await count_invitation_funnel(visit.session, visit.workspace.id, since, until)
         if whole
         else None,
         "steps": await first_steps(visit),

@@ -39,7 +39,7 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-Shown = Literal["page", "mail", "widget"]
+PreviewKind = Literal["page", "mail", "widget"]
 _SAVED = "saved."
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'"
@@ -49,7 +49,7 @@ _ADDRESS = "/surveys/{survey}/preview/{name}"
 
 @routes.get("/surveys/{survey}/preview", include_in_schema=False)
 async def show_saved_draft(
-    visit: ApiVisitDep, survey: str, show: Shown = "page", lang: str = ""
+    visit: ApiVisitDep, survey: str, show: PreviewKind = "page", lang: str = ""
 ) -> Response:
     """Lead to the preview of the draft as it is saved."""
     found = await surveys.find(visit.session, visit.workspace.id, survey)
@@ -73,7 +73,7 @@ async def show_typed_draft(visit: ApiVisitDep, session: SessionDep, survey: str)
 
 
 def _lead_to(survey: str, name: str, show: str) -> RedirectResponse:
-    shown = show if show in get_args(Shown) else "page"
+    shown = show if show in get_args(PreviewKind) else "page"
     return RedirectResponse(
         public_path(f"{_ADDRESS.format(survey=survey, name=quote(name))}/{shown}"), status_code=303
     )

@@ -24,12 +24,12 @@ from app.surveys import service as surveys
 from app.surveys.schemas import SurveyStatus
 from app.triggers import decisions
 from app.triggers.recent_activity import (
+    count_invitation_funnel,
     describe_decisions,
     find_recent_properties,
     find_recent_types,
-    invitation_funnel,
 )
-from app.triggers.schemas import KNOWN_TYPES, ConditionIn, DecisionFilter, DecisionPage
+from app.triggers.schemas import KNOWN_TYPES, ConditionIn, DecisionFilter, DecisionListFilter
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -51,7 +51,7 @@ async def show_triggers(visit: ApiVisitDep) -> HTMLResponse:
             "/v1/decisions/summary", trigger=row["id"], since=since
         )
     since_then = utc_now() - _LATELY
-    funnel = await invitation_funnel(visit.session, visit.workspace.id, since_then)
+    funnel = await count_invitation_funnel(visit.session, visit.workspace.id, since_then)
     names = dict(await surveys.names_of(visit.session, visit.workspace.id))
     return visit.page("asking", triggers=rows, done=done, funnel=funnel, names=names)
 
@@ -135,12 +135,12 @@ async def show_decisions(
     """Show why somebody was asked, and why not."""
     since = utc_now() - _LATELY
     given = {name: value for name, value in wanted.model_dump().items() if value}
-    page_query = checked(DecisionPage, given | {"since": since.isoformat()})
+    page_query = checked(DecisionListFilter, given | {"since": since.isoformat()})
     rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
     lately = checked(DecisionFilter, {"since": since.isoformat()})
     shown = rows[: page_query.limit]
     counts: Counter[tuple[str, str | None]] = Counter()
-    for count in await decisions.summary(visit.session, visit.workspace.id, lately):
+    for count in await decisions.count_by_reason(visit.session, visit.workspace.id, lately):
         counts[count.outcome, count.reason] += count.n
     subjects = await describe_decisions(
         visit.session, visit.workspace.id, [row["id"] for row in shown]

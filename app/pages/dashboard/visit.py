@@ -259,7 +259,7 @@ async def read_own_fields(request: Request) -> dict[str, list[str]]:
     }
 
 
-async def _page_visit(
+async def _snapshot_visit(
     request: Request,
     session: SessionDep,
     reading: ReadSessionDep,
@@ -290,7 +290,7 @@ async def _visit_of(
     return DashboardVisit(request, user, workspace, texts, token, reading)
 
 
-async def _console_visit(
+async def _api_visit(
     request: Request,
     session: SessionDep,
     reading: ReadSessionDep,
@@ -302,9 +302,9 @@ async def _console_visit(
     return visit
 
 
-SnapshotVisitDep = Annotated[DashboardVisit, Depends(_page_visit)]
+SnapshotVisitDep = Annotated[DashboardVisit, Depends(_snapshot_visit)]
 # Of pages that read and change through the API.
-ApiVisitDep = Annotated[DashboardVisit, Depends(_console_visit)]
+ApiVisitDep = Annotated[DashboardVisit, Depends(_api_visit)]
 
 
 def navigation_for(visit: DashboardVisit) -> list[tuple[str, list[DashboardPage]]]:
