@@ -70,12 +70,12 @@ class AlertCharts:
 
 
 async def charts_of(
-    session: AsyncSession, workspace: Workspace, rules: AlertRules, made: dt.datetime
+    session: AsyncSession, workspace: Workspace, rules: AlertRules, created_at: dt.datetime
 ) -> AlertCharts:
     """Compute the charts of an alert that was made at some time."""
     zone = ZoneInfo(workspace.timezone)
     today = utc_now().astimezone(zone).date()
-    since = start_of_series(rules, made.astimezone(zone).date())
+    since = start_of_series(rules, created_at.astimezone(zone).date())
     request = await request_of(session, workspace, rules, since, today)
     alert_series = await read_series(session, request, rules)
     return await asyncio.to_thread(_charts, alert_series, rules, today)

@@ -109,10 +109,8 @@ async def delete_alert(
 @routes.get("/v1/alerts/{alert}/chart", summary="Read an alert's chart")
 async def get_alert_chart(session: SessionDep, caller: Analyst, alert: AlertRef) -> ChartOut:
     """Return every completed period, and whether it is a signal."""
-    found = await service.find(session, caller.workspace_id, alert)
+    row = await service.find(session, caller.workspace_id, alert)
     workspace = await get_workspace(session, caller.workspace_id)
-    _require_segments(workspace, caller, service.rules_of(found))
-    charts = await evaluation.charts_of(
-        session, workspace, service.rules_of(found), found.created_at
-    )
+    _require_segments(workspace, caller, service.rules_of(row))
+    charts = await evaluation.charts_of(session, workspace, service.rules_of(row), row.created_at)
     return ChartOut.model_validate(evaluation.chart_reply(charts))

@@ -54,31 +54,31 @@ async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) 
     await request_of(session, workspace, rules, start_of_series(rules, today), today)
 
 
-async def create(session: AsyncSession, workspace: Workspace, wanted: AlertIn) -> Alert:
+async def create(session: AsyncSession, workspace: Workspace, body: AlertIn) -> Alert:
     """Make an alert; Conflict where its key is taken."""
-    rules = AlertRules.model_validate(wanted.model_dump(include=_RULES, by_alias=True))
+    rules = AlertRules.model_validate(body.model_dump(include=_RULES, by_alias=True))
     await check(session, workspace, rules)
-    await _require_members(session, workspace.id, wanted.notify)
+    await _require_members(session, workspace.id, body.notify)
     now = utc_now()
     alert = Alert(
         workspace_id=workspace.id,
         id=uuid7(),
-        key=wanted.key,
-        name=wanted.name,
-        active=wanted.active,
-        rules=rules.model_dump(mode="json", by_alias=True) | {"notify": wanted.notify},
+        key=body.key,
+        name=body.name,
+        active=body.active,
+        rules=rules.model_dump(mode="json", by_alias=True) | {"notify": body.notify},
         raised={},
         created_at=now,
         updated_at=now,
     )
-    made = await session.exec(
+    inserted = await session.exec(
         insert(Alert)
         .values(**alert.model_dump())
         .on_conflict_do_nothing(index_elements=["workspace_id", "key"])
         .returning(col(Alert.id))
     )
-    if made.first() is None:
-        detail = f"There is an alert `{wanted.key}` already; choose another key."
+    if inserted.first() is None:
+        detail = f"There is an alert `{body.key}` already; choose another key."
         raise Conflict(detail)
     return alert
 
@@ -86,10 +86,10 @@ async def create(session: AsyncSession, workspace: Workspace, wanted: AlertIn) -
 async def _require_members(session: AsyncSession, workspace_id: UUID, notify: list[str]) -> None:
     for place, name in enumerate(notify):
         email = name.removeprefix("member:").lower()
-        found = await session.exec(
+        rows = await session.exec(
             select(Member.id).where(Member.workspace_id == workspace_id, Member.email == email)
         )
-        if found.first() is None:
+        if rows.first() is None:
             msg = f"`{email[:128]}` is not a member of this workspace; add the member first"
             raise InvalidInput.at("body", "notify", place, msg=msg)
 
@@ -116,15 +116,15 @@ async def change(
     What an alert has raised is cleared if it is switched off.
     """
     alert = await find(session, workspace_id, reference)
-    given = patch.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    if "notify" in given:
-        await _require_members(session, workspace_id, given["notify"])
+    changes = patch.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    if "notify" in changes:
+        await _require_members(session, workspace_id, changes["notify"])
     for name in ("name", "active"):
-        if name in given:
-            setattr(alert, name, given.pop(name))
+        if name in changes:
+            setattr(alert, name, changes.pop(name))
     if not alert.active:
         await _clear(session, settings, alert)
-    alert.rules = alert.rules | given
+    alert.rules = alert.rules | changes
     _require_rules(alert)
     alert.seen_until = alert.problem = None
     alert.updated_at = utc_now()

@@ -159,9 +159,9 @@ def _install_secrets(settings: Settings, secrets: str, tell: PrintLine) -> None:
         return
     known = {key.get_secret_value() for key in settings.secret_keys}
     if not set(secrets.split(",")) <= known:
-        kept = settings.data_dir / "secret_keys.restored"
-        write_private(kept, secrets + "\n")
-        tell(f"Add the keys in {kept} to AFTERWORD_SECRET_KEYS: they open what is stored.")
+        secrets_file = settings.data_dir / "secret_keys.restored"
+        write_private(secrets_file, secrets + "\n")
+        tell(f"Add the keys in {secrets_file} to AFTERWORD_SECRET_KEYS: they open what is stored.")
 
 
 def _join_journals(own: Path, *others: Path | None) -> None:

@@ -47,8 +47,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         out.print(distribution_version("afterword"), markup=False)
         raise typer.Exit
 

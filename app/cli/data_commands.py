@@ -56,7 +56,7 @@ def bi_role(
         if drop is not None:
             await bi_roles.drop_role(database, maker_url=maker, role=drop)
             return [f"The role {drop} is dropped."]
-        made = await bi_roles.create_role(
+        new_role = await bi_roles.create_role(
             database,
             maker_url=maker,
             workspace_key=workspace,
@@ -65,7 +65,7 @@ def bi_role(
         )
         if settings.embedded:
             notes.print(_ELSEWHERE.format(port=urlsplit(database.url).port), markup=False)
-        return [made.url]
+        return [new_role.url]
 
     for line in run_work(settings, work):
         out.print(line, markup=False)

@@ -83,7 +83,7 @@ async def fill_demo(database: Database, settings: Settings) -> str | None:
             await _open_shop(session, settings)
             return None
         workspace, _, _ = await workspaces.create_workspace(
-            session, founder, wanted=WorkspaceIn(name="Demo shop", key=DEMO), settings=settings
+            session, founder, body=WorkspaceIn(name="Demo shop", key=DEMO), settings=settings
         )
         await workspaces.change_workspace(
             session,

@@ -164,17 +164,17 @@ async def _mail(settings: Settings) -> Finding:
 
 async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding]:
     async with database.session() as session:
-        found = await jobs.count_jobs(session)
+        counts = await jobs.count_jobs(session)
         paused = await flags.read(session, flags.PAUSED)
         proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
         endless = await bi_roles.roles_we_cannot_end(session)
     yield check(
-        not found.dead, "no job is out of attempts", f"jobs out of attempts: {found.dead}",
+        not counts.dead, "no job is out of attempts", f"jobs out of attempts: {counts.dead}",
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
     )  # fmt: skip
-    oldest = f"the oldest due job waits for {found.oldest_due_seconds:.0f} s"
+    oldest = f"the oldest due job waits for {counts.oldest_due_seconds:.0f} s"
     yield check(
-        found.oldest_due_seconds < _MAX_OVERDUE_SECONDS, oldest, oldest,
+        counts.oldest_due_seconds < _MAX_OVERDUE_SECONDS, oldest, oldest,
         "is a worker running? start `afterword worker`, or more of them", bad=Severity.WARN,
     )  # fmt: skip
     holds = settings.sending == "paused" or paused is not None

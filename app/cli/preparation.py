@@ -26,9 +26,9 @@ def prepare(settings: Settings, url: str) -> None:
     An embedded database whose schema changes is dumped before.
     """
     if not asyncio.run(is_schema_current(url)):
-        kept = dump_before_migration(settings, url) if settings.embedded else None
-        if kept is not None:
-            message = f"Before its schema changes, the database was kept in {kept}."
+        dump = dump_before_migration(settings, url) if settings.embedded else None
+        if dump is not None:
+            message = f"Before its schema changes, the database was kept in {dump}."
             out.print(message, markup=False)
     key, demo_key = asyncio.run(_fill(settings, url))
     if key:

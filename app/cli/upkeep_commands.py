@@ -65,9 +65,9 @@ def create_key(
 
     async def work(database: Database) -> str:
         async with database.transaction() as session:
-            found = await workspaces.find_workspace(session, workspace)
+            workspace_row = await workspaces.find_workspace(session, workspace)
             wanted = ApiKeyIn(name=name, scopes=scope, test=test)
-            return (await workspaces.create_key(session, found.id, wanted))[1]
+            return (await workspaces.create_key(session, workspace_row.id, wanted))[1]
 
     out.print(run_work(read_settings(), work), markup=False)
 
@@ -78,8 +78,8 @@ def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> 
 
     async def work(database: Database) -> list[dict[str, object]]:
         async with database.session() as session:
-            found = await workspaces.find_workspace(session, workspace)
-        return await differences(database, found.id)
+            workspace_row = await workspaces.find_workspace(session, workspace)
+        return await differences(database, workspace_row.id)
 
     found = run_work(read_settings(), work)
     for difference in found[:20]:
@@ -96,9 +96,9 @@ def rebuild_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -
 
     async def work(database: Database) -> None:
         async with database.session() as session:
-            found = await workspaces.find_workspace(session, workspace)
-        await rollup_service.rebuild(database, found.id)
-        await ticket_service.rebuild_ticket_counts(database, found.id)
+            workspace_row = await workspaces.find_workspace(session, workspace)
+        await rollup_service.rebuild(database, workspace_row.id)
+        await ticket_service.rebuild_ticket_counts(database, workspace_row.id)
 
     run_work(read_settings(), work)
     out.print("Rollups are counted anew.")
@@ -117,8 +117,8 @@ def list_jobs(
 
     async def work(database: Database) -> tuple[jobs.JobCounts, list[dict[str, Any]]]:
         async with database.session() as session:
-            found = await jobs.count_jobs(session)
-            return found, await jobs.list_jobs(session, dead=dead, limit=limit)
+            workspace_row = await jobs.count_jobs(session)
+            return workspace_row, await jobs.list_jobs(session, dead=dead, limit=limit)
 
     found, rows = run_work(read_settings(), work)
     out.print(
@@ -157,8 +157,8 @@ def mail_test(
 
     async def work(database: Database) -> MailResult:
         async with database.session() as session:
-            found = await workspaces.find_workspace(session, workspace)
-        message = write_test_mail(sender_of(found, settings), address, settings.base_url)
+            workspace_row = await workspaces.find_workspace(session, workspace)
+        message = write_test_mail(sender_of(workspace_row, settings), address, settings.base_url)
         return await Mailer(settings).send(message)
 
     try:

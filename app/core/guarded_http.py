@@ -60,11 +60,11 @@ class HttpReply:
     @property
     def retry_after(self) -> dt.timedelta | None:
         """How long the server asks to wait: `Retry-After` in seconds or as a date."""
-        asked = self.headers.get("retry-after", "").strip()[:64]
-        if asked.isdecimal():
-            return dt.timedelta(seconds=min(int(asked), _MAX_RETRY_AFTER_SECONDS))
+        header = self.headers.get("retry-after", "").strip()[:64]
+        if header.isdecimal():
+            return dt.timedelta(seconds=min(int(header), _MAX_RETRY_AFTER_SECONDS))
         try:
-            return max(parsedate_to_datetime(asked) - utc_now(), dt.timedelta())
+            return max(parsedate_to_datetime(header) - utc_now(), dt.timedelta())
         except (ValueError, TypeError, OverflowError):
             return None
 

@@ -119,11 +119,11 @@ async def _count_jobs(database: Database) -> None:
     """Count the jobs for each scrape; if the database is down, the last counts stay."""
     try:
         async with database.session() as session:
-            found = await jobs.count_jobs(session)
+            counts = await jobs.count_jobs(session)
     except Exception as error:
         if not is_connection_lost(error):
             raise
         return
     for state in ("due", "running", "waiting", "dead"):
-        telemetry.JOBS_NOW.labels(state).set(getattr(found, state))
-    telemetry.OLDEST_JOB.set(found.oldest_due_seconds)
+        telemetry.JOBS_NOW.labels(state).set(getattr(counts, state))
+    telemetry.OLDEST_JOB.set(counts.oldest_due_seconds)

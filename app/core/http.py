@@ -238,8 +238,8 @@ def require_content_type(request: Request, *accepted: str) -> str:
     sent = (header_of(request, b"content-type") or "").partition(";")[0].strip().lower()
     if sent not in accepted:
         wanted = " or ".join(f"`Content-Type: {kind}`" for kind in accepted)
-        named = f"has the content type {sent}" if sent else "has no content type"
-        detail = f"The request {named}; send the header {wanted}."
+        problem = f"has the content type {sent}" if sent else "has no content type"
+        detail = f"The request {problem}; send the header {wanted}."
         raise WrongContentType(detail)
     return sent
 

@@ -130,7 +130,7 @@ async def _take(session: AsyncSession, taken: TakenKey, body_hash: bytes) -> Any
             "and key_hash = :key_hash and created_at < :oldest"
         ).bindparams(**names, oldest=now - KEPT_FOR),
     )
-    found = await run_sql(
+    rows = await run_sql(
         session,
         text(
             "insert into idempotency (workspace_id, route, key_hash, body_hash, created_at) "
@@ -138,7 +138,7 @@ async def _take(session: AsyncSession, taken: TakenKey, body_hash: bytes) -> Any
             "on conflict do nothing returning 1"
         ).bindparams(**names, body_hash=body_hash, now=now),
     )
-    if found.first():
+    if rows.first():
         return None
     kept = await run_sql(
         session,

@@ -123,15 +123,15 @@ async def enqueue_many(
     kind: str,
     *,
     workspace_id: UUID,
-    wanted: Sequence[tuple[dt.datetime, str, dict[str, Any]]],
+    planned: Sequence[tuple[dt.datetime, str, dict[str, Any]]],
     max_attempts: int = 10,
 ) -> None:
     """Add many jobs of one kind in one statement: when, under which name, with what."""
-    if not wanted:
+    if not planned:
         return
     rows = [
         {"id": str(uuid7()), "run_at": at.isoformat(), "dedupe": dedupe, "payload": payload}
-        for at, dedupe, payload in wanted
+        for at, dedupe, payload in planned
     ]
     await _ENQUEUE_MANY.run(
         session, workspace_id=workspace_id, kind=kind, max_attempts=max_attempts, now=utc_now(),

@@ -22,9 +22,9 @@ async def find_by_reference(
     if (by_id := as_uuid(reference)) is not None:
         named.append(col(table.id) == by_id)
     query = select(model).where(table.workspace_id == workspace_id, or_(*named))
-    found = (await session.exec(query.with_for_update() if lock else query)).first()
-    if found is None:
+    row = (await session.exec(query.with_for_update() if lock else query)).first()
+    if row is None:
         noun = table.__tablename__.replace("_", " ")
         detail = f"There is no {noun} `{reference[:64]}` in this workspace."
         raise NotFound(detail)
-    return found
+    return row

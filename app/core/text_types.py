@@ -54,11 +54,11 @@ def _no_controls(value: str) -> str:
 
 
 def _is_email(value: str) -> str:
-    found = normalize_email(value)
-    if found is None:
+    address = normalize_email(value)
+    if address is None:
         msg = "is not an e-mail address such as ala@example.pl"
         raise ValueError(msg)
-    return found
+    return address
 
 
 Email = Annotated[str, StringConstraints(min_length=3, max_length=255), AfterValidator(_is_email)]

@@ -18,9 +18,9 @@ def is_zone(name: str) -> bool:
 async def is_known_to_database(session: AsyncSession, name: str) -> bool:
     """Tell whether the database's own list has the zone; asked once a process."""
     if name not in _known_to_database:
-        found = await run_sql(
+        rows = await run_sql(
             session,
             text("select 1 from pg_timezone_names where name = :name").bindparams(name=name),
         )
-        _known_to_database[name] = found.first() is not None
+        _known_to_database[name] = rows.first() is not None
     return _known_to_database[name]

@@ -35,17 +35,17 @@ def _parts_of_union(names: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]
 
 async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
     """Return the NPS of the key's survey; without times, of the last 30 days."""
-    given = request.parameters
+    parameters = request.parameters
     survey = await request.survey()
     session, workspace_id = request.session, request.caller.workspace_id
     workspace = await get_workspace(session, workspace_id)
-    until = given.end("until") or utc_now()
-    since = given.moment("since") or until - _DEFAULT_PERIOD
+    until = parameters.end("until") or utc_now()
+    since = parameters.moment("since") or until - _DEFAULT_PERIOD
     query = MetricQuery(
         from_=since.isoformat(), to=max(until, since + dt.timedelta(seconds=1)).isoformat(),
-        survey=[survey.key], channel=[*given.names("groups"), *given.names("groups[]")],
+        survey=[survey.key], channel=[*parameters.names("groups"), *parameters.names("groups[]")],
     )  # fmt: skip
-    trend = given.text("trend")
+    trend = parameters.text("trend")
     segments = await segments_with(session, workspace_id, trend) if trend else []
     counts: Counter[str] = Counter()
     # No segment has the value of an unknown trend, so nothing is counted.

@@ -28,10 +28,10 @@ def read_body(body: bytes, content_type: str) -> dict[str, Any]:
     if not text:
         return {}
     if text.startswith(b"{") or "json" in content_type:
-        found = decode_json(text)
-        if not isinstance(found, dict):
+        document = decode_json(text)
+        if not isinstance(document, dict):
             raise InvalidInput.at("body", msg="must be an object")
-        return found
+        return document
     try:
         pairs = parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=500)
     except ValueError:

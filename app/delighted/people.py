@@ -59,10 +59,10 @@ def _email(given: Parameters, name: str) -> str | None:
     text = given.text(name)
     if text is None:
         return None
-    found = normalize_email(text)
-    if found is None:
+    address = normalize_email(text)
+    if address is None:
         raise InvalidInput.at("body", name, msg="is not an email address")
-    return found
+    return address
 
 
 async def _put(

@@ -31,9 +31,9 @@ _GIVEN_AS = {"responded_at": "created_at", "properties": "person_properties"}
 
 async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
     """Return the responses of the key's survey, the oldest first unless said otherwise."""
-    given = request.parameters
-    number, size = given.page()
-    order = given.text("order") or "asc"
+    parameters = request.parameters
+    number, size = parameters.page()
+    order = parameters.text("order") or "asc"
     if order not in _ORDERS:
         msg = f"must be one of {', '.join(_ORDERS)}"
         raise InvalidInput.at("body", "order", msg=msg)
@@ -47,10 +47,10 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
         request.caller.workspace_id,
         survey.id,
         queries.SurveyResponseFilter(
-            since=given.moment("since"),
-            until=given.end("until"),
-            updated_since=given.moment("updated_since"),
-            updated_until=given.end("updated_until"),
+            since=parameters.moment("since"),
+            until=parameters.end("until"),
+            updated_since=parameters.moment("updated_since"),
+            updated_until=parameters.end("updated_until"),
             customer_id=customer_id,
             segment=await _trend(request),
         ),
@@ -59,15 +59,15 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
         offset=(number - 1) * size,
     )
     shown = await service.responses_out(request.session, request.caller.workspace_id, rows)
-    expand = {*given.names("expand"), *given.names("expand[]")}
+    expand = {*parameters.names("expand"), *parameters.names("expand[]")}
     return await _shapes(request, survey, shown, expanded="person" in expand)
 
 
 async def _person_asked(request: DelightedRequest) -> UUID | None:
     """Return the customer that a filter names, None without one; raise NotFound if unknown."""
-    given = request.parameters
-    reference = given.text("person_id")
-    if reference is None and (email := given.text("person_email")):
+    parameters = request.parameters
+    reference = parameters.text("person_id")
+    if reference is None and (email := parameters.text("person_email")):
         reference = f"email:{email}"
     if reference is None:
         return None

@@ -61,14 +61,14 @@ async def create_bi_role(
     """Make a database login that reads this workspace's `bi` views; its URL is shown this once."""
     database: Database = request.app.state.database
     workspace = await get_workspace(session, caller.workspace_id)
-    made = await bi_roles.create_role(
+    new_role = await bi_roles.create_role(
         database,
         maker_url=role_maker_url(settings, database.url),
         workspace_key=workspace.key,
         personal=body.personal,
         schema=body.db_schema,
     )
-    return BiRoleWithUrl(**_bi_role_out(database, made.access).model_dump(), url=made.url)
+    return BiRoleWithUrl(**_bi_role_out(database, new_role.access).model_dump(), url=new_role.url)
 
 
 @routes.get("/v1/bi-roles", summary="List the logins of BI tools")

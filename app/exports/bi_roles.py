@@ -140,19 +140,19 @@ async def find_page(
 
 async def require_role(session: AsyncSession, workspace_id: UUID, role: str) -> None:
     """Raise NotFound if the workspace has no such role."""
-    found = await session.get(BiAccess, role)
-    if found is None or found.workspace_id != workspace_id:
+    bi_access = await session.get(BiAccess, role)
+    if bi_access is None or bi_access.workspace_id != workspace_id:
         raise NotFound("There is no such login in this workspace.")
 
 
 async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
     """Drop a BI role; raise NotFound if no workspace has it."""
     async with database.transaction() as session:
-        found = await session.get(BiAccess, role)
-        if found is None:
+        bi_access = await session.get(BiAccess, role)
+        if bi_access is None:
             detail = f"There is no BI role `{role[:64]}`; `afterword bi-role --list` lists them."
             raise NotFound(detail)
-        await session.delete(found)
+        await session.delete(bi_access)
         await session.flush()
         await _write_role_functions(session)
     maker = _in_our_database(database, maker_url)

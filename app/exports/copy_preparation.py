@@ -72,8 +72,8 @@ async def prepare_copy(database: Database) -> None:
 async def pause_sending(database: Database, why: str) -> None:
     """Pause all mails and webhooks of this database, if its schema has the flag."""
     async with database.transaction() as session:
-        known = await run_sql(session, text("select to_regclass('public.service_flag')"))
-        if known.one()[0] is not None:
+        rows = await run_sql(session, text("select to_regclass('public.service_flag')"))
+        if rows.one()[0] is not None:
             await flags.write(session, flags.PAUSED, why)
 
 

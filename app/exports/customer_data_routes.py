@@ -58,9 +58,9 @@ async def get_timeline(
     cursor: PageCursor = None,
 ) -> Page[TimelineEntry]:
     """Return interactions, invitations and responses of one customer, newest first."""
-    found = await get_customer(session, caller.workspace_id, customer)
+    customer_row = await get_customer(session, caller.workspace_id, customer)
     rows = await find_timeline_entries(
-        session, caller.workspace_id, found["id"], limit=limit, cursor=cursor
+        session, caller.workspace_id, customer_row["id"], limit=limit, cursor=cursor
     )
     return page_of(rows, limit, position=_position, show=lambda row: row)
 
@@ -70,9 +70,11 @@ async def export_customer(
     session: SessionDep, caller: Admin, customer: CustomerParam
 ) -> CustomerExport:
     """Return all that is known of one customer, as they may ask for it."""
-    found = await get_customer(session, caller.workspace_id, customer)
-    moments = await find_timeline_entries(session, caller.workspace_id, found["id"], limit=None)
-    return CustomerExport(customer=CustomerOut.model_validate(found), moments=moments)
+    customer_row = await get_customer(session, caller.workspace_id, customer)
+    moments = await find_timeline_entries(
+        session, caller.workspace_id, customer_row["id"], limit=None
+    )
+    return CustomerExport(customer=CustomerOut.model_validate(customer_row), moments=moments)
 
 
 @routes.delete("/v1/customers/{customer}", summary="Erase a customer")
@@ -81,13 +83,13 @@ async def erase_customer(
 ) -> ErasureOut:
     """Erase a customer's personal data everywhere; an empty pseudonym and every figure stay."""
     settings: Settings = request.app.state.settings
-    found = await get_customer(session, caller.workspace_id, customer)
-    if found["erased_at"] is not None:
-        return ErasureOut(id=found["id"], erased={})
+    customer_row = await get_customer(session, caller.workspace_id, customer)
+    if customer_row["erased_at"] is not None:
+        return ErasureOut(id=customer_row["id"], erased={})
     erased = await erasure.erase_customer(
-        session, caller.workspace_id, found, box=box, data_dir=settings.data_dir
+        session, caller.workspace_id, customer_row, box=box, data_dir=settings.data_dir
     )
-    return ErasureOut(id=found["id"], erased=erased)
+    return ErasureOut(id=customer_row["id"], erased=erased)
 
 
 @routes.get("/v1/erasures", summary="List the erasures")

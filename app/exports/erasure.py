@@ -222,11 +222,11 @@ async def erase_by_id(
 ) -> bool:
     """Erase one customer; return False if the customer is unknown or was erased before."""
     async with database.transaction() as session:
-        found = await find_customer(session, workspace_id, str(customer_id))
-        if found is None or found["erased_at"] is not None:
+        customer = await find_customer(session, workspace_id, str(customer_id))
+        if customer is None or customer["erased_at"] is not None:
             return False
         await erase_customer(
-            session, workspace_id, found, box=box, data_dir=data_dir, reason=reason
+            session, workspace_id, customer, box=box, data_dir=data_dir, reason=reason
         )
     return True
 

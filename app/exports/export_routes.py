@@ -221,27 +221,27 @@ async def _within_slots(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
             yield part
 
 
-def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
+def _filters(dataset: DatasetName, filters: ExportFilter) -> dict[str, Any]:
     """Return the given filters; raise InvalidInput for a filter that this dataset lacks."""
     known = DATASETS[dataset]
-    given = wanted.model_dump(exclude_none=True, exclude=_NO_FILTERS)
+    given = filters.model_dump(exclude_none=True, exclude=_NO_FILTERS)
     for name in given:
         if name not in known.filters:
             msg = f"is not a filter of {dataset}; it has {', '.join(sorted(known.filters))}"
             raise InvalidInput.at("query", name, msg=msg)
-    if wanted.updated_since is not None and not known.changed:
+    if filters.updated_since is not None and not known.changed:
         msg = f"cannot be used with {dataset}: counts of past days still change; export all of them"
         raise InvalidInput.at("query", "updated_since", msg=msg)
-    if wanted.wide and dataset is not DatasetName.RESPONSES:
+    if filters.wide and dataset is not DatasetName.RESPONSES:
         raise InvalidInput.at("query", "wide", msg="is for responses alone")
     return given
 
 
-def _writer(dataset: Dataset, wanted: ExportFormat) -> RowWriter:
+def _writer(dataset: Dataset, format_: ExportFormat) -> RowWriter:
     columns = dataset.columns
-    if wanted is ExportFormat.CSV:
+    if format_ is ExportFormat.CSV:
         return CsvWriter(columns)
-    if wanted is ExportFormat.NDJSON:
+    if format_ is ExportFormat.NDJSON:
         return NdjsonWriter(columns)
     if not is_installed():
         raise NotAcceptable("This service cannot write Parquet; install `afterword[parquet]`.")

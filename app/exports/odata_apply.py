@@ -88,9 +88,11 @@ def _refused(msg: str) -> InvalidInput:
 
 def _narrow(rows: RowSource, condition: Expression) -> RowSource:
     prefix = f"a{len(rows.bound)}_"
-    made = ODataFilter(rows.name, rows.types, condition, parameter=_PARAMETER, prefix=prefix)
-    source = f"select * from ({rows.source}) n where {made.condition}"
-    return replace(rows, source=source, bound=rows.bound | made.bound)
+    odata_filter = ODataFilter(
+        rows.name, rows.types, condition, parameter=_PARAMETER, prefix=prefix
+    )
+    source = f"select * from ({rows.source}) n where {odata_filter.condition}"
+    return replace(rows, source=source, bound=rows.bound | odata_filter.bound)
 
 
 def _group(rows: RowSource, grouping: Grouping, *, counted_by: str, least: int) -> RowSource:

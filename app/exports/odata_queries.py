@@ -38,13 +38,13 @@ async def find_readable_rows(
     return rows
 
 
-def apply_filter(rows: RowSource, wanted: str | None) -> RowSource:
+def apply_filter(rows: RowSource, expression: str | None) -> RowSource:
     """Return the rows that a `$filter` keeps."""
-    if not wanted:
+    if not expression:
         return rows
-    made = ODataFilter(rows.name, rows.types, wanted)
-    source = f"select * from ({rows.source}) m where {made.condition}"
-    return RowSource(rows.name, rows.types, rows.keys, source, rows.bound | made.bound)
+    odata_filter = ODataFilter(rows.name, rows.types, expression)
+    source = f"select * from ({rows.source}) m where {odata_filter.condition}"
+    return RowSource(rows.name, rows.types, rows.keys, source, rows.bound | odata_filter.bound)
 
 
 async def read_page(

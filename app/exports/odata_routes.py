@@ -125,8 +125,8 @@ async def get_odata_service(request: Request, _caller: Analyst) -> Response:
 )
 async def get_odata_metadata(request: Request, _caller: Analyst) -> Response:
     """Describe the entity sets as EDMX; as `text/xml` where the request accepts that alone."""
-    asked = request.headers.get("accept", "").strip() == "text/xml"
-    kind = "text/xml" if asked else "application/xml"
+    wants_xml = request.headers.get("accept", "").strip() == "text/xml"
+    kind = "text/xml" if wants_xml else "application/xml"
     return Response(build_metadata(), media_type=kind, headers=_VERSION)
 
 
@@ -137,7 +137,7 @@ async def get_odata_set(
     request: Request,
     session: ReadSessionDep,
     caller: Analyst,
-    wanted: EntityRequestDep,
+    entity_request: EntityRequestDep,
     query: Annotated[ODataQuery, Query()],
 ) -> Response:
     """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones. With keys, one row.
@@ -145,12 +145,12 @@ async def get_odata_set(
     Where the workspace hides small groups, rows of counts need the scope `read`; groups of
     `$apply` need no more than `metrics`, and small ones are shown without their numbers.
     """
-    found = wanted.entity_set
+    found = entity_request.entity_set
     rows = await find_readable_rows(session, caller, found, query.apply)
     names = select_names(found.name, rows.types, query.select)
     context = f"{_root(request)}/$metadata#{found.name}"
-    if wanted.keys is not None:
-        entity = await find_entity(session, rows, names, wanted.keys)
+    if entity_request.keys is not None:
+        entity = await find_entity(session, rows, names, entity_request.keys)
         if entity is None:
             raise NotFound(f"There is no such entity of {found.name}.")
         return json_reply({"@odata.context": f"{context}/$entity"} | entity, headers=_VERSION)

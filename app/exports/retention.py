@@ -56,8 +56,8 @@ async def enqueue_inactive(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue the erasure of customers without recent activity."""
     for workspace_id, oldest in await _oldest_kept(session, now):
         bound = {"workspace_id": workspace_id, "oldest": oldest, "most": _MAX_BATCH_SIZE}
-        found = await run_sql(session, _FIND_INACTIVE.bindparams(**bound))
-        ids = [str(customer.id) for customer in found]
+        rows = await run_sql(session, _FIND_INACTIVE.bindparams(**bound))
+        ids = [str(customer.id) for customer in rows]
         if ids:
             await jobs.enqueue(
                 session, RETAIN_JOB, workspace_id=workspace_id, dedupe="retain",
@@ -83,9 +83,9 @@ async def erase_inactive(database: Database, box: SealedBox, data_dir: Path, job
             bound = {"workspace_id": job.workspace_id, "customer": customer_id, "oldest": oldest}
             if (await run_sql(session, _IS_STILL_INACTIVE.bindparams(**bound))).first() is None:
                 continue
-            found = await find_customer(session, job.workspace_id, str(customer_id))
-            if found is not None:
+            customer = await find_customer(session, job.workspace_id, str(customer_id))
+            if customer is not None:
                 await erase_customer(
-                    session, job.workspace_id, found, box=box, data_dir=data_dir,
+                    session, job.workspace_id, customer, box=box, data_dir=data_dir,
                     reason="retention",
                 )  # fmt: skip

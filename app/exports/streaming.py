@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
 
 def build_query(
     dataset: Dataset,
-    wanted: Mapping[str, Any],
+    given_filters: Mapping[str, Any],
     *,
     properties: Mapping[str, Sequence[str]],
     updated_since: dt.datetime | None,
@@ -140,7 +140,7 @@ def build_query(
     """
     bound: list[Any] = []
     inside: list[str] = []
-    for name, value in wanted.items():
+    for name, value in given_filters.items():
         bound.append(value)
         inside.append(dataset.filters[name].format(f"${len(bound) + 1}"))
     for name, values in properties.items():

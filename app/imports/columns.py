@@ -301,7 +301,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     if options.pivot is None:
         return table
     question, answer, by = _positions_of_pivot(table, options.pivot, options.by)
-    kept = [
+    positions_kept = [
         position for position in range(len(table.columns)) if position not in {question, answer}
     ]
     rows: dict[str, tuple[int, list[str], dict[str, str]]] = {}
@@ -314,7 +314,9 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
             unreadable.append((line, cells[-1]))
             originals[line], faults[line] = [cells], table.faults[line]
             continue
-        first, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
+        first, _, answers = rows.setdefault(
+            cells[by], (line, [cells[p] for p in positions_kept], {})
+        )
         originals.setdefault(first, []).append(cells)
         other = answers.get(cells[question]) or cells[answer]
         answers[cells[question]] = other
@@ -326,9 +328,10 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
         for line, others, answers in rows.values():
             yield line, [*others, *(answers.get(name, "") for name in names)]
         for line, text in unreadable:
-            yield line, [*("" for _ in (*kept, *names)), text]
+            yield line, [*("" for _ in (*positions_kept, *names)), text]
 
     return replace(
-        table, columns=[*(table.columns[p] for p in kept), *names], rows=joined, labels=[],
+        table, columns=[*(table.columns[p] for p in positions_kept), *names],
+        rows=joined, labels=[],
         original_columns=table.columns, originals=originals.__getitem__, faults=faults,
     )  # fmt: skip

@@ -82,7 +82,7 @@ def source_of(file_name: str) -> str:
     return stem.strip()[:128] or "file"
 
 
-def pairs_of(name: str, options: Iterable[str], *, wanted: str) -> list[tuple[str, str]]:
+def pairs_of(name: str, options: Iterable[str], *, form: str) -> list[tuple[str, str]]:
     """Split options such as NAME=VALUE; raise InvalidInput for another form.
 
     A mapping is split at its last `=`, since headers may have one; others at their first.
@@ -93,14 +93,14 @@ def pairs_of(name: str, options: Iterable[str], *, wanted: str) -> list[tuple[st
             option.rpartition("=") if name in {"map", "value"} else option.partition("=")
         )
         if not separator or not left.strip():
-            raise InvalidInput.at("query", name, msg=f"`{option[:80]}` must be {wanted}")
+            raise InvalidInput.at("query", name, msg=f"`{option[:80]}` must be {form}")
         pairs.append((left.strip(), right.strip()))
     return pairs
 
 
 def event_names_of(options: Iterable[str]) -> dict[str, str]:
     """Return the types of options such as NAME=TYPE, by name; a type is such as ticket.solved."""
-    named = dict(pairs_of("event_name", options, wanted="NAME=TYPE"))
+    named = dict(pairs_of("event_name", options, form="NAME=TYPE"))
     for type_ in named.values():
         if not INTERACTION_TYPE.fullmatch(type_):
             msg = f"`{type_[:40]}` is not a type of interaction; use one such as ticket.solved"
@@ -111,7 +111,7 @@ def event_names_of(options: Iterable[str]) -> dict[str, str]:
 def sets_of(name: str, options: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the values of options such as COLUMN=VALUE, by column."""
     by_column: dict[str, set[str]] = {}
-    for column, value in pairs_of(name, options, wanted="COLUMN=VALUE"):
+    for column, value in pairs_of(name, options, form="COLUMN=VALUE"):
         by_column.setdefault(column.casefold(), set()).add(value.casefold())
     return {column: frozenset(values) for column, values in by_column.items()}
 
@@ -119,7 +119,7 @@ def sets_of(name: str, options: Iterable[str]) -> dict[str, frozenset[str]]:
 def values_of(options: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the scores of options such as QUESTION:TEXT=SCORE, by question and text."""
     by_question: dict[str, dict[str, str]] = {}
-    for left, score in pairs_of("value", options, wanted="QUESTION:TEXT=SCORE"):
+    for left, score in pairs_of("value", options, form="QUESTION:TEXT=SCORE"):
         question, separator, text = left.partition(":")
         if not separator or not text:
             raise InvalidInput.at(

@@ -111,8 +111,8 @@ async def list_imports(
 @routes.get("/v1/imports/{import_id}", summary="Read an import")
 async def get_import(session: SessionDep, caller: Reader, import_id: UUID) -> ImportWithReport:
     """Return an import with its report; rows that were not taken stand there with their reasons."""
-    found = await service.find(session, caller.workspace_id, import_id)
-    return ImportWithReport.model_validate(found, from_attributes=True)
+    row = await service.find(session, caller.workspace_id, import_id)
+    return ImportWithReport.model_validate(row, from_attributes=True)
 
 
 @routes.get(
@@ -131,12 +131,12 @@ async def get_rejects(session: SessionDep, caller: Reader, import_id: UUID) -> R
 
     Corrected and sent with the same `source`, they are added to the import's other rows.
     """
-    found = await service.find(session, caller.workspace_id, import_id)
-    if found.rejects is None:
+    row = await service.find(session, caller.workspace_id, import_id)
+    if row.rejects is None:
         raise NotFound("No row of this import was rejected.")
     headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
-    encoding = encoding_of_rejects((found.report or {}).get("encoding"))
-    content = found.rejects.encode(encoding)
+    encoding = encoding_of_rejects((row.report or {}).get("encoding"))
+    content = row.rejects.encode(encoding)
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 

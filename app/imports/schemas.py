@@ -139,7 +139,7 @@ class ImportQuery(BaseModel):
             ignored=frozenset(self.ignore),
             constants={
                 field.casefold() if not field.startswith(PROPERTY) else field: value
-                for field, value in pairs_of("set", self.set, wanted="FIELD=VALUE")
+                for field, value in pairs_of("set", self.set, form="FIELD=VALUE")
             },
             values=values_of(self.value),
             where=sets_of("where", self.where),
@@ -161,7 +161,7 @@ class ImportQuery(BaseModel):
     def _maps(self) -> dict[str, str]:
         """Return what columns become; InvalidInput for one that would become two things."""
         maps: dict[str, str] = {}
-        for column, target in pairs_of("map", self.map, wanted="COLUMN=FIELD"):
+        for column, target in pairs_of("map", self.map, form="COLUMN=FIELD"):
             _add_use(maps, column, target, option="map")
         for target, column in self._named_columns().items():
             option = target.replace("customer.external_id", "customer_id").replace(".", "_")

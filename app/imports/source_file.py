@@ -56,10 +56,10 @@ class SourceFile:
         return cls(name, lambda: io.BytesIO(content))
 
 
-def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
+def detect_encoding(source: SourceFile, encoding: str | None) -> tuple[str, str | None]:
     """Return the file's encoding, and a second one where both are plausible and differ."""
-    if asked is not None:
-        asked = _require_encoding(asked)
+    if encoding is not None:
+        encoding = _require_encoding(encoding)
     with source.open() as file:
         head = file.read(4)
         # A byte order mark overrides the caller's encoding; files of rejected rows have one.
@@ -67,8 +67,8 @@ def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | N
                            (codecs.BOM_UTF16_BE, "utf-16")):  # fmt: skip
             if head.startswith(mark):
                 return name, None
-        if asked is not None:
-            return asked, None
+        if encoding is not None:
+            return encoding, None
         if b"\x00" in head:
             return "utf-16-le" if head[1:2] == b"\x00" else "utf-16-be", None
         file.seek(0)
@@ -79,14 +79,16 @@ def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | N
     return _detect_single_byte(odd[:_ODD_LINES])
 
 
-def _require_encoding(asked: str) -> str:
+def _require_encoding(encoding: str) -> str:
     """Return the name of an encoding of text; Python knows other codecs, such as zlib, too."""
     try:
-        with io.TextIOWrapper(io.BytesIO(), asked):
-            b"9".decode(asked, errors="replace")
-            return codecs.lookup(asked).name
+        with io.TextIOWrapper(io.BytesIO(), encoding):
+            b"9".decode(encoding, errors="replace")
+            return codecs.lookup(encoding).name
     except (LookupError, ValueError):
-        msg = f"`{asked[:40]}` is not an encoding of text; use one such as utf-8, cp1250 or cp1252"
+        msg = (
+            f"`{encoding[:40]}` is not an encoding of text; use one such as utf-8, cp1250 or cp1252"
+        )
         raise InvalidInput.at("query", "encoding", msg=msg) from None
 
 

@@ -219,20 +219,20 @@ class TicketReader:
         }
 
     def _customer(self, given: Mapping[str, tuple[str, str]]) -> CustomerReference | None:
-        named = {
+        values = {
             name: given[f"customer.{name}"][1]
             for name in ("email", "external_id", "name") if f"customer.{name}" in given
         }  # fmt: skip
-        if "email" in named:
+        if "email" in values:
             column, text = given["customer.email"]
-            named["email"] = normalize_email(text) or ""
-            if not named["email"]:
+            values["email"] = normalize_email(text) or ""
+            if not values["email"]:
                 self.notes[f"{column}: `{text[:60]}` is not an e-mail address"] += 1
-        if not named.get("email") and not named.get("external_id"):
+        if not values.get("email") and not values.get("external_id"):
             return None
         return CustomerReference(
-            external_id=(named.get("external_id") or "")[:128] or None, source=self.source,
-            email=named.get("email") or None, name=named.get("name", "")[:200] or None,
+            external_id=(values.get("external_id") or "")[:128] or None, source=self.source,
+            email=values.get("email") or None, name=values.get("name", "")[:200] or None,
         )  # fmt: skip
 
     def count(self, record: Record) -> None:

@@ -247,13 +247,13 @@ def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> Insight
 async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
     """Refuse: nothing was rated here, or no rating is of a known customer."""
     query = ResponseQuery(request)
-    found = await run_sql(
+    rows = await run_sql(
         session,
         text(f"select exists (select 1 {query.source('r.band is not null')})").bindparams(
             **query.bound
         ),
     )
-    if not found.one()[0]:
+    if not rows.one()[0]:
         detail = "There is no rating here; choose a longer period or fewer filters."
         raise InsightRefusal(TOO_FEW, detail, n=0, needed_n=_MIN_FAILURES)
     detail = (
@@ -327,5 +327,5 @@ from ({again}) t left join lateral (
   order by r.responded_at limit 1) n on true
 group by 1"""
     used = {name: value for name, value in bound.items() if f":{name}" in statement}
-    found = await run_sql(session, text(statement).bindparams(**used))
-    return [dict(row._mapping) for row in found]
+    rows = await run_sql(session, text(statement).bindparams(**used))
+    return [dict(row._mapping) for row in rows]

@@ -202,10 +202,10 @@ select array_agg(coalesce(band, 0)) as bands, array_agg(score) as scores,
   array_agg(greatest(after, 0)::float8) as after, array_agg(greatest(before, 0)::float8) as before
 from customers"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    found = rows.one()
+    row = rows.one()
     return SpendingOfCustomers(
         *(np.array(column or (), dtype=float)
-          for column in (found.bands, found.scores, found.after, found.before))
+          for column in (row.bands, row.scores, row.after, row.before))
     )  # fmt: skip
 
 

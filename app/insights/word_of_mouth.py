@@ -139,14 +139,14 @@ class AssumedRates(NamedTuple):
 
 def _rates(request: InsightRequest, own: Mapping[str, float]) -> AssumedRates:
     """Return the rates of the query, else of the workspace's settings, else the usual ones."""
-    asked = request.options.get("a"), request.options.get("b")
+    requested = request.options.get("a"), request.options.get("b")
     settings = own.get("told_by_satisfied"), own.get("told_by_dissatisfied")
     usual = TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED
     satisfied, dissatisfied = (
         next(value for value in values if value is not None)
-        for values in zip(asked, settings, usual, strict=True)
+        for values in zip(requested, settings, usual, strict=True)
     )
-    if asked != (None, None):
+    if requested != (None, None):
         return AssumedRates(satisfied, dissatisfied, "the query")
     source = "the workspace's settings" if own else "the usual assumption: one and ten"
     return AssumedRates(satisfied, dissatisfied, source)

@@ -75,14 +75,14 @@ async def get_event(
     session: AsyncSession, integration: Integration, event_id: UUID
 ) -> InboundEvent:
     """Return one webhook, or raise NotFound."""
-    found = await session.exec(
+    rows = await session.exec(
         select(InboundEvent).where(
             InboundEvent.workspace_id == integration.workspace_id,
             InboundEvent.integration_id == integration.id,
             InboundEvent.id == event_id,
         )
     )
-    event = found.first()
+    event = rows.first()
     if event is None:
         raise NotFound("There is no such event of this integration.")
     return event

@@ -127,8 +127,8 @@ def _from_common_form(value: str) -> dt.datetime:
 
 def email_of(value: Any) -> str | None:
     """Return a normalised e-mail address, or None if it is invalid."""
-    found = text_of(value)
-    return normalize_email(found) if found else None
+    text = text_of(value)
+    return normalize_email(text) if text else None
 
 
 def build_customer(
@@ -164,8 +164,8 @@ def build_properties(**values: Any) -> dict[str, Any]:
             members = [t[:256] for t in map(text_of, value) if t]
             if members:
                 found[name] = members[:20]
-        elif kept := text_of(value):
-            found[name] = kept[:256]
+        elif text := text_of(value):
+            found[name] = text[:256]
     return found
 
 
@@ -258,10 +258,10 @@ LANGUAGE_CODE_BY_NAME = {
 
 def locale_of(value: Any) -> str | None:
     """Return a locale from a code (`pl`, `pt-BR`, `pl_PL`) or a language's name (`Polski`)."""
-    found = (text_of(value) or "").partition("(")[0].strip()
-    if named := LANGUAGE_CODE_BY_NAME.get(found.lower()):
+    text = (text_of(value) or "").partition("(")[0].strip()
+    if named := LANGUAGE_CODE_BY_NAME.get(text.lower()):
         return named
-    code, _, region = found.replace("_", "-").partition("-")
+    code, _, region = text.replace("_", "-").partition("-")
     if 2 <= len(code) <= 3 and code.isascii() and code.isalpha():
         plain = region.isalnum() and 2 <= len(region) <= 8 and region.isascii()
         return f"{code.lower()}-{region}" if plain else code.lower()

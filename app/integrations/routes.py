@@ -137,8 +137,8 @@ async def update_integration(
 ) -> IntegrationOut:
     """Change what is given. What waited for its secret or for a mapping is translated then."""
     current_transaction(request).after_commit.append(request.app.state.integrations.forget)
-    made = await service.change(session, caller.workspace_id, integration, body, box=box)
-    return await _integration_with_events(request, session, made)
+    changed = await service.change(session, caller.workspace_id, integration, body, box=box)
+    return await _integration_with_events(request, session, changed)
 
 
 @routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete an integration")
@@ -165,8 +165,8 @@ async def rotate_integration_secret(
     """Take the next secret, or make the next token; the one before is good for 24 hours more."""
     current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     secret = body.secret if body else None
-    made = await service.rotate(session, caller.workspace_id, integration, secret, box=box)
-    return await _integration_with_events(request, session, made)
+    rotated = await service.rotate(session, caller.workspace_id, integration, secret, box=box)
+    return await _integration_with_events(request, session, rotated)
 
 
 @routes.post("/v1/integrations/{integration}/preview", summary="Try a webhook")

@@ -95,34 +95,34 @@ def source_settings(integration: Integration, *, workspace_timezone: str) -> Sou
 
 
 async def create(
-    session: AsyncSession, workspace_id: UUID, wanted: IntegrationIn, *, box: SealedBox
+    session: AsyncSession, workspace_id: UUID, body: IntegrationIn, *, box: SealedBox
 ) -> IntegrationWithToken:
     """Register an integration; raise Conflict if its key is taken."""
     now = utc_now()
-    is_generic = wanted.source == "generic"
+    is_generic = body.source == "generic"
     integration = Integration(
         id=uuid7(),
         workspace_id=workspace_id,
-        key=wanted.key or wanted.preset or str(wanted.source),
-        source=str(wanted.source),
-        preset=wanted.preset,
-        touchpoint=wanted.touchpoint,
-        timezone=wanted.timezone,
-        accept_test=wanted.accept_test,
-        status_map=wanted.status_map,
-        mapping=_checked_mapping(wanted.preset, wanted.mapping or {}) if is_generic else {},
-        signature=wanted.signature.stored() if wanted.signature else None,
+        key=body.key or body.preset or str(body.source),
+        source=str(body.source),
+        preset=body.preset,
+        touchpoint=body.touchpoint,
+        timezone=body.timezone,
+        accept_test=body.accept_test,
+        status_map=body.status_map,
+        mapping=_checked_mapping(body.preset, body.mapping or {}) if is_generic else {},
+        signature=body.signature.stored() if body.signature else None,
         created_at=now,
         updated_at=now,
     )
-    token = _set_secret(integration, wanted.secret, box=box)
-    made = await session.exec(
+    token = _set_secret(integration, body.secret, box=box)
+    inserted = await session.exec(
         insert(Integration)
         .values(**integration.model_dump())
         .on_conflict_do_nothing(index_elements=["workspace_id", "key"])
         .returning(col(Integration.id))
     )
-    if made.first() is None:
+    if inserted.first() is None:
         detail = f"There is an integration `{integration.key}` already; give it another `key`."
         raise Conflict(detail)
     return IntegrationWithToken(integration, token)
@@ -163,18 +163,18 @@ async def change(
 ) -> IntegrationWithToken:  # fmt: skip
     """Change what is given. With the first secret, webhooks that wait for it are translated."""
     integration = await find(session, workspace_id, reference)
-    given = patch.model_fields_set
-    if given & {"mapping", "signature"} and integration.source != "generic":
-        name = min(given & {"mapping", "signature"})
+    changed_fields = patch.model_fields_set
+    if changed_fields & {"mapping", "signature"} and integration.source != "generic":
+        name = min(changed_fields & {"mapping", "signature"})
         raise InvalidInput.at("body", name, msg="is only for `generic`")
-    for name in given & {"touchpoint", "timezone", "accept_test", "status_map"}:
+    for name in changed_fields & {"touchpoint", "timezone", "accept_test", "status_map"}:
         setattr(integration, name, getattr(patch, name))
-    if "mapping" in given:
+    if "mapping" in changed_fields:
         integration.mapping = _checked_mapping(integration.preset, patch.mapping)
     token = _change_proof(integration, patch, box=box)
-    if given & {"secret", "signature"}:
+    if changed_fields & {"secret", "signature"}:
         await inbound_events.enqueue_unverified(session, integration)
-    if given & {"status_map", "mapping"}:
+    if changed_fields & {"status_map", "mapping"}:
         await inbound_events.enqueue_waiting(
             session,
             integration,

@@ -169,17 +169,17 @@ def _event_of(job: Job) -> UUID:
 
 
 async def _plan_batches(
-    session: AsyncSession, workspace_id: UUID, wanted: Iterable[UUID]
+    session: AsyncSession, workspace_id: UUID, event_ids: Iterable[UUID]
 ) -> list[EventBatch]:
     """Plan which events are translated together; those of one case stay in their order."""
-    found = await session.exec(
+    rows = await session.exec(
         select(InboundEvent)
-        .where(InboundEvent.workspace_id == workspace_id, col(InboundEvent.id).in_(list(wanted)))
+        .where(InboundEvent.workspace_id == workspace_id, col(InboundEvent.id).in_(list(event_ids)))
         .order_by(col(InboundEvent.received_at), col(InboundEvent.id))
     )
     batches: list[EventBatch] = []
     senders: dict[UUID, tuple[Integration, str]] = {}
-    for event in found.all():
+    for event in rows.all():
         sender = event.integration_id
         if sender not in senders:
             senders[sender] = await _integration_of(session, sender)
@@ -224,14 +224,14 @@ async def _lock_events(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> list[InboundEvent]:
     """Return the events that are still to be translated, locked, in the order they came."""
-    found = await session.exec(
+    rows = await session.exec(
         select(InboundEvent)
         .where(InboundEvent.workspace_id == workspace_id, col(InboundEvent.id).in_(ids))
         .order_by(col(InboundEvent.id))
         .with_for_update()
     )
     waiting = {InboundEventStatus.RECEIVED, InboundEventStatus.FAILED}
-    events = [event for event in found.all() if event.status in waiting]
+    events = [event for event in rows.all() if event.status in waiting]
     return sorted(events, key=lambda event: (event.received_at, event.id))
 
 

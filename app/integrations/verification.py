@@ -24,8 +24,8 @@ TOKEN_HEADER = "x-afterword-token"  # noqa: S105 - a header's name
 
 async def integration_by_id(session: AsyncSession, integration_id: UUID) -> Integration:
     """Return the sender of an address, or raise NotFound."""
-    found = await session.exec(select(Integration).where(Integration.id == integration_id))
-    integration = found.first()
+    rows = await session.exec(select(Integration).where(Integration.id == integration_id))
+    integration = rows.first()
     if integration is None:
         raise NotFound("No integration has this address.")
     return integration

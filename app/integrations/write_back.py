@@ -52,7 +52,7 @@ _PERMANENT = {400, 401, 403, 404, 410, 422}
 async def set_write_back(
     session: AsyncSession,
     integration: Integration,
-    wanted: WriteBackIn,
+    body: WriteBackIn,
     *,
     box: SealedBox,
     settings: Settings,
@@ -64,16 +64,16 @@ async def set_write_back(
         msg = f"`{integration.source}` takes no scores; {', '.join(takers)} do"
         raise InvalidInput.at("body", "base_url", msg=msg)
     for name, msg in rules.needs.items():
-        if attrgetter(name)(wanted) is None:
+        if attrgetter(name)(body) is None:
             raise InvalidInput.at("body", *name.split("."), msg=msg)
     private = settings.allow_private_webhooks
     try:
-        check_url(wanted.base_url, allow_private=private)
-        host = urlsplit(wanted.base_url).hostname or ""
+        check_url(body.base_url, allow_private=private)
+        host = urlsplit(body.base_url).hostname or ""
         await resolve_public(host, 443, allow_private=private)
     except (RefusedAddressError, UnreachableError) as error:
         raise InvalidInput.at("body", "base_url", msg=str(error)) from None
-    integration.write_back = box.seal(wanted.model_dump_json().encode())
+    integration.write_back = box.seal(body.model_dump_json().encode())
     integration.updated_at = utc_now()
     session.add(integration)
 
@@ -174,7 +174,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     outcome = "delivered"
     if error is not None:
         tries = len(row.attempts) + 1
-        wait = None if status in _PERMANENT else retry_delay(tries, asked=asked)
+        wait = None if status in _PERMANENT else retry_delay(tries, requested=asked)
         outcome = "pending" if wait is not None else "failed"
     async with database.transaction() as session:
         await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)
@@ -182,8 +182,8 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
         raise LaterError(error or "", after=wait)
 
 
-def _access_of(wanted: WriteBackIn) -> HelpdeskAccess:
-    return HelpdeskAccess(wanted.auth.token, wanted.auth.user, wanted.account_id, wanted.tags)
+def _access_of(body: WriteBackIn) -> HelpdeskAccess:
+    return HelpdeskAccess(body.auth.token, body.auth.user, body.account_id, body.tags)
 
 
 async def _pending(
@@ -195,15 +195,15 @@ async def _pending(
         .where(WriteBack.workspace_id == workspace_id, WriteBack.response_id == response_id)
         .where(WriteBack.status == "pending")
     )
-    found = rows.first()
-    return (found[0], found[1]) if found else None
+    row = rows.first()
+    return (row[0], row[1]) if row else None
 
 
 async def _answer(
     session: AsyncSession, workspace_id: UUID, row: WriteBack
 ) -> WriteBackContent | None:
     """Return the response; raise LaterError while the respondent is still answering."""
-    found = await run_sql(
+    rows = await run_sql(
         session,
         text(
             "select r.score, r.band, r.comment, r.complete, r.updated_at, s.key from response r "
@@ -211,7 +211,7 @@ async def _answer(
             "where r.workspace_id = :workspace_id and r.id = :id and r.state = 'counted'"
         ).bindparams(workspace_id=workspace_id, id=row.response_id),
     )
-    answer = found.first()
+    answer = rows.first()
     if answer is None:
         return None
     left = utc_now() - answer.updated_at

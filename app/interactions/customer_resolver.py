@@ -129,21 +129,21 @@ async def _resolve_group(
     """
     resolved = await _find(session, workspace_id, group)
     unknown = [reference for reference in group if reference not in resolved]
-    made = {reference.identities[0]: uuid7() for reference in unknown}
+    new_ids = {reference.identities[0]: uuid7() for reference in unknown}
     firsts = {
-        reference.identities[0]: resolved.get(reference) or made[reference.identities[0]]
+        reference.identities[0]: resolved.get(reference) or new_ids[reference.identities[0]]
         for reference in reversed(group)
     }
     won = await _insert_identities(session, workspace_id, firsts)
     await _insert_customers(
         session,
         workspace_id,
-        {made[reference.identities[0]]: reference for reference in reversed(unknown)},
-        {customer_id for customer_id in made.values() if customer_id in won},
+        {new_ids[reference.identities[0]]: reference for reference in reversed(unknown)},
+        {customer_id for customer_id in new_ids.values() if customer_id in won},
         told_at=told_at,
     )
-    if all(customer_id in won for customer_id in made.values()):
-        resolved |= {reference: made[reference.identities[0]] for reference in unknown}
+    if all(customer_id in won for customer_id in new_ids.values()):
+        resolved |= {reference: new_ids[reference.identities[0]] for reference in unknown}
     else:
         resolved |= await _find(session, workspace_id, unknown)
     rest = {
@@ -201,18 +201,18 @@ order by n.kind, n.value on conflict do nothing returning customer_id
 
 
 async def _insert_identities(
-    session: AsyncSession, workspace_id: UUID, wanted: dict[tuple[str, str], UUID]
+    session: AsyncSession, workspace_id: UUID, identities: dict[tuple[str, str], UUID]
 ) -> set[UUID]:
     """Insert identities in order, to avoid deadlocks; return the customers that got any."""
-    if not wanted:
+    if not identities:
         return set()
-    ordered = sorted(wanted)
+    ordered = sorted(identities)
     rows = await _INSERT_IDENTITIES.run(
         session,
         workspace_id=workspace_id,
         kinds=[kind for kind, _ in ordered],
         values=[value for _, value in ordered],
-        customers=[wanted[key] for key in ordered],
+        customers=[identities[key] for key in ordered],
     )
     return {row["customer_id"] for row in rows}
 

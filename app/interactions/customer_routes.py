@@ -31,11 +31,11 @@ def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
 
 @routes.get("/v1/customers", summary="List customers")
 async def list_customers(
-    session: SessionDep, caller: Reader, wanted: Annotated[CustomerFilter, Query()]
+    session: SessionDep, caller: Reader, filters: Annotated[CustomerFilter, Query()]
 ) -> Page[CustomerOut]:
     """Return customers, newest first; by e-mail or external id to find one."""
-    rows = await customers.find_customers(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_position, show=CustomerOut.model_validate)
+    rows = await customers.find_customers(session, caller.workspace_id, filters)
+    return page_of(rows, filters.limit, position=_position, show=CustomerOut.model_validate)
 
 
 @routes.post("/v1/customers/merge", summary="Merge two customers")
@@ -50,8 +50,8 @@ async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMer
 @routes.get("/v1/customers/{customer}", summary="Read a customer")
 async def get_customer(session: SessionDep, caller: Reader, customer: CustomerParam) -> CustomerOut:
     """Return one customer."""
-    found = await customers.get_customer(session, caller.workspace_id, customer)
-    return CustomerOut.model_validate(found)
+    customer_row = await customers.get_customer(session, caller.workspace_id, customer)
+    return CustomerOut.model_validate(customer_row)
 
 
 @routes.put(
@@ -68,8 +68,8 @@ async def put_customer(
     source: Annotated[Short | None, Query(description="The source that gave the id.")] = None,
 ) -> CustomerOut:
     """Make the customer of this external id, or change what is given of it."""
-    named = body.model_dump(exclude_unset=True) | ({"source": source} if source else {})
-    row = CustomerRow(external_id=customer, **named)
+    fields = body.model_dump(exclude_unset=True) | ({"source": source} if source else {})
+    row = CustomerRow(external_id=customer, **fields)
     changed, made = await customers.put_customer(session, caller.workspace_id, row)
     reply.status_code = 201 if made else 200
     return CustomerOut.model_validate(changed)

@@ -51,21 +51,21 @@ _BY_ID = _KNOWN_AS.format(
 
 
 async def find_customers(
-    session: AsyncSession, workspace_id: UUID, wanted: CustomerFilter
+    session: AsyncSession, workspace_id: UUID, filters: CustomerFilter
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` customers, newest first."""
     conditions = ["c.merged_into is null"]
-    bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": wanted.limit + 1}
-    if wanted.q is not None:
+    bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": filters.limit + 1}
+    if filters.q is not None:
         conditions.append(_BY_PART)
-        bound["part"] = wanted.q.strip()
-    if wanted.email is not None:
+        bound["part"] = filters.q.strip()
+    if filters.email is not None:
         conditions.append(_BY_EMAIL)
-        bound["email"] = wanted.email
-    if wanted.external_id is not None or wanted.source is not None:
+        bound["email"] = filters.email
+    if filters.external_id is not None or filters.source is not None:
         conditions.append(_BY_ID)
-        bound |= {"external_id": wanted.external_id, "source": wanted.source}
-    if position := decode_cursor(wanted.cursor, UUID):
+        bound |= {"external_id": filters.external_id, "source": filters.source}
+    if position := decode_cursor(filters.cursor, UUID):
         conditions.append("(c.created_at, c.id) < (:at, :id)")
         bound |= {"at": position[0], "id": position[1]}
     query = (
@@ -187,11 +187,11 @@ async def find_customers_by_id(
 
 async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> dict[str, Any]:
     """Return a customer by id or by external id, or raise NotFound."""
-    found = await find_customer(session, workspace_id, reference)
-    if found is None:
+    customer = await find_customer(session, workspace_id, reference)
+    if customer is None:
         detail = "There is no such customer in this workspace."
         raise NotFound(detail)
-    return found
+    return customer
 
 
 async def require_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
@@ -204,20 +204,20 @@ async def require_customer(session: AsyncSession, workspace_id: UUID, reference:
 
 
 async def put_customer(
-    session: AsyncSession, workspace_id: UUID, wanted: CustomerRow
+    session: AsyncSession, workspace_id: UUID, row: CustomerRow
 ) -> tuple[dict[str, Any], bool]:
     """Make or change a customer by its names; return it and whether it is new."""
     person = CustomerReference(
-        external_id=wanted.external_id,
-        source=wanted.source,
-        email=wanted.email,
-        name=wanted.name,
-        locale=wanted.locale,
-        phone=wanted.phone,
+        external_id=row.external_id,
+        source=row.source,
+        email=row.email,
+        name=row.name,
+        locale=row.locale,
+        phone=row.phone,
     )
     began = utc_now()
     customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
-    changed = await change_customer(session, workspace_id, str(customer_id), wanted)
+    changed = await change_customer(session, workspace_id, str(customer_id), row)
     return changed, changed["created_at"] >= began
 
 
@@ -228,17 +228,17 @@ async def change_customer(
     customer = await get_customer(session, workspace_id, reference)
     if customer["erased_at"] is not None:
         raise Conflict("This customer was erased and cannot be changed.")
-    given = patch.model_dump(exclude_unset=True, exclude={"source", "external_id", "phone"})
-    if "email" in given:
-        await _change_email(session, workspace_id, customer["id"], given["email"])
-    if consent := given.get("consent"):
+    changes = patch.model_dump(exclude_unset=True, exclude={"source", "external_id", "phone"})
+    if "email" in changes:
+        await _change_email(session, workspace_id, customer["id"], changes["email"])
+    if consent := changes.get("consent"):
         at = consent.get("at") or utc_now()
-        given["consent"] = consent | {"at": rfc3339(at), "source": consent.get("source")}
-    if given:
-        timed_fields = [name for name in ("email", "name", "locale") if name in given]
+        changes["consent"] = consent | {"at": rfc3339(at), "source": consent.get("source")}
+    if changes:
+        timed_fields = [name for name in ("email", "name", "locale") if name in changes]
         now = rfc3339(utc_now())
-        given["told_at"] = customer["told_at"] | dict.fromkeys(timed_fields, now)
-        await update_customer(session, workspace_id, customer["id"], given)
+        changes["told_at"] = customer["told_at"] | dict.fromkeys(timed_fields, now)
+        await update_customer(session, workspace_id, customer["id"], changes)
     return await get_customer(session, workspace_id, str(customer["id"]))
 
 

@@ -63,8 +63,8 @@ async def find_erased_names(
     """Return which of some plain words may be a name of an erased customer."""
     hashes = await _hashes(session, workspace_id, words)
     bound = {"workspace_id": workspace_id, "hashes": list(hashes)}
-    found = await run_sql(session, _FIND.bindparams(**bound))
-    return {hashes[row.word_hash] for row in found}
+    rows = await run_sql(session, _FIND.bindparams(**bound))
+    return {hashes[row.word_hash] for row in rows}
 
 
 async def _hashes(

@@ -22,11 +22,11 @@ def _position(row: InteractionOut) -> tuple[dt.datetime, UUID]:
 
 @routes.get("/v1/interactions", summary="List interactions")
 async def list_interactions(
-    session: SessionDep, caller: Reader, wanted: Annotated[InteractionFilter, Query()]
+    session: SessionDep, caller: Reader, filters: Annotated[InteractionFilter, Query()]
 ) -> Page[InteractionOut]:
     """Return interactions, newest first; tests only with `test=true`."""
-    rows = await queries.find_page(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_position, show=lambda row: row)
+    rows = await queries.find_page(session, caller.workspace_id, filters)
+    return page_of(rows, filters.limit, position=_position, show=lambda row: row)
 
 
 @routes.get("/v1/interactions/{interaction_id}", summary="Read an interaction")

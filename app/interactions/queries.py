@@ -54,17 +54,17 @@ _TICKETS = {
 
 
 async def find_page(
-    session: AsyncSession, workspace_id: UUID, wanted: InteractionFilter
+    session: AsyncSession, workspace_id: UUID, filters: InteractionFilter
 ) -> list[InteractionOut]:
     """Return up to `limit + 1` interactions, newest first by their arrival."""
-    if wanted.touchpoint is not None:
-        await require_touchpoints(session, workspace_id, [wanted.touchpoint])
-    if wanted.customer is not None:
-        await require_customer(session, workspace_id, wanted.customer)
-    given = wanted.model_dump(exclude_none=True)
+    if filters.touchpoint is not None:
+        await require_touchpoints(session, workspace_id, [filters.touchpoint])
+    if filters.customer is not None:
+        await require_customer(session, workspace_id, filters.customer)
+    given = filters.model_dump(exclude_none=True)
     conditions = [sql for name, sql in _INTERACTIONS.items() if name in given]
     rows = await _page(
-        session, "interaction", "created_at", wanted,
+        session, "interaction", "created_at", filters,
         conditions=[*conditions, "test = :test"],
         bound={n: given[n] for n in (*_INTERACTIONS, "test") if n in given}
         | {"workspace_id": workspace_id},
@@ -92,14 +92,14 @@ def interaction_out(row: dict[str, Any]) -> InteractionOut:
 
 
 async def find_tickets(
-    session: AsyncSession, workspace_id: UUID, wanted: TicketFilter
+    session: AsyncSession, workspace_id: UUID, filters: TicketFilter
 ) -> list[TicketOut]:
     """Return up to `limit + 1` tickets, last changed first."""
-    if wanted.customer is not None:
-        await require_customer(session, workspace_id, wanted.customer)
-    given = wanted.model_dump(exclude_none=True)
+    if filters.customer is not None:
+        await require_customer(session, workspace_id, filters.customer)
+    given = filters.model_dump(exclude_none=True)
     rows = await _page(
-        session, "ticket", "updated_at", wanted,
+        session, "ticket", "updated_at", filters,
         conditions=[sql for name, sql in _TICKETS.items() if name in given],
         bound={name: given[name] for name in _TICKETS if name in given}
         | {"workspace_id": workspace_id},
@@ -130,20 +130,20 @@ async def _page(
     session: AsyncSession,
     table: str,
     order: str,
-    wanted: InteractionFilter | TicketFilter,
+    filters: InteractionFilter | TicketFilter,
     *,
     conditions: list[str],
     bound: dict[str, Any],
 ) -> list[dict[str, Any]]:
     conditions = ["workspace_id = :workspace_id", *conditions]
-    if position := decode_cursor(wanted.cursor, UUID):
+    if position := decode_cursor(filters.cursor, UUID):
         conditions.append(f"({order}, id) < (:at, :id)")
         bound |= {"at": position[0], "id": position[1]}
     query = (
         f"select * from {table} where {' and '.join(conditions)} "
         f"order by {order} desc, id desc limit :limit"
     )
-    statement = text(query).columns(properties=Json).bindparams(**bound, limit=wanted.limit + 1)
+    statement = text(query).columns(properties=Json).bindparams(**bound, limit=filters.limit + 1)
     return [dict(row._mapping) for row in await run_sql(session, statement)]
 
 

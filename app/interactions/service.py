@@ -22,19 +22,19 @@ Named = TypeVar("Named", Touchpoint, Journey)
 
 
 async def declare_touchpoint(
-    session: AsyncSession, workspace_id: UUID, key: str, wanted: TouchpointIn
+    session: AsyncSession, workspace_id: UUID, key: str, body: TouchpointIn
 ) -> Touchpoint:
     """Make or replace what is known of a touchpoint."""
-    values = wanted.model_dump(mode="json") | {"declared": True}
+    values = body.model_dump(mode="json") | {"declared": True}
     await notify(session, TOUCHPOINT_NOTICES, str(workspace_id))
     return await _upsert(session, Touchpoint, workspace_id, key, values)
 
 
 async def put_journey(
-    session: AsyncSession, workspace_id: UUID, key: str, wanted: JourneyIn
+    session: AsyncSession, workspace_id: UUID, key: str, body: JourneyIn
 ) -> Journey:
     """Make or replace a journey."""
-    return await _upsert(session, Journey, workspace_id, key, wanted.model_dump(mode="json"))
+    return await _upsert(session, Journey, workspace_id, key, body.model_dump(mode="json"))
 
 
 async def _upsert(
@@ -51,10 +51,10 @@ async def _upsert(
 
 async def get(session: AsyncSession, table: type[Named], workspace_id: UUID, key: str) -> Named:
     """Return one touchpoint or journey by its key, or raise NotFound."""
-    found = await session.exec(
+    rows = await session.exec(
         select(table).where(table.workspace_id == workspace_id, table.key == key)
     )
-    row = found.first()
+    row = rows.first()
     if row is None:
         detail = f"There is no {table.__name__.lower()} `{key[:64]}` in this workspace."
         raise NotFound(detail)

@@ -23,11 +23,11 @@ def _position(row: TicketOut) -> tuple[dt.datetime, UUID]:
 
 @routes.get("/v1/tickets", summary="List tickets")
 async def list_tickets(
-    session: SessionDep, caller: Reader, wanted: Annotated[TicketFilter, Query()]
+    session: SessionDep, caller: Reader, filters: Annotated[TicketFilter, Query()]
 ) -> Page[TicketOut]:
     """Return tickets with their times to resolution, last changed first."""
-    rows = await queries.find_tickets(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_position, show=lambda row: row)
+    rows = await queries.find_tickets(session, caller.workspace_id, filters)
+    return page_of(rows, filters.limit, position=_position, show=lambda row: row)
 
 
 @routes.get("/v1/tickets/{ticket}", summary="Read a ticket")

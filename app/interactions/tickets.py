@@ -88,7 +88,7 @@ async def lock_tickets(
     if not wanted:
         return
     ids = [id_ for id_, _, _ in wanted]
-    made = await _MAKE.run(
+    inserted = await _MAKE.run(
         session,
         workspace_id=configuration.workspace_id,
         ids=ids,
@@ -97,7 +97,7 @@ async def lock_tickets(
         config=configuration.version,
         now=utc_now(),
     )
-    new = {row["id"] for row in made}
+    new = {row["id"] for row in inserted}
     await _lock(session, configuration.workspace_id, [id_ for id_ in ids if id_ not in new])
 
 

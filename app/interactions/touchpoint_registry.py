@@ -59,13 +59,13 @@ class TouchpointRegistry:
 
     async def is_declared(self, workspace_id: UUID, key: str) -> bool:
         """Tell whether the workspace has declared this touchpoint; remembered for a minute."""
-        kept = self._declared.get(workspace_id)
-        if kept is None or kept[0] < time.monotonic() or key not in kept[1]:
+        cached = self._declared.get(workspace_id)
+        if cached is None or cached[0] < time.monotonic() or key not in cached[1]:
             async with self._database.session() as session:
                 rows = await run_sql(session, _DECLARED.bindparams(id=workspace_id))
-                kept = (time.monotonic() + _DECLARED_SECONDS, frozenset(row.key for row in rows))
-            self._declared[workspace_id] = kept
-        return key in kept[1]
+                cached = (time.monotonic() + _DECLARED_SECONDS, frozenset(row.key for row in rows))
+            self._declared[workspace_id] = cached
+        return key in cached[1]
 
     def forget(self, payload: str = EVERYTHING) -> None:
         """Forget the touchpoints of one workspace, or of all, after one was deleted there."""

@@ -22,22 +22,22 @@ MailKind = Literal["invitation", "reminder", "test"]
 
 def write_mail(
     definition: Definition,
-    asked: Addressee,
+    addressee: Addressee,
     *,
     sender: MailSender,
     links: Links,
     kind: MailKind = "invitation",
 ) -> EmailMessage:
     """Write the mail of an invitation; the same invitation always has the same Message-ID."""
-    content = MailContent(definition, asked, sender=sender, links=links)
+    content = MailContent(definition, addressee, sender=sender, links=links)
     subject = content.subject
     if kind == "reminder":
         subject = content.phrases["reminder_subject"].format(subject=subject)
     if kind == "test":
         subject = f"[Test] {subject}"
     host = urlsplit(links.base_url).hostname or "localhost"
-    message = _envelope(sender, _address(asked.name or "", asked.email))
-    message["Message-ID"] = f"<{asked.invitation_id}.{kind}@{host}>"
+    message = _envelope(sender, _address(addressee.name or "", addressee.email))
+    message["Message-ID"] = f"<{addressee.invitation_id}.{kind}@{host}>"
     message["Subject"] = _plain(" ".join(subject.split()))
     message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -74,15 +74,15 @@ class TestMailOut(BaseModel):
     )
 
 
-def _addressee(wanted: MailPreviewIn, *, email: str, id_: UUID) -> Addressee:
+def _addressee(body: MailPreviewIn, *, email: str, id_: UUID) -> Addressee:
     return Addressee(
         invitation_id=id_,
         email=email,
-        name=wanted.name,
-        locale=wanted.locale,
-        order=wanted.order,
-        ticket=wanted.ticket,
-        properties=wanted.properties,
+        name=body.name,
+        locale=body.locale,
+        order=body.order,
+        ticket=body.ticket,
+        properties=body.properties,
     )
 
 
@@ -90,14 +90,14 @@ async def preview(
     session: AsyncSession,
     caller: Caller,
     reference: str,
-    wanted: MailPreviewIn,
+    body: MailPreviewIn,
     *,
     settings: Settings,
 ) -> MailPreviewOut:
     """Write the mail of a survey's latest content, published or not."""
     survey, definition, _ = await surveys.read(session, caller, reference)
     workspace = await get_workspace(session, caller.workspace_id)
-    addressee = _addressee(wanted, email="preview@example.com", id_=survey.id)
+    addressee = _addressee(body, email="preview@example.com", id_=survey.id)
     sender, links = sender_of(workspace, settings), Links(settings.base_url, _NO_TOKEN)
     content = MailContent(definition, addressee, sender=sender, links=links)
     message = write_mail(definition, addressee, sender=sender, links=links)
@@ -113,7 +113,7 @@ async def send_test(
     session: AsyncSession,
     caller: Caller,
     reference: str,
-    wanted: TestMailIn,
+    body: TestMailIn,
     *,
     settings: Settings,
     box: SealedBox,
@@ -123,10 +123,10 @@ async def send_test(
         raise Conflict("Sending is paused (AFTERWORD_SENDING); no mail leaves.")
     _, definition, _ = await surveys.read(session, caller, reference)
     workspace = await get_workspace(session, caller.workspace_id)
-    token, invitation = await _test_invitation(session, caller, reference, wanted, box=box)
+    token, invitation = await _test_invitation(session, caller, reference, body, box=box)
     message = write_mail(
         definition,
-        _addressee(wanted, email=wanted.email, id_=invitation or uuid7()),
+        _addressee(body, email=body.email, id_=invitation or uuid7()),
         sender=sender_of(workspace, settings),
         links=Links(settings.base_url, token),
         kind="test",
@@ -141,22 +141,22 @@ async def send_test(
 
 
 async def _test_invitation(
-    session: AsyncSession, caller: Caller, reference: str, wanted: TestMailIn, *, box: SealedBox
+    session: AsyncSession, caller: Caller, reference: str, body: TestMailIn, *, box: SealedBox
 ) -> tuple[str, UUID | None]:
     """Make an invitation whose answers are tests; a survey that is not live has none."""
     survey = await find_published(session, caller.workspace_id, reference)
     if survey is None or not survey.live:
         return _NO_TOKEN, None
-    customer = {"id": None, "email": wanted.email, "name": wanted.name, "locale": wanted.locale}
+    customer = {"id": None, "email": body.email, "name": body.name, "locale": body.locale}
     request = service.InvitationRequest(
         survey=survey,
         customer=customer,
         channel="link",
         send_at=utc_now(),
-        order=wanted.order,
-        ticket=wanted.ticket,
+        order=body.order,
+        ticket=body.ticket,
         touchpoint=survey.touchpoint,
-        context={"properties": dict(wanted.properties)},
+        context={"properties": dict(body.properties)},
         test=True,
     )
     invitation, token = await service.schedule(session, box, request)

@@ -149,7 +149,7 @@ def throttle_interval(throttle: Mapping[str, Any] | None) -> dt.timedelta:
 
 
 def refusal_by_throttle(
-    asked: Iterable[PastInvitation],
+    past_invitations: Iterable[PastInvitation],
     survey: CompiledSurvey,
     *,
     throttle: Mapping[str, Any] | None,
@@ -161,7 +161,7 @@ def refusal_by_throttle(
     pause, scope = throttle_interval(throttle), throttle.get("scope", "workspace")
     near = [
         past.at
-        for past in asked
+        for past in past_invitations
         if abs(past.at - send_at) < pause
         and (scope != "survey" or past.survey_id == survey.id)
         and (scope != "metric" or past.metric == str(survey.metric))

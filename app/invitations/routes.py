@@ -72,32 +72,32 @@ async def create_invitation(
 
 @routes.get("/v1/invitations", summary="List invitations")
 async def list_invitations(
-    session: SessionDep, caller: Reader, wanted: Annotated[InvitationFilter, Query()]
+    session: SessionDep, caller: Reader, filters: Annotated[InvitationFilter, Query()]
 ) -> Page[InvitationOut]:
     """Return invitations, newest first."""
-    narrowed: dict[str, Any] = {"test": wanted.test}
-    if wanted.status is not None:
-        narrowed["status"] = str(wanted.status)
-    if wanted.survey is not None:
+    narrowed: dict[str, Any] = {"test": filters.test}
+    if filters.status is not None:
+        narrowed["status"] = str(filters.status)
+    if filters.survey is not None:
         with not_found_as_field_error("query", "survey"):
-            survey = await surveys.find(session, caller.workspace_id, wanted.survey)
+            survey = await surveys.find(session, caller.workspace_id, filters.survey)
         narrowed["survey_id"] = survey.id
-    if wanted.customer is not None:
-        await require_customer(session, caller.workspace_id, wanted.customer)
-        customer = await find_customer(session, caller.workspace_id, wanted.customer)
+    if filters.customer is not None:
+        await require_customer(session, caller.workspace_id, filters.customer)
+        customer = await find_customer(session, caller.workspace_id, filters.customer)
         narrowed["customer_id"] = customer["id"] if customer else UUID(int=0)
-    if wanted.trigger is not None:
-        await service.require_trigger(session, caller.workspace_id, wanted.trigger)
+    if filters.trigger is not None:
+        await service.require_trigger(session, caller.workspace_id, filters.trigger)
     for name, column in (("trigger", "trigger_id"), ("order", "order_ref"), ("ticket", "ticket")):
-        if getattr(wanted, name) is not None:
-            narrowed[column] = getattr(wanted, name)
+        if getattr(filters, name) is not None:
+            narrowed[column] = getattr(filters, name)
     rows = await service.find_page(
-        session, caller.workspace_id, limit=wanted.limit, cursor=wanted.cursor, narrowed=narrowed
+        session, caller.workspace_id, limit=filters.limit, cursor=filters.cursor, narrowed=narrowed
     )
     keys = await surveys.keys_of(session, caller.workspace_id, {row.survey_id for row in rows})
     return page_of(
         rows,
-        wanted.limit,
+        filters.limit,
         position=lambda row: (row.created_at, row.id),
         show=lambda row: InvitationOut.model_validate(
             invitation_body(row, survey=keys[row.survey_id])

@@ -63,7 +63,7 @@ async def enqueue_due_invitations(session: AsyncSession, now: dt.datetime) -> No
             session,
             SEND_JOB,
             workspace_id=workspace_id,
-            wanted=[(row.send_at, str(row.id), {"invitation": str(row.id)}) for row in rows],
+            planned=[(row.send_at, str(row.id), {"invitation": str(row.id)}) for row in rows],
             max_attempts=jobs.MAIL_ATTEMPTS,
         )
     for workspace_id in await select_workspace_ids(session, busy + due, now=now):
@@ -81,7 +81,7 @@ async def enqueue_due_invitations(session: AsyncSession, now: dt.datetime) -> No
             session,
             REMIND_JOB,
             workspace_id=workspace_id,
-            wanted=[(utc_now(), str(row.id), {"invitation": str(row.id)}) for row in rows],
+            planned=[(utc_now(), str(row.id), {"invitation": str(row.id)}) for row in rows],
             max_attempts=jobs.MAIL_ATTEMPTS,
         )
 

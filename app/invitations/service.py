@@ -59,15 +59,15 @@ class InvitationRequest:
 
 
 async def schedule(
-    session: AsyncSession, box: SealedBox, wanted: InvitationRequest, *, status: str = "scheduled"
+    session: AsyncSession, box: SealedBox, request: InvitationRequest, *, status: str = "scheduled"
 ) -> tuple[Invitation, str]:
     """Make an invitation and return it with its token; one for a link is sent by the caller."""
-    row, token = _row(box, wanted, status=status)
+    row, token = _row(box, request, status=status)
     invitation = Invitation(**row)
     session.add(invitation)
     await session.flush()
     if invitation.status == "scheduled" and invitation.queued:
-        await enqueue_send(session, invitation.workspace_id, invitation.id, run_at=wanted.send_at)
+        await enqueue_send(session, invitation.workspace_id, invitation.id, run_at=request.send_at)
     if invitation.status == "sent":
         await note_sent(session, invitation.workspace_id, [invitation])
     return invitation, token
@@ -89,10 +89,10 @@ _INSERT_ALL = PreparedStatement(
 
 
 async def schedule_all(
-    session: AsyncSession, box: SealedBox, workspace_id: UUID, wanted: Sequence[InvitationRequest]
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, requests: Sequence[InvitationRequest]
 ) -> None:
     """Make many invitations of one workspace in one statement, and the jobs of those due soon."""
-    rows = [_row(box, request, status="scheduled")[0] for request in wanted]
+    rows = [_row(box, request, status="scheduled")[0] for request in requests]
     if not rows:
         return
     for row in rows:
@@ -104,7 +104,7 @@ async def schedule_all(
         session,
         SEND_JOB,
         workspace_id=workspace_id,
-        wanted=[
+        planned=[
             (row["send_at"], str(row["id"]), {"invitation": str(row["id"])})
             for row in rows
             if row["queued"]
@@ -113,38 +113,38 @@ async def schedule_all(
     )
 
 
-def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dict[str, Any], str]:
+def _row(box: SealedBox, request: InvitationRequest, *, status: str) -> tuple[dict[str, Any], str]:
     """Return the columns of a new invitation, and its token."""
     now = utc_now()
-    workspace_id = wanted.survey.workspace_id
+    workspace_id = request.survey.workspace_id
     token = new_token(workspace_id)
-    is_link = wanted.channel == "link" and status == "scheduled" and wanted.send_at <= now
-    reminds = wanted.remind_after
+    is_link = request.channel == "link" and status == "scheduled" and request.send_at <= now
+    reminds = request.remind_after
     row: dict[str, Any] = {
         "workspace_id": workspace_id,
-        "id": wanted.id,
-        "survey_id": wanted.survey.id,
-        "customer_id": wanted.customer.get("id"),
-        "channel": wanted.channel,
+        "id": request.id,
+        "survey_id": request.survey.id,
+        "customer_id": request.customer.get("id"),
+        "channel": request.channel,
         "status": "sent" if is_link else status,
-        "email": wanted.customer.get("email"),
-        "name": wanted.customer.get("name"),
-        "locale": wanted.locale or wanted.customer.get("locale"),
+        "email": request.customer.get("email"),
+        "name": request.customer.get("name"),
+        "locale": request.locale or request.customer.get("locale"),
         "token_hash": hash_secret(token),
         "token": box.seal(token.encode()),
-        "trigger_id": wanted.trigger_id,
-        "interaction_id": wanted.interaction_id,
-        "source": wanted.source,
-        "ticket": wanted.ticket,
-        "order_ref": wanted.order,
-        "touchpoint": wanted.touchpoint,
-        "context": dict(wanted.context),
-        "test": wanted.test,
-        "send_at": wanted.send_at,
-        "queued": wanted.send_at <= now + ENQUEUED_AHEAD,
+        "trigger_id": request.trigger_id,
+        "interaction_id": request.interaction_id,
+        "source": request.source,
+        "ticket": request.ticket,
+        "order_ref": request.order,
+        "touchpoint": request.touchpoint,
+        "context": dict(request.context),
+        "test": request.test,
+        "send_at": request.send_at,
+        "queued": request.send_at <= now + ENQUEUED_AHEAD,
         "sent_at": now if is_link else None,
-        "expires_seconds": int(wanted.expires_after.total_seconds()),
-        "expires_at": now + wanted.expires_after if is_link else None,
+        "expires_seconds": int(request.expires_after.total_seconds()),
+        "expires_at": now + request.expires_after if is_link else None,
         "hits": [],
         "remind_seconds": int(reminds.total_seconds()) if reminds else None,
         "created_at": now,
@@ -204,24 +204,24 @@ async def get(
     query = select(Invitation).where(
         Invitation.workspace_id == workspace_id, Invitation.id == invitation_id
     )
-    found = (await session.exec(query.with_for_update() if lock else query)).first()
-    if found is None:
+    row = (await session.exec(query.with_for_update() if lock else query)).first()
+    if row is None:
         detail = "There is no such invitation in this workspace."
         raise NotFound(detail)
-    return found
+    return row
 
 
 async def lock_all(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> list[Invitation]:
     """Lock these invitations in the order of their ids; return those that exist."""
-    found = await session.exec(
+    rows = await session.exec(
         select(Invitation)
         .where(Invitation.workspace_id == workspace_id, col(Invitation.id).in_(ids))
         .order_by(col(Invitation.id))
         .with_for_update()
     )
-    return list(found.all())
+    return list(rows.all())
 
 
 async def require_trigger(session: AsyncSession, workspace_id: UUID, trigger_id: UUID) -> None:
@@ -307,7 +307,7 @@ async def cancel_invitations(
     session: AsyncSession, workspace_id: UUID, interactions: Sequence[UUID], *, detail: str
 ) -> None:
     """Cancel the scheduled invitations about these interactions."""
-    found = await session.exec(
+    rows = await session.exec(
         select(Invitation)
         .where(
             Invitation.workspace_id == workspace_id,
@@ -317,7 +317,7 @@ async def cancel_invitations(
         .order_by(col(Invitation.id))
         .with_for_update()
     )
-    for invitation in found.all():
+    for invitation in rows.all():
         set_status(invitation, "cancelled", reason="cancelled", detail=detail)
         session.add(invitation)
 
@@ -326,7 +326,7 @@ async def cancel_of_customer(
     session: AsyncSession, workspace_id: UUID, customer_id: UUID, *, detail: str
 ) -> int:
     """Cancel the scheduled invitations of a customer; return how many."""
-    found = await session.exec(
+    rows = await session.exec(
         select(Invitation)
         .where(
             Invitation.workspace_id == workspace_id,
@@ -336,7 +336,7 @@ async def cancel_of_customer(
         .order_by(col(Invitation.id))
         .with_for_update()
     )
-    waiting = found.all()
+    waiting = rows.all()
     for invitation in waiting:
         set_status(invitation, "cancelled", reason="cancelled", detail=detail)
         session.add(invitation)

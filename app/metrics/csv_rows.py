@@ -79,12 +79,12 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for part, number in value.items():
-        named = f"{name}_{part}"
+        column = f"{name}_{part}"
         # The parts of a distribution are named by the options of a question, whatever they are.
         if isinstance(number, dict):
-            flat |= _nested(named, number)
+            flat |= _nested(column, number)
         else:
-            flat |= {named: number} if name.startswith(_LAST) else _flat({named: number})
+            flat |= {column: number} if name.startswith(_LAST) else _flat({column: number})
     return flat
 
 

@@ -244,9 +244,9 @@ async def _all_time(
     zone, today = now
     extent = text(METRICS[metric].counter.extent).bindparams(id=workspace_id)
     rows = await run_sql(session, extent)
-    found = rows.one()
-    first = found.first.astimezone(zone).date() if found.first else today
-    last = max(today, found.last.astimezone(zone).date()) if found.last else today
+    row = rows.one()
+    first = row.first.astimezone(zone).date() if row.first else today
+    last = max(today, row.last.astimezone(zone).date()) if row.last else today
     return Span(first, last + dt.timedelta(days=1))
 
 

@@ -79,8 +79,8 @@ def _require_supported(request: MetricRequest, counter: MetricCounter[Any]) -> N
                 names = ", ".join(known)
                 msg = f"{counter.noun} cannot be grouped or filtered by `{name}`; use {names}"
                 raise InvalidInput.at("query", parameter or name, msg=msg)
-    asked = {"count": request.latest, "window": request.window, "scale": request.scale}
-    for name, value in asked.items():
+    given_options = {"count": request.latest, "window": request.window, "scale": request.scale}
+    for name, value in given_options.items():
         if value and name not in counter.features:
             raise InvalidInput.at("query", name, msg=f"is not for {counter.noun}; leave it out")
 
@@ -138,24 +138,24 @@ def _order_and_cut(
     request: MetricRequest, rows: list[MetricReply]
 ) -> tuple[list[MetricReply], bool]:
     """Drop small rows, order, and cut; say whether anything was cut."""
-    kept = [row for row in rows if row["n"] >= request.min_n]
+    shown_rows = [row for row in rows if row["n"] >= request.min_n]
     name = request.order_by.removeprefix("-")
 
     def group_of(row: MetricReply) -> tuple[str, ...]:
         return tuple("" if v is None else str(v) for v in row.get("group", {}).values())
 
-    kept.sort(key=lambda row: (row.get("period", ""), group_of(row)))
+    shown_rows.sort(key=lambda row: (row.get("period", ""), group_of(row)))
     is_descending = request.order_by.startswith("-")
     if name == "group":
-        kept.sort(key=group_of, reverse=is_descending)
+        shown_rows.sort(key=group_of, reverse=is_descending)
     elif name == "period":
-        kept.sort(key=lambda row: row.get("period", ""), reverse=is_descending)
+        shown_rows.sort(key=lambda row: row.get("period", ""), reverse=is_descending)
     else:
-        known = [row for row in kept if row[name] is not None]
+        known = [row for row in shown_rows if row[name] is not None]
         known.sort(key=lambda row: row[name], reverse=is_descending)
-        kept = known + [row for row in kept if row[name] is None]
+        shown_rows = known + [row for row in shown_rows if row[name] is None]
     limit = min(request.limit, MAX_ROWS)
-    return kept[:limit], len(kept) > limit
+    return shown_rows[:limit], len(shown_rows) > limit
 
 
 async def _comparison(

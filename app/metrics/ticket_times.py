@@ -261,8 +261,8 @@ async def _are_few(session: AsyncSession, request: MetricRequest, measure: str) 
         f"select count(*) from (select from {query.source()} where {query.where()} "
         f"limit {MAX_EXACT_TICKETS}) x"
     )
-    found = await run_sql(session, text(statement).bindparams(**query.bound))
-    return int(found.one()[0]) < MAX_EXACT_TICKETS
+    rows = await run_sql(session, text(statement).bindparams(**query.bound))
+    return int(rows.one()[0]) < MAX_EXACT_TICKETS
 
 
 async def _read_daily_counts(

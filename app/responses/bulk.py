@@ -27,13 +27,13 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
     caller: Caller,
     patch: ResponsesPatch,
     *,
-    wanted: ResponseFilter,
+    filters: ResponseFilter,
     properties: Mapping[str, list[str]],
 ) -> ResponsesPatched:
     """Change the responses named, or those that the filter finds, at most 1,000 of them."""
     if (patch.restore or patch.reject) and Scope.WRITE not in caller.scopes:
         raise Forbidden("This key may follow up; restoring and rejecting need the scope `write`.")
-    ids = await _find_ids(session, caller, patch, wanted, properties)
+    ids = await _find_ids(session, caller, patch, filters, properties)
     changed: set[UUID] = set()
     if patch.restore or patch.reject:
         change = restore_found if patch.restore else reject_found
@@ -41,8 +41,8 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
             part = ids[start : start + 500]
             _, done = await change(database, slot, caller.workspace_id, part)
             changed.update(done)
-    given = patch.model_fields_set & {"tags", "add_tags", "remove_tags", "follow_up"}
-    if given:
+    changed_fields = patch.model_fields_set & {"tags", "add_tags", "remove_tags", "follow_up"}
+    if changed_fields:
         # A response that was deleted meanwhile has none, and is left out.
         tags_by_id = await _tags(session, caller.workspace_id, ids)
         for id_, tags in sorted(tags_by_id.items()):
@@ -55,11 +55,11 @@ async def _find_ids(
     session: AsyncSession,
     caller: Caller,
     patch: ResponsesPatch,
-    wanted: ResponseFilter,
+    filters: ResponseFilter,
     properties: Mapping[str, list[str]],
 ) -> list[UUID]:
     """Return the ids of the responses to change, sorted, so that two changes cannot deadlock."""
-    narrowed = bool(_is_narrowed(wanted) or properties)
+    narrowed = bool(_is_narrowed(filters) or properties)
     if patch.ids is not None:
         if narrowed:
             raise InvalidInput.at("body", "ids", msg="cannot be combined with filters in the query")
@@ -73,7 +73,7 @@ async def _find_ids(
         raise InvalidInput.at("body", "ids", msg="is required where the query has no filter")
     if Scope.READ not in caller.scopes:
         raise Forbidden("A filter needs the scope `read`; name the responses by `ids`.")
-    all_of_them = wanted.model_copy(update={"limit": MAX_RESPONSES, "cursor": None})
+    all_of_them = filters.model_copy(update={"limit": MAX_RESPONSES, "cursor": None})
     rows = await queries.find_page(session, caller.workspace_id, all_of_them, properties=properties)
     if len(rows) > MAX_RESPONSES:
         msg = f"finds more than {MAX_RESPONSES:,} responses; narrow it"
@@ -81,13 +81,13 @@ async def _find_ids(
     return sorted(row["id"] for row in rows)
 
 
-def _is_narrowed(wanted: ResponseFilter) -> bool:
+def _is_narrowed(filters: ResponseFilter) -> bool:
     """Tell whether a filter is set; refuse what only a list takes."""
     for name in ("limit", "cursor"):
-        if name in wanted.model_fields_set:
+        if name in filters.model_fields_set:
             msg = "is for lists; all responses that the filters find are changed, leave it out"
             raise InvalidInput.at("query", name, msg=msg)
-    return wanted.test or not wanted.model_fields_set <= {"order_by", "test"}
+    return filters.test or not filters.model_fields_set <= {"order_by", "test"}
 
 
 async def _tags(

@@ -123,7 +123,7 @@ async def count_open_follow_ups(
 async def find_comments(
     session: AsyncSession,
     workspace_id: UUID,
-    wanted: Mapping[str, str],
+    filters: Mapping[str, str],
     *,
     cursor: str | None = None,
     limit: int = PAGE,
@@ -147,7 +147,7 @@ async def find_comments(
         "q": "position(lower(:q) in lower(r.comment)) > 0",
     }
     for name, condition in known.items():
-        if value := wanted.get(name):
+        if value := filters.get(name):
             conditions.append(condition)
             bound[name] = value
     rows = await run_sql(

@@ -63,23 +63,23 @@ _CONDITIONS = {
 async def find_page(
     session: AsyncSession,
     workspace_id: UUID,
-    wanted: ResponseFilter,
+    filters: ResponseFilter,
     *,
     properties: Mapping[str, list[str]],
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` responses, newest first."""
     for name in ("survey", "touchpoint"):
-        if value := getattr(wanted, name):
+        if value := getattr(filters, name):
             await require_known(session, workspace_id, name, [value])
-    if wanted.customer:
-        await require_customer(session, workspace_id, wanted.customer)
-    conditions, bound = _narrow(wanted)
-    bound |= {"workspace_id": workspace_id, "limit": wanted.limit + 1}
+    if filters.customer:
+        await require_customer(session, workspace_id, filters.customer)
+    conditions, bound = _narrow(filters)
+    bound |= {"workspace_id": workspace_id, "limit": filters.limit + 1}
     for number, (name, value) in enumerate(sorted(properties.items())):
         conditions.append(property_among_sql("r.properties", f":name{number}", f":value{number}"))
         bound |= {f"name{number}": name, f"value{number}": value}
-    order = wanted.order_by
-    if position := decode_cursor(wanted.cursor, UUID):
+    order = filters.order_by
+    if position := decode_cursor(filters.cursor, UUID):
         conditions.append(f"(r.{order}, r.id) < (:at, :id)")
         bound |= {"at": position[0], "id": position[1]}
     query = (
@@ -89,23 +89,23 @@ async def find_page(
     return [dict(row._mapping) for row in rows]
 
 
-def _narrow(wanted: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
+def _narrow(filters: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions of the filter, and what is bound in them."""
-    given = wanted.model_dump(exclude_none=True)
+    given = filters.model_dump(exclude_none=True)
     bound: dict[str, Any] = {name: given[name] for name in _CONDITIONS if name in given}
     conditions = ["r.test = :test", *(_CONDITIONS[name] for name in bound)]
-    bound["test"] = wanted.test
-    if wanted.q:
-        bound["q"] = f"%{_literal(wanted.q)}%"
-    if wanted.integrity is not None:
-        counted = "test" if wanted.test else "counted"
+    bound["test"] = filters.test
+    if filters.q:
+        bound["q"] = f"%{_literal(filters.q)}%"
+    if filters.integrity is not None:
+        counted = "test" if filters.test else "counted"
         conditions.append("r.state = :state")
-        bound["state"] = counted if wanted.integrity is Integrity.OK else str(wanted.integrity)
-    if wanted.has_comment is not None:
-        conditions.append(f"r.comment is {'not null' if wanted.has_comment else 'null'}")
-    if wanted.overdue is not None:
+        bound["state"] = counted if filters.integrity is Integrity.OK else str(filters.integrity)
+    if filters.has_comment is not None:
+        conditions.append(f"r.comment is {'not null' if filters.has_comment else 'null'}")
+    if filters.overdue is not None:
         late = "coalesce(r.due_at < :now and r.follow_up in ('open', 'contacted'), false)"
-        conditions.append(late if wanted.overdue else f"not {late}")
+        conditions.append(late if filters.overdue else f"not {late}")
         bound["now"] = utc_now()
     return conditions, bound
 

@@ -44,16 +44,16 @@ SlotDep = Annotated[int, Depends(_slot)]
 async def list_responses(
     session: SessionDep,
     caller: Reader,
-    wanted: Annotated[ResponseFilter, Query()],
+    filters: Annotated[ResponseFilter, Query()],
     properties: PropertiesDep,
 ) -> Page[ResponseOut]:
     """Return responses with answers, customer and properties, newest first."""
-    rows = await queries.find_page(session, caller.workspace_id, wanted, properties=properties)
+    rows = await queries.find_page(session, caller.workspace_id, filters, properties=properties)
     found = await service.responses_out(session, caller.workspace_id, rows)
     return page_of(
         found,
-        wanted.limit,
-        position=lambda r: (getattr(r, wanted.order_by), r.id),
+        filters.limit,
+        position=lambda r: (getattr(r, filters.order_by), r.id),
         show=lambda r: ResponseOut.model_validate(r.model_dump()),
     )
 
@@ -73,12 +73,12 @@ async def update_responses(  # noqa: PLR0913, PLR0917 - what the framework hands
     session: SessionDep,
     caller: Responder,
     body: ResponsesPatch,
-    wanted: Annotated[ResponseFilter, Query()],
+    filters: Annotated[ResponseFilter, Query()],
     properties: PropertiesDep,
 ) -> ResponsesPatched:
     """Tag, follow up, restore or reject those named by `ids`, or all that the filters find."""
     return await change_many(
-        database, slot, session, caller, body, wanted=wanted, properties=properties
+        database, slot, session, caller, body, filters=filters, properties=properties
     )
 
 

@@ -195,10 +195,10 @@ def insert_responses_sql(workspace: str, moment: str, config: str, events: str) 
     n.editable_from is not null, {moment}, {moment}"""
 
 
-def _insert(given: str) -> str:
+def _insert(rows_sql: str) -> str:
     return f"""
 with {GATE},
-{given},
+{rows_sql},
 inserted as (
   {insert_responses_sql("$1", "$2::timestamptz", "gate.config", "$4::bool")}
   from gate cross join given n join survey s on s.workspace_id = $1 and s.id = n.survey_id

@@ -33,11 +33,11 @@ async def find_published(
     session: AsyncSession, workspace_id: UUID, reference: str
 ) -> CompiledSurvey | None:
     """Return a survey's published version, None for a draft; raise NotFound for an unknown one."""
-    found = await run_sql(
+    rows = await run_sql(
         session,
         _FIND.bindparams(workspace_id=workspace_id, reference=reference.lower(), public=reference),
     )
-    row = found.first()
+    row = rows.first()
     if row is None:
         detail = f"There is no survey `{reference[:64]}` in this workspace."
         raise NotFound(detail)
@@ -59,13 +59,13 @@ async def find_link(session: AsyncSession, public_id: str) -> tuple[UUID, UUID] 
     """Return the workspace and the survey behind the public part of an address, or None."""
     if not public_id.isprintable():
         return None
-    found = await run_sql(
+    rows = await run_sql(
         session,
         text("select workspace_id, survey_id from survey_link where public_id = :id").bindparams(
             id=public_id
         ),
     )
-    row = found.first()
+    row = rows.first()
     return (row.workspace_id, row.survey_id) if row else None
 
 
@@ -83,9 +83,9 @@ class Catalogue:
 
         Only live surveys are remembered, so that publishing shows at once.
         """
-        kept = self._surveys.get((workspace_id, reference))
-        if kept is not None:
-            return kept
+        cached = self._surveys.get((workspace_id, reference))
+        if cached is not None:
+            return cached
         generation = self._generation
         async with self._database.session() as session:
             survey = await find_published(session, workspace_id, reference)

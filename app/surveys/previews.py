@@ -18,22 +18,22 @@ _KEPT_FOR = dt.timedelta(hours=1)
 
 def keep(session: AsyncSession, survey: Survey, definition: Definition, locale: str) -> UUID:
     """Keep a draft that is shown in one language, and return the id of its preview."""
-    made = SurveyPreview(
+    preview = SurveyPreview(
         workspace_id=survey.workspace_id, id=uuid7(), survey_id=survey.id, locale=locale,
         definition=definition.model_dump(mode="json"), created_at=utc_now(),
     )  # fmt: skip
-    session.add(made)
-    return made.id
+    session.add(preview)
+    return preview.id
 
 
 async def find(
     session: AsyncSession, survey: Survey, preview_id: UUID
 ) -> tuple[Definition, str] | None:
     """Return a draft that was kept for this survey and its language, or None."""
-    found = await session.get(SurveyPreview, (survey.workspace_id, preview_id))
-    if found is None or found.survey_id != survey.id:
+    survey_preview = await session.get(SurveyPreview, (survey.workspace_id, preview_id))
+    if survey_preview is None or survey_preview.survey_id != survey.id:
         return None
-    return Definition.model_validate(found.definition), found.locale
+    return Definition.model_validate(survey_preview.definition), survey_preview.locale
 
 
 async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:

@@ -77,8 +77,8 @@ async def get_survey(session: SessionDep, caller: SurveyReader, survey: SurveyPa
 @routes.get("/v1/surveys/{survey}/versions", summary="List a survey's versions")
 async def list_versions(session: SessionDep, caller: Reader, survey: SurveyParam) -> SurveyVersions:
     """Return all versions of a survey, and which questions each added, removed or changed."""
-    found = await service.find(session, caller.workspace_id, survey)
-    return SurveyVersions(data=await service.versions_of(session, found))
+    row = await service.find(session, caller.workspace_id, survey)
+    return SurveyVersions(data=await service.versions_of(session, row))
 
 
 @routes.patch("/v1/surveys/{survey}", summary="Change a survey's draft")

@@ -114,19 +114,19 @@ async def definition_of(session: AsyncSession, survey: Survey, version: int) -> 
 
 
 async def _version(session: AsyncSession, survey: Survey, version: int) -> SurveyVersion:
-    found = await session.exec(
+    rows = await session.exec(
         select(SurveyVersion).where(
             SurveyVersion.workspace_id == survey.workspace_id,
             SurveyVersion.survey_id == survey.id,
             SurveyVersion.version == version,
         )
     )
-    return found.one()
+    return rows.one()
 
 
 async def versions_of(session: AsyncSession, survey: Survey) -> list[SurveyVersionOut]:
     """Return all versions, the newest first, each with what differs from the one before."""
-    found = await session.exec(
+    rows = await session.exec(
         select(SurveyVersion)
         .where(
             SurveyVersion.workspace_id == survey.workspace_id,
@@ -136,7 +136,7 @@ async def versions_of(session: AsyncSession, survey: Survey) -> list[SurveyVersi
     )
     shown: list[SurveyVersionOut] = []
     before: dict[str, Any] = {}
-    for version in found.all():
+    for version in rows.all():
         questions = {question["key"]: question for question in version.definition["questions"]}
         both = [key for key in questions if key in before]
         shown.append(
@@ -154,16 +154,16 @@ async def versions_of(session: AsyncSession, survey: Survey) -> list[SurveyVersi
 
 
 async def create(
-    session: AsyncSession, workspace_id: UUID, wanted: SurveyIn
+    session: AsyncSession, workspace_id: UUID, body: SurveyIn
 ) -> tuple[Survey, Definition]:
     """Make a draft from the given content, a template, or a template with changes."""
-    content = template(wanted.template) if wanted.template else {}
-    definition = _merge(content, wanted)
+    content = template(body.template) if body.template else {}
+    definition = _merge(content, body)
     now = utc_now()
     survey = Survey(
         workspace_id=workspace_id,
         id=uuid7(),
-        key=wanted.key or slug_of(definition.name, default="survey"),
+        key=body.key or slug_of(definition.name, default="survey"),
         name=definition.name,
         public_id=public_id(),
         status=SurveyStatus.DRAFT,
@@ -188,14 +188,14 @@ async def create(
 
 
 async def duplicate(
-    session: AsyncSession, workspace_id: UUID, reference: str, wanted: DuplicateIn
+    session: AsyncSession, workspace_id: UUID, reference: str, body: DuplicateIn
 ) -> tuple[Survey, Definition]:
     """Make a draft with the content of a survey's latest version."""
     original = await find(session, workspace_id, reference)
     definition = await definition_of(session, original, original.latest_version)
     content = definition.model_dump(exclude_unset=True, by_alias=True, mode="json")
-    name = wanted.name or original.name
-    key = wanted.key
+    name = body.name or original.name
+    key = body.key
     if key is None:
         keys = await session.exec(select(Survey.key).where(Survey.workspace_id == workspace_id))
         key = slug_of(name, default="survey", taken=set(keys))
@@ -297,12 +297,12 @@ def _new_version(survey: Survey, definition: Definition) -> SurveyVersion:
 
 def _merge(content: dict[str, Any], patch: SurveyPatch | SurveyIn) -> Definition:
     """Apply a patch to the content of a survey, and validate the result."""
-    given = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
-    given = {
-        key: value for key, value in given.items() if value is not None or key not in _NEVER_EMPTY
+    changes = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
+    changes = {
+        key: value for key, value in changes.items() if value is not None or key not in _NEVER_EMPTY
     }
     try:
-        return Definition.model_validate(content | given)
+        return Definition.model_validate(content | changes)
     except ValidationError as error:
         raise InvalidInput(errors=from_validation(error.errors())) from None
 

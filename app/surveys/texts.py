@@ -68,11 +68,11 @@ class SurveyWords:
         return Markup(' lang="{0}" dir="{1}"').format(self._language, direction_of(self._language))
 
 
-def choose_language(wanted: Sequence[str], known: Sequence[str], default: str) -> str:
+def choose_language(preferred: Sequence[str], known: Sequence[str], default: str) -> str:
     """Return the first wanted language that is known, in full or by its language, else default."""
     by_name = {name.lower(): name for name in known}
     by_language = {language_of(name): name for name in reversed(known)}
-    for name in filter(None, wanted):
+    for name in filter(None, preferred):
         found = by_name.get(name.lower()) or by_language.get(language_of(name))
         if found:
             return found

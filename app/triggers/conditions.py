@@ -60,39 +60,39 @@ def _number(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _same(fact: Any, wanted: Any) -> bool:
+def _same(fact: Any, expected: Any) -> bool:
     """Compare as numbers if both are; senders also write numbers and booleans as text."""
-    if type(fact) is type(wanted) and fact == wanted:
+    if type(fact) is type(expected) and fact == expected:
         return True
-    if isinstance(fact, list) or isinstance(wanted, list):
-        return bool(fact == wanted)
-    left, right = _number(fact), _number(wanted)
+    if isinstance(fact, list) or isinstance(expected, list):
+        return bool(fact == expected)
+    left, right = _number(fact), _number(expected)
     if left is not None and right is not None:
         return left == right
-    return _text(fact) == _text(wanted)
+    return _text(fact) == _text(expected)
 
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _contains(fact: Any, wanted: Any) -> bool:
+def _contains(fact: Any, expected: Any) -> bool:
     if isinstance(fact, list):
-        return any(_same(member, wanted) for member in fact)
-    return _text(wanted) in _text(fact)
+        return any(_same(member, expected) for member in fact)
+    return _text(expected) in _text(fact)
 
 
 def _comparison(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:
-    def check(fact: Any, wanted: Any) -> bool:
-        left, right = _number(fact), _number(wanted)
+    def check(fact: Any, expected: Any) -> bool:
+        left, right = _number(fact), _number(expected)
         return left is not None and right is not None and compare(left, right)
 
     return check
 
 
-def _among(fact: Any, wanted: Any) -> bool:
+def _among(fact: Any, expected: Any) -> bool:
     facts = fact if isinstance(fact, list) else [fact]
-    return any(_same(fact, other) for fact in facts for other in wanted)
+    return any(_same(fact, other) for fact in facts for other in expected)
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

@@ -70,7 +70,7 @@ async def decide(
         return []
     every = [trigger for rules in by_type.values() for trigger in rules]
     context = await read_context(session, workspace_triggers, relevant, every)
-    made: list[dict[str, Any]] = []
+    decided: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:
         for trigger in by_type[interaction.type]:
@@ -78,12 +78,12 @@ async def decide(
             invitation = plan_invitation(context, trigger, interaction, evaluation)
             if invitation is not None:
                 wanted[invitation.id] = invitation
-            made.append(_decision(trigger, interaction, evaluation, invitation))
-    await _store(session, workspace_id, made, wanted)
+            decided.append(_decision(trigger, interaction, evaluation, invitation))
+    await _store(session, workspace_id, decided, wanted)
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
-    for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in made).items():
+    for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in decided).items():
         DECISIONS.labels(outcome, reason or "").inc(count)
-    return made
+    return decided
 
 
 def evaluate_trigger(
@@ -111,8 +111,8 @@ def evaluate_trigger(
         return TriggerEvaluation(refusal)
     send_at = _send_at(context, trigger, interaction)
     throttle = trigger.throttle(context.workspace)
-    asked = context.past_invitations[customer["id"]]
-    refusal = refusal_by_throttle(asked, survey, throttle=throttle, send_at=send_at)
+    past_invitations = context.past_invitations[customer["id"]]
+    refusal = refusal_by_throttle(past_invitations, survey, throttle=throttle, send_at=send_at)
     return TriggerEvaluation(refusal, survey, send_at)
 
 
@@ -245,13 +245,13 @@ async def _store(
     session: AsyncSession,
     workspace_id: UUID,
     decisions: Sequence[dict[str, Any]],
-    wanted: dict[UUID, invitations.InvitationRequest],
+    requests: dict[UUID, invitations.InvitationRequest],
 ) -> None:
     """Insert decisions; if another transaction invited under the same key, it is a duplicate."""
     stored = await _insert(session, workspace_id, decisions)
     lost = [decision for decision in decisions if decision["id"] not in stored]
     for decision in lost:
-        wanted.pop(decision["invitation"], None)
+        requests.pop(decision["invitation"], None)
         decision |= {
             "outcome": "skipped",
             "reason": str(RefusalReason.DUPLICATE),

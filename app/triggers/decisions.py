@@ -76,16 +76,16 @@ def decision_body(decision: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _narrowed(
-    session: AsyncSession, workspace_id: UUID, wanted: DecisionFilter
+    session: AsyncSession, workspace_id: UUID, filters: DecisionFilter
 ) -> tuple[str, dict[str, Any]]:
-    given = wanted.model_dump(include=set(_CONDITIONS), exclude_none=True)
-    if wanted.trigger is not None:
-        given["trigger"] = await _trigger_id(session, workspace_id, wanted.trigger)
-    if wanted.interaction is not None:
-        await _require_interaction(session, workspace_id, wanted.interaction)
-    if wanted.customer is not None:
-        await require_customer(session, workspace_id, wanted.customer)
-        given["customer_id"] = as_uuid(wanted.customer)
+    given = filters.model_dump(include=set(_CONDITIONS), exclude_none=True)
+    if filters.trigger is not None:
+        given["trigger"] = await _trigger_id(session, workspace_id, filters.trigger)
+    if filters.interaction is not None:
+        await _require_interaction(session, workspace_id, filters.interaction)
+    if filters.customer is not None:
+        await require_customer(session, workspace_id, filters.customer)
+        given["customer_id"] = as_uuid(filters.customer)
     for name in ("outcome", "reason"):
         if name in given:
             given[name] = str(given[name])
@@ -123,27 +123,27 @@ async def _require_interaction(
 
 
 async def find_page(
-    session: AsyncSession, workspace_id: UUID, wanted: DecisionListFilter
+    session: AsyncSession, workspace_id: UUID, filters: DecisionListFilter
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` decisions, newest first."""
-    conditions, bound = await _narrowed(session, workspace_id, wanted)
-    if position := decode_cursor(wanted.cursor, UUID):
+    conditions, bound = await _narrowed(session, workspace_id, filters)
+    if position := decode_cursor(filters.cursor, UUID):
         conditions += " and (d.at, d.id) < (:after, :id)"
         bound |= {"after": position[0], "id": position[1]}
     rows = await run_sql(
         session,
         text(
             f"{_COLUMNS} {_FROM}{conditions} order by d.at desc, d.id desc limit :limit"
-        ).bindparams(**bound, limit=wanted.limit + 1),
+        ).bindparams(**bound, limit=filters.limit + 1),
     )
     return [dict(row._mapping) for row in rows]
 
 
 async def count_by_reason(
-    session: AsyncSession, workspace_id: UUID, wanted: DecisionFilter
+    session: AsyncSession, workspace_id: UUID, filters: DecisionFilter
 ) -> list[DecisionCount]:
     """Count the decisions by trigger, outcome and reason."""
-    conditions, bound = await _narrowed(session, workspace_id, wanted)
+    conditions, bound = await _narrowed(session, workspace_id, filters)
     rows = await run_sql(
         session,
         text(

@@ -38,9 +38,9 @@ async def take_interactions(
 ) -> list[RecordedInteraction]:
     """Record interactions; with `triggers`, these decide about the new ones."""
     recorded = await record(session, workspace_id, drafts)
-    made = await decide(session, box, workspace_id, recorded) if triggers else []
+    decisions = await decide(session, box, workspace_id, recorded) if triggers else []
     created = [interaction for interaction in recorded if interaction.created]
-    await _emit_events(session, workspace_id, created, _with_decisions(created, made))
+    await _emit_events(session, workspace_id, created, _with_decisions(created, decisions))
     return recorded
 
 

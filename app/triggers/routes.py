@@ -111,22 +111,22 @@ async def dry_run_trigger(
 
     Nothing is stored.
     """
-    found = await service.find(session, caller.workspace_id, trigger)
+    row = await service.find(session, caller.workspace_id, trigger)
     if since is not None:
-        return await dry_run_history(session, found, duration_of(since) or dt.timedelta())
+        return await dry_run_history(session, row, duration_of(since) or dt.timedelta())
     if body is None:
         msg = "is required, or say `since` to try the trigger over history"
         raise InvalidInput.at("body", msg=msg)
-    return await interaction_intake.dry_run(session, found, body.draft(test=caller.test))
+    return await interaction_intake.dry_run(session, row, body.draft(test=caller.test))
 
 
 @routes.get("/v1/decisions", summary="List decisions")
 async def list_decisions(
-    session: SessionDep, caller: Reader, wanted: Annotated[DecisionListFilter, Query()]
+    session: SessionDep, caller: Reader, filters: Annotated[DecisionListFilter, Query()]
 ) -> Page[DecisionOut]:
     """Return why customers were asked or not, newest first."""
-    rows = await decisions.find_page(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_position, show=DecisionOut.model_validate)
+    rows = await decisions.find_page(session, caller.workspace_id, filters)
+    return page_of(rows, filters.limit, position=_position, show=DecisionOut.model_validate)
 
 
 def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
@@ -135,10 +135,10 @@ def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
 
 @routes.get("/v1/decisions/summary", summary="Count decisions")
 async def summarize_decisions(
-    session: SessionDep, caller: Reader, wanted: Annotated[DecisionFilter, Query()]
+    session: SessionDep, caller: Reader, filters: Annotated[DecisionFilter, Query()]
 ) -> DecisionSummary:
     """Count the decisions by trigger, outcome and reason."""
-    counts = await decisions.count_by_reason(session, caller.workspace_id, wanted)
+    counts = await decisions.count_by_reason(session, caller.workspace_id, filters)
     by_outcome = {name: sum(c.n for c in counts if c.outcome == name) for name in _OUTCOMES}
     reasons: dict[str, int] = {}
     for count in counts:

@@ -21,39 +21,39 @@ from app.triggers.schemas import KNOWN_TYPES, TriggerIn, TriggerOut, TriggerPatc
 _COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
 
-async def create(session: AsyncSession, workspace_id: UUID, wanted: TriggerIn) -> Trigger:
+async def create(session: AsyncSession, workspace_id: UUID, body: TriggerIn) -> Trigger:
     """Make a trigger; Conflict where its key is taken."""
     with not_found_as_field_error("body", "survey"):
-        survey = await surveys.find(session, workspace_id, wanted.survey)
+        survey = await surveys.find(session, workspace_id, body.survey)
     now = utc_now()
     trigger = Trigger(
         workspace_id=workspace_id,
         id=uuid7(),
-        key=wanted.key,
-        name=wanted.name,
-        on_type=wanted.on,
+        key=body.key,
+        name=body.name,
+        on_type=body.on,
         survey_id=survey.id,
-        active=wanted.active,
-        priority=wanted.priority,
-        rules=_rules(wanted),
+        active=body.active,
+        priority=body.priority,
+        rules=_rules(body),
         created_at=now,
         updated_at=now,
     )
-    made = await session.exec(
+    inserted = await session.exec(
         insert(Trigger)
         .values(**trigger.model_dump())
         .on_conflict_do_nothing(index_elements=["workspace_id", "key"])
         .returning(col(Trigger.id))
     )
-    if made.first() is None:
-        detail = f"There is a trigger `{wanted.key}` already; choose another key."
+    if inserted.first() is None:
+        detail = f"There is a trigger `{body.key}` already; choose another key."
         raise Conflict(detail)
     return trigger
 
 
-def _rules(given: TriggerPatch) -> dict[str, Any]:
+def _rules(patch: TriggerPatch) -> dict[str, Any]:
     """Return the rules that were given; without a throttle, the workspace's applies."""
-    return given.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=_COLUMNS)
+    return patch.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=_COLUMNS)
 
 
 async def change(

@@ -80,7 +80,7 @@ def _delivery_update(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]
     delivery, attempt = ended.delivery, ended.attempt
     wait = None
     if attempt.error is not None and not delivery.once and not attempt.is_gone:
-        wait = retry_delay(delivery.tries + 1, asked=attempt.asked)
+        wait = retry_delay(delivery.tries + 1, requested=attempt.asked)
     unsent_status = "failed" if wait is None else "pending"
     return {
         "workspace_id": delivery.workspace_id,

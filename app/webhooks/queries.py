@@ -90,19 +90,23 @@ async def count_wanted(
     session: AsyncSession,
     workspace_id: UUID,
     since: dt.datetime,
-    wanted: EventFilter,
+    event_filter: EventFilter,
     *,
     below: int,
 ) -> int:
     """Count the deliveries of a filter from the events since; one event may give several."""
     counts = [
-        f"count(*) filter (where {_wanted_sql(type_, wanted)})" for type_ in sorted(wanted.events)
+        f"count(*) filter (where {_wanted_sql(type_, event_filter)})"
+        for type_ in sorted(event_filter.events)
     ]
     sql = f"select {' + '.join(counts)} from event"
-    named = {
-        "survey": wanted.survey, "touchpoint": wanted.touchpoint, "min_score": wanted.min_score,
-        "max_score": wanted.max_score, "types": sorted(wanted.types) or None,
-    }  # fmt: skip
+    values = {
+        "survey": event_filter.survey,
+        "touchpoint": event_filter.touchpoint,
+        "min_score": event_filter.min_score,
+        "max_score": event_filter.max_score,
+        "types": sorted(event_filter.types) or None,
+    }
     rows = await run_sql(
         session,
         text(
@@ -110,29 +114,29 @@ async def count_wanted(
             "and created_at >= :since and xid < cast(cast(:below as text) as xid8)"
         ).bindparams(
             workspace_id=workspace_id, since=since, below=str(below),
-            **{name: value for name, value in named.items() if f":{name}" in sql},
+            **{name: value for name, value in values.items() if f":{name}" in sql},
         ),
     )  # fmt: skip
     count: int = rows.one()[0]
     return count
 
 
-def _wanted_sql(type_: str, wanted: EventFilter) -> str:
+def _wanted_sql(type_: str, event_filter: EventFilter) -> str:
     """Return the SQL of `EventFilter.wants` for one type of event."""
-    conditions = [event_condition_sql([type_], any_score=wanted.bounded)]
-    if wanted.survey is not None:
+    conditions = [event_condition_sql([type_], any_score=event_filter.bounded)]
+    if event_filter.survey is not None:
         conditions.append(
             "coalesce(case jsonb_typeof(data -> 'survey') when 'object' "
             "then data -> 'survey' ->> 'key' else data ->> 'survey' end, :survey) = :survey"
         )
-    if wanted.touchpoint is not None:
+    if event_filter.touchpoint is not None:
         conditions.append("(not data ? 'touchpoint' or data ->> 'touchpoint' = :touchpoint)")
-    if wanted.types and type_ == EventType.INTERACTION_CREATED:
+    if event_filter.types and type_ == EventType.INTERACTION_CREATED:
         conditions.append("data ->> 'type' = any(:types)")
     if type_.startswith("response.") and type_ != EventType.RESPONSE_DELETED:
-        if wanted.min_score is not None:
+        if event_filter.min_score is not None:
             conditions.append("(data ->> 'score')::int >= :min_score")
-        if wanted.max_score is not None:
+        if event_filter.max_score is not None:
             conditions.append("(data ->> 'score')::int <= :max_score")
     return " and ".join(f"({condition})" for condition in conditions)
 

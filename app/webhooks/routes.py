@@ -102,8 +102,8 @@ async def get_webhook_endpoint(
     session: SessionDep, caller: Reader, endpoint_id: UUID
 ) -> EndpointOut:
     """Return one endpoint; its secret is never shown again."""
-    found = await service.find(session, caller.workspace_id, endpoint_id)
-    return (await _endpoints_out(session, [found]))[0]
+    row = await service.find(session, caller.workspace_id, endpoint_id)
+    return (await _endpoints_out(session, [row]))[0]
 
 
 @routes.patch("/v1/webhook-endpoints/{endpoint_id}", summary="Change an endpoint")

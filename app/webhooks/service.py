@@ -70,30 +70,30 @@ def event_condition_of(endpoint: WebhookEndpoint) -> str:
 async def create(
     session: AsyncSession,
     workspace_id: UUID,
-    wanted: EndpointIn,
+    body: EndpointIn,
     *,
     box: SealedBox,
     settings: Settings,
 ) -> tuple[WebhookEndpoint, str]:
     """Make an endpoint and return it with its secret; it gets the events from now on."""
-    await _check_url(wanted.url, wanted.format, settings)
+    await _check_url(body.url, body.format, settings)
     secret = new_signing_secret()
     now = utc_now()
     endpoint = WebhookEndpoint(
         workspace_id=workspace_id,
         id=uuid7(),
-        url=wanted.url,
-        format=wanted.format,
-        events=_unique(wanted.events),
-        filter=await _checked_filter(session, workspace_id, wanted.filter),
-        include_personal=wanted.include_personal,
+        url=body.url,
+        format=body.format,
+        events=_unique(body.events),
+        filter=await _checked_filter(session, workspace_id, body.filter),
+        include_personal=body.include_personal,
         header_names=[],
         secret=box.seal(secret.encode()),
         listens_from=now,
         created_at=now,
         updated_at=now,
     )
-    _set_headers(endpoint, wanted.headers, box)
+    _set_headers(endpoint, body.headers, box)
     await _lock_endpoints(session, workspace_id)
     others = await queries.find_endpoints(session, workspace_id, limit=_MAX_ENDPOINTS, cursor=None)
     _refuse_twin(endpoint, others)
@@ -173,23 +173,23 @@ async def _check_url(url: str, format_: str, settings: Settings) -> None:
 
 
 async def _checked_filter(
-    session: AsyncSession, workspace_id: UUID, wanted: EndpointFilter
+    session: AsyncSession, workspace_id: UUID, endpoint_filter: EndpointFilter
 ) -> dict[str, Any]:
     """Return the filter as it is kept, by the survey's key; InvalidInput for an unknown survey."""
-    if wanted.survey is not None:
+    if endpoint_filter.survey is not None:
         try:
-            found = await surveys.find(session, workspace_id, wanted.survey)
+            survey_row = await surveys.find(session, workspace_id, endpoint_filter.survey)
         except NotFound:
-            msg = f"`{wanted.survey}` is not a survey of this workspace"
+            msg = f"`{endpoint_filter.survey}` is not a survey of this workspace"
             raise InvalidInput.at("body", "filter", "survey", msg=msg) from None
-        wanted = wanted.model_copy(update={"survey": found.key})
-    if wanted.touchpoint is not None:
+        endpoint_filter = endpoint_filter.model_copy(update={"survey": survey_row.key})
+    if endpoint_filter.touchpoint is not None:
         try:
-            await require_known(session, workspace_id, "touchpoint", [wanted.touchpoint])
+            await require_known(session, workspace_id, "touchpoint", [endpoint_filter.touchpoint])
         except InvalidInput as error:
             msg = error.errors[0]["msg"]
             raise InvalidInput.at("body", "filter", "touchpoint", msg=msg) from None
-    return wanted.model_dump(mode="json", exclude_none=True)
+    return endpoint_filter.model_dump(mode="json", exclude_none=True)
 
 
 def _unique(events: list[EventType]) -> list[str]:
@@ -206,11 +206,11 @@ async def find(
     if lock:
         # Deliveries may be made and end meanwhile.
         query = query.with_for_update(key_share=True)
-    found = (await session.exec(query)).first()
-    if found is None:
+    row = (await session.exec(query)).first()
+    if row is None:
         detail = "There is no such webhook endpoint in this workspace."
         raise NotFound(detail)
-    return found
+    return row
 
 
 async def change(

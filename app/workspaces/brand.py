@@ -68,8 +68,8 @@ async def change_brand(
     session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Image | None
 ) -> None:
     """Set the given fields of a brand; null removes one; `picture` is a new logo."""
-    given = wanted.model_dump(include=wanted.model_fields_set)
-    brand: dict[str, Any] = workspace.brand | given
+    changes = wanted.model_dump(include=wanted.model_fields_set)
+    brand: dict[str, Any] = workspace.brand | changes
     if picture is not None:
         logo = Logo(
             workspace_id=workspace.id,

@@ -133,8 +133,8 @@ class Keyring:
     async def _find(self, secret: str) -> Caller:
         digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         async with self._database.session() as session:
-            found = await run_sql(session, _FIND.bindparams(hash=digest, now=utc_now()))
-            row = found.first()
+            rows = await run_sql(session, _FIND.bindparams(hash=digest, now=utc_now()))
+            row = rows.first()
         if row is None:
             raise Unauthorized(reason="unknown_key")
         return Caller(

@@ -19,28 +19,28 @@ from app.workspaces.service import get_workspace
 MEMBER_ADDED_JOB = "workspaces.mail_member_added"
 
 
-async def create(session: AsyncSession, workspace_id: UUID, wanted: MemberIn) -> Member:
+async def create(session: AsyncSession, workspace_id: UUID, body: MemberIn) -> Member:
     """Add a member, who gets a mail; Conflict where the address is one already."""
     workspace = await get_workspace(session, workspace_id)
     now = utc_now()
     member = Member(
         workspace_id=workspace_id,
         id=uuid7(),
-        email=wanted.email.lower(),
-        name=wanted.name,
-        role=wanted.role,
-        locale=wanted.locale or workspace.default_locale,
-        digest=wanted.digest,
+        email=body.email.lower(),
+        name=body.name,
+        role=body.role,
+        locale=body.locale or workspace.default_locale,
+        digest=body.digest,
         created_at=now,
         updated_at=now,
     )
-    made = await session.exec(
+    inserted = await session.exec(
         insert(Member)
         .values(**member.model_dump())
         .on_conflict_do_nothing(index_elements=["workspace_id", "email"])
         .returning(col(Member.id))
     )
-    if made.first() is None:
+    if inserted.first() is None:
         detail = f"{member.email} is a member already."
         raise Conflict(detail)
     await jobs.enqueue(
@@ -61,11 +61,11 @@ async def find_page(
 
 async def get(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> Member:
     """Return a member, or raise NotFound."""
-    found = await session.get(Member, (workspace_id, member_id))
-    if found is None:
+    member = await session.get(Member, (workspace_id, member_id))
+    if member is None:
         detail = "There is no such member in this workspace."
         raise NotFound(detail)
-    return found
+    return member
 
 
 async def change(

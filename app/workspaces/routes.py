@@ -120,7 +120,7 @@ async def create_workspace(
 ) -> NewWorkspaceOut:
     """Make a workspace with its first admin key. Only the bootstrap key may."""
     workspace, key, secret = await service.create_workspace(
-        session, caller, wanted=body, settings=settings
+        session, caller, body=body, settings=settings
     )
     new_key = NewKey(id=key.id, scopes=key.scopes, secret=secret)
     return NewWorkspaceOut(**_workspace_out(workspace).model_dump(), api_key=new_key)

@@ -82,8 +82,8 @@ async def ensure_default(session: AsyncSession, settings: Settings) -> str | Non
 
     A bootstrap key that the operator sets takes the place of the one before.
     """
-    found = await session.exec(select(Workspace).where(Workspace.key == DEFAULT_WORKSPACE))
-    workspace = found.first()
+    rows = await session.exec(select(Workspace).where(Workspace.key == DEFAULT_WORKSPACE))
+    workspace = rows.first()
     if workspace is None:
         workspace = _new_workspace(DEFAULT_WORKSPACE, "Default", settings)
         session.add(workspace)
@@ -121,35 +121,35 @@ async def find_workspace_by_id(session: AsyncSession, workspace_id: UUID) -> Wor
 
 async def find_workspace(session: AsyncSession, key: str) -> Workspace:
     """Return a workspace by its key; for the operator's commands."""
-    found = (await session.exec(select(Workspace).where(Workspace.key == key))).first()
-    if found is None:
+    workspace = (await session.exec(select(Workspace).where(Workspace.key == key))).first()
+    if workspace is None:
         detail = f"There is no workspace `{key}`."
         raise NotFound(detail)
-    return found
+    return workspace
 
 
 async def workspace_exists(session: AsyncSession, key: str) -> bool:
     """Tell whether there is a workspace with this key."""
-    found = await session.exec(select(Workspace.id).where(Workspace.key == key))
-    return found.first() is not None
+    rows = await session.exec(select(Workspace.id).where(Workspace.key == key))
+    return rows.first() is not None
 
 
 async def create_workspace(
-    session: AsyncSession, caller: Caller, *, wanted: WorkspaceIn, settings: Settings
+    session: AsyncSession, caller: Caller, *, body: WorkspaceIn, settings: Settings
 ) -> tuple[Workspace, ApiKey, str]:
     """Make a workspace with its first admin key; only the bootstrap key may."""
     if not caller.bootstrap:
         detail = "Only the bootstrap key may make workspaces."
         raise Forbidden(detail)
-    workspace = _new_workspace(wanted.key, wanted.name, settings)
-    made = await session.exec(
+    workspace = _new_workspace(body.key, body.name, settings)
+    inserted = await session.exec(
         insert(Workspace)
         .values(**workspace.model_dump())
         .on_conflict_do_nothing()
         .returning(col(Workspace.id))
     )
-    if made.first() is None:
-        detail = f"There is a workspace `{wanted.key}` already; choose another key."
+    if inserted.first() is None:
+        detail = f"There is a workspace `{body.key}` already; choose another key."
         raise Conflict(detail)
     session.add(_config_row(workspace))
     secret = new_secret("sk_")
@@ -174,24 +174,24 @@ async def change_workspace(
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
     held = await lock_config(session, workspace_id)
-    found = await session.exec(
+    rows = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
-    workspace = found.one()
-    given = patch.model_dump(mode="json", include=patch.model_fields_set)
-    for name in given.keys() - _CONFIGURATION - {"brand", "mail"}:
-        setattr(workspace, name, given[name])
-    if "mail" in given:
+    workspace = rows.one()
+    changes = patch.model_dump(mode="json", include=patch.model_fields_set)
+    for name in changes.keys() - _CONFIGURATION - {"brand", "mail"}:
+        setattr(workspace, name, changes[name])
+    if "mail" in changes:
         mail = patch.mail.model_dump(mode="json", include=patch.mail.model_fields_set)
         workspace.mail = workspace.mail | mail
-    if "brand" in given:
+    if "brand" in changes:
         await change_brand(session, workspace, patch.brand, picture=picture)
     configuration: dict[str, Any] = {
         "timezone": workspace.timezone,
         "segments": workspace.segments,
         "business_hours": workspace.business_hours,
     }
-    changed = configuration | {name: given[name] for name in given.keys() & _CONFIGURATION}
+    changed = configuration | {name: changes[name] for name in changes.keys() & _CONFIGURATION}
     if len(set(changed["segments"])) < len(changed["segments"]):
         raise InvalidInput.at("body", "segments", msg="names a segment twice")
     if changed != configuration:
@@ -213,13 +213,13 @@ async def lock_config(session: AsyncSession, workspace_id: UUID) -> WorkspaceCon
     transaction. All code must take the two locks in this order, or it can deadlock.
     """
     await run_sql(session, text(_LOCK_OUT_WRITERS).bindparams(workspace_id=workspace_id))
-    found = await session.exec(
+    rows = await session.exec(
         select(WorkspaceConfig)
         .where(WorkspaceConfig.workspace_id == workspace_id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    return found.one()
+    return rows.one()
 
 
 async def _new_logo(
@@ -230,32 +230,32 @@ async def _new_logo(
     if url is None:
         return None
     # The column alone: the row itself is read anew under its lock.
-    found = await session.exec(select(Workspace.brand).where(Workspace.id == workspace_id))
-    known = found.one()
-    if known.get("logo_url") == url and known.get("logo"):
+    rows = await session.exec(select(Workspace.brand).where(Workspace.id == workspace_id))
+    row = rows.one()
+    if row.get("logo_url") == url and row.get("logo"):
         return None
     return await fetch_logo(url, allow_private=allow_private)
 
 
 async def _count_answers(session: AsyncSession, workspace_id: UUID) -> int:
-    found = await run_sql(
+    rows = await run_sql(
         session,
         text("select count(*) from response where workspace_id = :id").bindparams(id=workspace_id),
     )
-    return int(found.one()[0])
+    return int(rows.one()[0])
 
 
 async def create_key(
-    session: AsyncSession, workspace_id: UUID, wanted: ApiKeyIn
+    session: AsyncSession, workspace_id: UUID, body: ApiKeyIn
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which is not kept."""
-    if wanted.survey is not None:
-        await _require_survey(session, workspace_id, wanted.survey)
-    public = wanted.scopes == [Scope.COLLECT]
+    if body.survey is not None:
+        await _require_survey(session, workspace_id, body.survey)
+    public = body.scopes == [Scope.COLLECT]
     secret = new_secret("pk_" if public else "sk_")
-    key = _new_key(workspace_id, name=wanted.name, scopes=wanted.scopes, secret=secret)
-    key.expires_at = wanted.expires_at
-    key.test, key.survey, key.rate_limit = wanted.test, wanted.survey, wanted.rate_limit
+    key = _new_key(workspace_id, name=body.name, scopes=body.scopes, secret=secret)
+    key.expires_at = body.expires_at
+    key.test, key.survey, key.rate_limit = body.test, body.survey, body.rate_limit
     session.add(key)
     await notify(session, KEY_NOTICES, str(workspace_id))
     return key, secret
@@ -279,12 +279,12 @@ async def ensure_public_key(
     session: AsyncSession, workspace_id: UUID, *, name: str, secret: str
 ) -> None:
     """Make a publishable key with the given secret, unless it exists."""
-    found = await session.exec(
+    rows = await session.exec(
         select(ApiKey.id).where(
             ApiKey.workspace_id == workspace_id, ApiKey.hash == hash_secret(secret)
         )
     )
-    if found.first() is None:
+    if rows.first() is None:
         session.add(_new_key(workspace_id, name=name, scopes=[Scope.COLLECT], secret=secret))
         await notify(session, KEY_NOTICES, str(workspace_id))
 
@@ -303,8 +303,8 @@ async def get_key(
 ) -> ApiKey:
     """Return one key; with `lock`, another change of it waits for the end of the transaction."""
     query = select(ApiKey).where(ApiKey.workspace_id == workspace_id, ApiKey.id == key_id)
-    found = await session.exec(query.with_for_update() if lock else query)
-    key = found.first()
+    rows = await session.exec(query.with_for_update() if lock else query)
+    key = rows.first()
     if key is None:
         detail = "There is no such key in this workspace."
         raise NotFound(detail)

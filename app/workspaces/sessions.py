@@ -109,18 +109,18 @@ def _open_for_member(
 
 async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -> str:
     """Return the token of a session that lasts as long as the key, half a day at most."""
-    made = new_token(caller.workspace_id)
+    token = new_token(caller.workspace_id)
     until = utc_now() + _KEY_SESSION_LIFETIME
     session.add(
         DashboardSession(
             workspace_id=caller.workspace_id,
-            token_hash=hash_secret(made),
+            token_hash=hash_secret(token),
             key_id=caller.key_id,
             locale=locale,
             expires_at=min(until, caller.expires_at) if caller.expires_at else until,
         )
     )
-    return made
+    return token
 
 
 _FIND = text("""

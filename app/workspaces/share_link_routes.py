@@ -76,10 +76,10 @@ class NewShareLink(ShareLinkOut):
 
 @routes.post("/v1/share-links", status_code=201, summary="Share a view")
 async def create_share_link(
-    session: SessionDep, caller: Admin, settings: SettingsDep, wanted: ShareLinkIn
+    session: SessionDep, caller: Admin, settings: SettingsDep, body: ShareLinkIn
 ) -> NewShareLink:
     """Make a link to one view of the dashboard, without names and comments, for reading only."""
-    expires_at = wanted.expires_at or share_links.default_expiry()
+    expires_at = body.expires_at or share_links.default_expiry()
     if not isinstance(expires_at, dt.datetime):
         workspace = await get_workspace(session, caller.workspace_id)
         zone = ZoneInfo(workspace.timezone)
@@ -89,7 +89,7 @@ async def create_share_link(
             raise InvalidInput.at("body", "expires_at", msg="is too far ahead") from None
     if share_links.has_passed(expires_at):
         raise InvalidInput.at("body", "expires_at", msg="is over already")
-    link, token = await share_links.create(session, caller, path=wanted.path, until=expires_at)
+    link, token = await share_links.create(session, caller, path=body.path, until=expires_at)
     return NewShareLink(**_values(link), url=f"{settings.base_url}/shared/{token}")
 
 

@@ -171,7 +171,7 @@ async def _run_jobs(database_url: str) -> float:
     now = utc_now()
     async with database.transaction() as session:
         wanted = [(now, str(number), {"number": number}) for number in range(_JOBS)]
-        await jobs.enqueue_many(session, "bench.nothing", workspace_id=uuid4(), wanted=wanted)
+        await jobs.enqueue_many(session, "bench.nothing", workspace_id=uuid4(), planned=wanted)
     runner = JobRunner(database, {"bench.nothing": nothing}, concurrency=_CONCURRENCY)
     began = time.perf_counter()
     running = asyncio.create_task(runner.run())

@@ -92,8 +92,8 @@ def _customer(item: Any) -> dict[str, Any] | None:
         people.append(author)
 
     def first(*names: str) -> str | None:
-        found = (text_of(value_at(person, name)) for person in people for name in names)
-        return next((value for value in found if value), None)
+        values = (text_of(value_at(person, name)) for person in people for name in names)
+        return next((value for value in values if value), None)
 
     return build_customer(
         external_id=first("user_id", "external_id"),

@@ -53,8 +53,8 @@ def _order_of_session(session: Payload) -> str:
 
 def _names(*values: Any) -> tuple[str, ...]:
     """Return ids by which other events name the same order; one may come as an object."""
-    found = (text_of(value_at(value, "id")) or text_of(value) for value in values)
-    return tuple(name[:128] for name in found if name)
+    text = (text_of(value_at(value, "id")) or text_of(value) for value in values)
+    return tuple(name[:128] for name in text if name)
 
 
 def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:

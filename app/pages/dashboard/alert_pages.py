@@ -38,19 +38,19 @@ async def show_alerts(visit: SnapshotVisitDep) -> HTMLResponse:
 @routes.get("/alerts/{alert}", include_in_schema=False)
 async def show_alert(visit: ApiVisitDep, alert: UUID) -> HTMLResponse:
     """Show the course of a watched figure, with the periods that raise the alert."""
-    found = await visit.api.get(f"/v1/alerts/{alert}")
+    reply = await visit.api.get(f"/v1/alerts/{alert}")
     chart = await visit.api.get(f"/v1/alerts/{alert}/chart")
     by_group: dict[str | None, list[Mapping[str, Any]]] = {}
     for row in chart["rows"]:
         names = [str(value or "–") for value in (row["group"] or {}).values()]
         by_group.setdefault(", ".join(names) or None, []).append(row)
-    charts = [(group, _line_of(visit, found["metric"], rows)) for group, rows in by_group.items()][
+    charts = [(group, _line_of(visit, reply["metric"], rows)) for group, rows in by_group.items()][
         :_MAX_CHARTS
     ]
     return visit.page(
-        "alert", title=found["name"], alert=found, charts=charts,
+        "alert", title=reply["name"], alert=reply, charts=charts,
         baseline=chart["baseline"], left_out=len(by_group) - len(charts),
-        noun=METRICS[found["metric"]].counter.noun,
+        noun=METRICS[reply["metric"]].counter.noun,
         choices=await read_choices(visit.session, visit.workspace, visit.texts.language),
     )  # fmt: skip
 

@@ -62,16 +62,16 @@ async def show_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesD
     """Show all answers of the filters, newest first."""
     properties = chosen(asked)
     filters = await wanted.list_filters(visit, properties) | wanted.api_filters()
-    found = await visit.api.get(
+    reply = await visit.api.get(
         "/v1/responses", **filters, limit=50, cursor=wanted.cursor, order_by="responded_at"
     )
     more = wanted.more_filters()
     return visit.page(
         "answers",
         **await filter_form(visit, wanted, properties),
-        wanted=wanted, more=more, rows=found["data"], cursor=found["next_cursor"],
+        wanted=wanted, more=more, rows=reply["data"], cursor=reply["next_cursor"],
         bands=tuple(Band), integrities=_INTEGRITY,
-        tags=sorted({tag for row in found["data"] for tag in row["tags"]}),
+        tags=sorted({tag for row in reply["data"] for tag in row["tags"]}),
         here_with=wanted.link("/answers", properties, **more),
         csv=wanted.link("/answers.csv", properties, **more),
     )  # fmt: skip
@@ -205,18 +205,18 @@ class CommentQuery(PageFilter):
 
 @routes.get("/comments", include_in_schema=False)
 async def show_comments(
-    visit: ApiVisitDep, wanted: Annotated[CommentQuery, Query()], asked: PropertiesDep
+    visit: ApiVisitDep, filters: Annotated[CommentQuery, Query()], asked: PropertiesDep
 ) -> HTMLResponse:
     """Show what customers wrote."""
     properties = chosen(asked)
-    more = {name: value for name in ("band", "q") if (value := getattr(wanted, name))}
-    found = await visit.api.get(
-        "/v1/responses", has_comment="true", integrity="ok", limit=50, cursor=wanted.cursor,
-        order_by="responded_at", **(await wanted.list_filters(visit, properties) | more),
+    more = {name: value for name in ("band", "q") if (value := getattr(filters, name))}
+    reply = await visit.api.get(
+        "/v1/responses", has_comment="true", integrity="ok", limit=50, cursor=filters.cursor,
+        order_by="responded_at", **(await filters.list_filters(visit, properties) | more),
     )  # fmt: skip
     return visit.page(
-        "comments", wanted=wanted, comments=found["data"], cursor=found["next_cursor"],
-        bands=tuple(Band), more=more, is_filtered=bool(more or wanted.is_narrowed(properties)),
-        here_with=wanted.link("/comments", properties, **more),
-        **await filter_form(visit, wanted, properties),
+        "comments", wanted=filters, comments=reply["data"], cursor=reply["next_cursor"],
+        bands=tuple(Band), more=more, is_filtered=bool(more or filters.is_narrowed(properties)),
+        here_with=filters.link("/comments", properties, **more),
+        **await filter_form(visit, filters, properties),
     )  # fmt: skip

@@ -93,17 +93,17 @@ def _by_title(names: Iterable[str], texts: DashboardTexts) -> list[tuple[str, st
 async def show_integration(visit: ApiVisitDep, integration: str) -> HTMLResponse:
     """Show how to connect one source, and what it has sent."""
     visit.require(Scope.ADMIN)
-    found = await visit.api.get(f"/v1/integrations/{integration}")
+    reply = await visit.api.get(f"/v1/integrations/{integration}")
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
-    guide = found["preset"] or found["source"]
+    guide = reply["preset"] or reply["source"]
     made = [UUID(id_) for event in events for id_ in event["interactions"] or ()]
     return visit.page(
-        "integration", title=found["key"], integration=found, events=events,
+        "integration", title=reply["key"], integration=reply, events=events,
         guide=guide, guide_title=SOURCE_GUIDES[guide]["title"], meanings=list(TYPES),
         instructions=_instructions_for_dashboard(guide, visit.texts),
         paste=SOURCE_GUIDES[guide].get("paste"),
         became=await types_of(visit.session, visit.workspace.id, made),
-        status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
+        status_map="\n".join(f"{k} = {v}" for k, v in reply["status_map"].items()),
     )  # fmt: skip
 
 
@@ -128,13 +128,13 @@ async def show_files(
     visit: ApiVisitDep, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """Show the files that were read in, and the form to send one."""
-    found = await visit.api.get("/v1/imports", limit=50, cursor=cursor)
+    reply = await visit.api.get("/v1/imports", limit=50, cursor=cursor)
     reports = {}
-    for row in found["data"][:20]:
+    for row in reply["data"][:20]:
         if row["status"] in {"refused", "undone"}:
             reports[row["id"]] = (await visit.api.get(f"/v1/imports/{row['id']}"))["report"]
     return visit.page(
-        "imports", rows=found["data"], cursor=found["next_cursor"], reports=reports,
+        "imports", rows=reply["data"], cursor=reply["next_cursor"], reports=reports,
         reason=reason_in,
         file_presets=[name for kind in ("answers", "tickets") for name in presets(kind)],
         surveys=await surveys.names_of(visit.session, visit.workspace.id),

@@ -95,11 +95,11 @@ class PageFilter(BaseModel):
 
     def query(self, **more: Any) -> MetricQuery:
         """Return the metric's query of this view."""
-        asked: dict[str, Any] = dict(self.dates)
+        values: dict[str, Any] = dict(self.dates)
         for name in _NAMES:
             if value := getattr(self, name):
-                asked[name] = [value]
-        return MetricQuery.model_validate(asked | more)
+                values[name] = [value]
+        return MetricQuery.model_validate(values | more)
 
     def api_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return the view as parameters of the API's figures."""

@@ -61,10 +61,10 @@ async def show_audit(
 ) -> HTMLResponse:
     """Show who did what."""
     visit.require(Scope.ADMIN)
-    found = await visit.api.get("/v1/audit", limit=100, cursor=cursor)
-    names = await find_names(visit.api, found["data"], language=visit.texts.language)
-    rows = [(row, subject_of(row, names)) for row in found["data"]]
-    return visit.page("audit", rows=rows, cursor=found["next_cursor"])
+    reply = await visit.api.get("/v1/audit", limit=100, cursor=cursor)
+    names = await find_names(visit.api, reply["data"], language=visit.texts.language)
+    rows = [(row, subject_of(row, names)) for row in reply["data"]]
+    return visit.page("audit", rows=rows, cursor=reply["next_cursor"])
 
 
 @routes.get("/account", include_in_schema=False)

@@ -29,14 +29,16 @@ def views_offered(
 def describe_view(texts: DashboardTexts, choices: FilterChoices, path: str) -> str:
     """Say which page a path shows, of which period and with which filters."""
     plain, _, query = path.partition("?")
-    given = parse_qs(query)
+    query_values = parse_qs(query)
     try:
-        view = PageFilter.model_validate({name: values[-1] for name, values in given.items()})
+        view = PageFilter.model_validate(
+            {name: values[-1] for name, values in query_values.items()}
+        )
     except ValidationError:
         # The page of such a link says what is wrong with it.
         return path
     properties = chosen(
-        {name.removeprefix(PROPERTY): values for name, values in given.items()
+        {name.removeprefix(PROPERTY): values for name, values in query_values.items()
          if name.startswith(PROPERTY)}
     )  # fmt: skip
     period = texts.days(view.days) if view.has_dates else texts.time_span(view.shown_period)

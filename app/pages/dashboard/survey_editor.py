@@ -65,10 +65,12 @@ async def _published_questions(
     visit: DashboardVisit, survey: Mapping[str, Any]
 ) -> Mapping[str, Question]:
     """Return the questions of the published version by key; they keep their keys and points."""
-    found = await surveys.find(visit.session, visit.workspace.id, survey["key"])
-    if found.published_version is None:
+    survey_row = await surveys.find(visit.session, visit.workspace.id, survey["key"])
+    if survey_row.published_version is None:
         return {}
-    definition = await surveys.definition_of(visit.session, found, found.published_version)
+    definition = await surveys.definition_of(
+        visit.session, survey_row, survey_row.published_version
+    )
     return {question.key: question for question in definition.questions}
 
 

@@ -96,11 +96,11 @@ async def comments_of(
     visit: DashboardVisit, view: PageFilter, properties: dict[str, list[str]], *, limit: int
 ) -> list[Any]:
     """Return the latest comments of a view, as the API lists them."""
-    found = await visit.api.get(
+    reply = await visit.api.get(
         "/v1/responses", has_comment="true", integrity="ok", limit=limit, order_by="responded_at",
         **await view.list_filters(visit, properties),
     )  # fmt: skip
-    rows: list[Any] = found["data"]
+    rows: list[Any] = reply["data"]
     return rows
 
 

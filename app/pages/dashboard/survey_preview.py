@@ -52,8 +52,8 @@ async def show_saved_draft(
     visit: ApiVisitDep, survey: str, show: PreviewKind = "page", lang: str = ""
 ) -> Response:
     """Lead to the preview of the draft as it is saved."""
-    found = await surveys.find(visit.session, visit.workspace.id, survey)
-    return _lead_to(found.key, f"{_SAVED}{lang[:20]}", show)
+    survey_row = await surveys.find(visit.session, visit.workspace.id, survey)
+    return _lead_to(survey_row.key, f"{_SAVED}{lang[:20]}", show)
 
 
 @routes.post("/surveys/{survey}/preview", include_in_schema=False)
@@ -67,9 +67,9 @@ async def show_typed_draft(visit: ApiVisitDep, session: SessionDep, survey: str)
         definition = Definition.model_validate(read_draft(form, saved))
     except ValidationError as error:
         return Response(str(error.errors()[0]["msg"]), status_code=422, media_type="text/plain")
-    found = await surveys.find(visit.session, visit.workspace.id, survey)
-    kept = previews.keep(session, found, definition, form.get("lang", "")[:20])
-    return _lead_to(found.key, str(kept), form.get("show", "page"))
+    survey_row = await surveys.find(visit.session, visit.workspace.id, survey)
+    kept = previews.keep(session, survey_row, definition, form.get("lang", "")[:20])
+    return _lead_to(survey_row.key, str(kept), form.get("show", "page"))
 
 
 def _lead_to(survey: str, name: str, show: str) -> RedirectResponse:
@@ -89,16 +89,17 @@ class Preview:
 
 
 async def _open(visit: ApiVisitDep, session: SessionDep, survey: str, name: str) -> Preview:
-    found = await surveys.find(session, visit.workspace.id, survey)
-    definition, lang = await _read(session, found, name)
+    survey_row = await surveys.find(session, visit.workspace.id, survey)
+    definition, lang = await _read(session, survey_row, name)
     compiled = CompiledSurvey(
-        workspace_id=visit.workspace.id, survey_id=found.id, key=found.key,
-        public_id=found.public_id, status=SurveyStatus.DRAFT, version=found.latest_version,
+        workspace_id=visit.workspace.id, survey_id=survey_row.id, key=survey_row.key,
+        public_id=survey_row.public_id, status=SurveyStatus.DRAFT,
+        version=survey_row.latest_version,
         definition=definition, derivation=IdDerivation(b"", None),
     )  # fmt: skip
     locale = lang if lang in compiled.locales else definition.default_locale
     return Preview(
-        compiled, locale, public_path(_ADDRESS.format(survey=found.key, name=quote(name)))
+        compiled, locale, public_path(_ADDRESS.format(survey=survey_row.key, name=quote(name)))
     )
 
 

@@ -130,11 +130,11 @@ class DecisionQuery(BaseModel):
 
 @routes.get("/decisions", include_in_schema=False)
 async def show_decisions(
-    visit: ApiVisitDep, wanted: Annotated[DecisionQuery, Query()]
+    visit: ApiVisitDep, filters: Annotated[DecisionQuery, Query()]
 ) -> HTMLResponse:
     """Show why somebody was asked, and why not."""
     since = utc_now() - _LATELY
-    given = {name: value for name, value in wanted.model_dump().items() if value}
+    given = {name: value for name, value in filters.model_dump().items() if value}
     page_query = checked(DecisionListFilter, given | {"since": since.isoformat()})
     rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
     lately = checked(DecisionFilter, {"since": since.isoformat()})
@@ -147,7 +147,7 @@ async def show_decisions(
     )
     return visit.page(
         "decisions",
-        wanted=wanted,
+        wanted=filters,
         decisions=shown,
         about=subjects,
         summary=counts.most_common(),
@@ -168,9 +168,9 @@ async def show_invitations(
 ) -> HTMLResponse:
     """List the invitations with their life."""
     status = status if status in _STATUSES else ""
-    found = await visit.api.get("/v1/invitations", status=status, limit=50, cursor=cursor)
+    reply = await visit.api.get("/v1/invitations", status=status, limit=50, cursor=cursor)
     return visit.page(
-        "invitations", rows=found["data"], cursor=found["next_cursor"], wanted_status=status,
+        "invitations", rows=reply["data"], cursor=reply["next_cursor"], wanted_status=status,
         statuses=_STATUSES, names=dict(await surveys.names_of(visit.session, visit.workspace.id)),
     )  # fmt: skip
 
@@ -180,8 +180,8 @@ async def show_suppressions(
     visit: ApiVisitDep, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """List the addresses that are not asked."""
-    found = await visit.api.get("/v1/unsubscribes", limit=100, cursor=cursor)
+    reply = await visit.api.get("/v1/unsubscribes", limit=100, cursor=cursor)
     bounced = await visit.api.list("/v1/bounces", most=200)
     return visit.page(
-        "suppressions", rows=found["data"], cursor=found["next_cursor"], bounced=bounced
+        "suppressions", rows=reply["data"], cursor=reply["next_cursor"], bounced=bounced
     )
