@@ -15,7 +15,7 @@ from tests.test_homes import GLOSSARY, ROOT, SOURCES, classes
 READERS = {
     "bi_access": {"core"},
     "customer": {"exports", "insights", "invitations", "responses", "triggers"},
-    "customer_identity": {"exports", "responses", "triggers"},
+    "customer_identity": {"exports", "responses"},
     "delivery": {"exports"},
     "event": {"exports", "responses", "webhooks"},
     "feed_place": {"exports"},

@@ -31,10 +31,11 @@ from app.pages.demo_key import demo_key
 from app.responses import inbox
 from app.responses import service as responses
 from app.responses.batch_writing import write_lines
+from app.responses.follow_ups import FollowUpStatus
 from app.responses.group_commit import GroupCommit
 from app.responses.inbox import FollowUpFilter
 from app.responses.ingest import Ingest
-from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
+from app.responses.schemas import FollowUpPatch, ResponsePatch
 from app.responses.submission import SubmissionOrigin
 from app.surveys import service as surveys
 from app.surveys.schemas import SurveyIn

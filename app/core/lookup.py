@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding one row of a workspace by what a path or body names: its id, or its key."""
+"""Finding rows of a workspace by what a path, query or body names: an id or a key."""
 
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,6 +11,11 @@ from app.core.errors import NotFound
 from app.core.ids import as_uuid
 
 M = TypeVar("M", bound=SQLModel)
+
+
+def is_referenced_sql(table: str, reference: str) -> str:
+    """Return the SQL that a row of a table or alias has this id or key."""
+    return f"({table}.key = {reference} or {table}.id::text = lower({reference}))"
 
 
 async def find_by_reference(

@@ -8,10 +8,14 @@ made from these columns.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from app.core.lookup import is_referenced_sql
 from app.exports.columns import Column, Dataset, Type
 from app.exports.wide_columns import WIDE_SCORES, tag_means
 from app.interactions.filter_values import is_customer_sql
+from app.responses.follow_ups import is_overdue_sql
 from app.responses.statements import COUNTERS
+from app.responses.states import integrity_sql
+from app.surveys.emotions import option_valence_sql
 from app.surveys.question_types import TYPES_WITH_OPTIONS
 
 # The day that a moment is on in the workspace's time zone.
@@ -55,8 +59,6 @@ where r.workspace_id = $1 and not r.test"""
 _ANSWER_CHANGED = "greatest(r.updated_at, s.tags_changed_at)"
 _ANSWER_CHANGED_SINCE = """(r.updated_at >= {0} or r.survey_id = any (array(
   select t.id from survey t where t.workspace_id = $1 and t.tags_changed_at >= {0})))"""
-_VALENCE = """(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)',
-  jsonb_build_object('o', {0})) ->> 'valence')::int"""
 # All options of a question, so that a withdrawn choice is exported as a tombstone.
 _CHOICES = f"""from response r
 join survey s on s.workspace_id = $1 and s.id = r.survey_id
@@ -68,10 +70,10 @@ cross join lateral (
     union select substr(given, length(q.key) + 2) from jsonb_object_keys(r.scores) given
     where starts_with(given, q.key || '=')) u) o
 where r.workspace_id = $1 and not r.test"""
-_INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
+_INTEGRITY = integrity_sql("r.state")
 _INTERACTION_CHANGED = "coalesce(i.changed_at, i.created_at)"
 _OF_RESPONSES = {
-    "survey": "(s.key = {0} or s.id::text = lower({0}))",
+    "survey": is_referenced_sql("s", "{0}"),
     "touchpoint": "r.touchpoint = {0}",
     "channel": "r.channel = {0}",
     "locale": "r.locale = {0}",
@@ -82,8 +84,7 @@ _OF_RESPONSES = {
     "integrity": f"{_INTEGRITY} = {{0}}",
     "follow_up": "r.follow_up = {0}",
     "assignee": "r.assignee = {0}",
-    "overdue": "coalesce(r.due_at < now() and r.follow_up in ('open', 'contacted'), false) "
-    "= {0}::bool",
+    "overdue": f"{is_overdue_sql('now()')} = {{0}}::bool",
     "tag": "r.tags @> jsonb_build_array({0}::text)",
     "min_score": "r.score >= {0}::int",
     "max_score": "r.score <= {0}::int",
@@ -148,7 +149,7 @@ DATASETS: dict[str, Dataset] = {
                 "case when (r.scores ->> a.key)::int >= 0 then (r.scores ->> a.key)::int end",
             ),
             Column("valence", Type.INTEGER, "Of an emotion: 1 positive, 0 neutral, -1 negative.",
-                   _VALENCE.format("a.value #>> '{}'")),
+                   option_valence_sql("a.value #>> '{}'")),
             Column("value", Type.JSON, "The answer as it was given.", "a.value"),
             Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
             Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
@@ -206,7 +207,7 @@ DATASETS: dict[str, Dataset] = {
             Column("type", Type.TEXT, "`choice`, `choices` or `emotion`.", "q.type"),
             Column("option", Type.TEXT, "Key of the option.", "o.key"),
             Column("valence", Type.INTEGER, "Of an emotion: 1 positive, 0 neutral, -1 negative.",
-                   _VALENCE.format("o.key")),
+                   option_valence_sql("o.key")),
             Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
             Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
             Column("channel", Type.TEXT, "How it was answered.", "r.channel"),
@@ -320,7 +321,7 @@ where v.workspace_id = $1 and not v.test""",
         changed="v.updated_at",
         order="v.created_at, v.id",
         filters={
-            "survey": "(s.key = {0} or s.id::text = lower({0}))",
+            "survey": is_referenced_sql("s", "{0}"),
             "status": "v.status = {0}",
             "channel": "v.channel = {0}",
             "touchpoint": "v.touchpoint = {0}",
@@ -360,7 +361,7 @@ where c.workspace_id = $1""",
         changed="",
         order="1, 2, 3, 4, 5, 6, 7, 8",
         filters={
-            "survey": "(s.key = {0} or s.id::text = lower({0}))",
+            "survey": is_referenced_sql("s", "{0}"),
             "touchpoint": "c.touchpoint = {0}",
             "channel": "c.channel = {0}",
             "since": "c.local_date >= " + _LOCAL_DAY,

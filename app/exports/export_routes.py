@@ -32,7 +32,7 @@ from app.exports.streaming import (
 )
 from app.interactions.customers import require_customer
 from app.responses.filter_values import require_known
-from app.responses.schemas import FollowUpStatus
+from app.responses.follow_ups import FollowUpStatus
 from app.responses.states import Integrity
 from app.surveys.scales import Band
 from app.workspaces.admission import Reader
@@ -55,17 +55,7 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
 
 
-class DatasetName(StrEnum):
-    """What is exported."""
-
-    RESPONSES = "responses"
-    ANSWERS = "answers"
-    ANSWERS_WIDE = "answers_wide"
-    CHOICES = "choices"
-    INTERACTIONS = "interactions"
-    TICKETS = "tickets"
-    INVITATIONS = "invitations"
-    ROLLUPS = "rollups"
+DatasetName = StrEnum("DatasetName", [(name.upper(), name) for name in DATASETS])  # type: ignore[misc]
 
 
 class ColumnOut(BaseModel):
@@ -203,7 +193,7 @@ async def export_rows(
     parts = stream(database, writer, caller.workspace_id, query=query, bound=bound)
     return StreamingResponse(
         await start_stream(_within_slots(parts)),
-        media_type=getattr(writer, "media_type", None),
+        media_type=writer.media_type,
         headers={
             "Next-Updated-Since": rfc3339(began - _OVERLAP),
             "Content-Disposition": f'attachment; filename="{dataset}.{wanted.format}"',
@@ -232,7 +222,7 @@ def _filters(dataset: DatasetName, filters: ExportFilter) -> dict[str, Any]:
     if filters.updated_since is not None and not known.changed:
         msg = f"cannot be used with {dataset}: counts of past days still change; export all of them"
         raise InvalidInput.at("query", "updated_since", msg=msg)
-    if filters.wide and dataset is not DatasetName.RESPONSES:
+    if filters.wide and dataset != "responses":
         raise InvalidInput.at("query", "wide", msg="is for responses alone")
     return given
 

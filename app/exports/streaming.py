@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.database import Database, run_sql
+from app.core.lookup import is_referenced_sql
 from app.core.text_types import escape_csv_formula
 from app.exports.columns import Column, Dataset, Type
 
@@ -27,6 +28,8 @@ _encode = msgspec.json.Encoder().encode
 
 class RowWriter(Protocol):
     """Writes rows in one format; each call returns the bytes that are ready."""
+
+    media_type: str
 
     def begin(self) -> bytes:
         """Write what stands before the rows."""
@@ -178,7 +181,7 @@ async def find_question_keys(
             "select distinct q.key from question q "
             "join survey s on s.workspace_id = q.workspace_id and s.id = q.survey_id "
             "where q.workspace_id = :workspace_id and (:survey ::text is null "
-            "or s.key = :survey or s.id::text = lower(:survey)) order by 1"
+            f"or {is_referenced_sql('s', ':survey')}) order by 1"
         ).bindparams(workspace_id=workspace_id, survey=survey),
     )
     return [row.key for row in rows]

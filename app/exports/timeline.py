@@ -13,9 +13,10 @@ from app.core.clock import in_utc
 from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.schema import Json
+from app.responses.states import integrity_sql
 
 # One row a moment: when, what, and how it is summed up.
-_MOMENTS = """
+_TIMELINE_SQL = f"""
 select i.occurred_at as at, i.id, 'interaction' as kind, i.type as what,
   jsonb_build_object('source', i.source, 'external_id', i.external_id, 'ticket', i.ticket,
     'order', i.order_ref, 'touchpoint', nullif(i.touchpoint, ''), 'properties', i.properties,
@@ -36,7 +37,7 @@ select r.responded_at, r.id, 'response', coalesce(r.band, 'answered'),
     'comment', r.comment, 'touchpoint', nullif(r.touchpoint, ''), 'answers', r.answers,
     'properties', r.properties, 'order', r.order_ref, 'ticket', r.ticket_ref,
     'follow_up', r.follow_up, 'notes', r.notes,
-    'integrity', case when r.state = 'counted' then 'ok' else r.state end)
+    'integrity', {integrity_sql("r.state")})
 from response r join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
 where r.workspace_id = :workspace_id and r.customer_id = :customer and not r.test
   and r.state <> 'deleted'"""
@@ -71,7 +72,7 @@ async def find_timeline_entries(
         bound["limit"] = limit + 1
     rows = await run_sql(
         session,
-        text(f"select * from ({_MOMENTS}) m {condition} order by m.at desc, m.id desc {cut}")
+        text(f"select * from ({_TIMELINE_SQL}) m {condition} order by m.at desc, m.id desc {cut}")
         .columns(data=Json)
         .bindparams(**bound),
     )

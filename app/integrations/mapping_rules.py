@@ -7,14 +7,13 @@ from collections.abc import Mapping as Table
 from typing import Any
 
 from app.core.zones import is_zone
+from app.triggers.conditions import OPERATORS, check_operand
 
 SOURCES = ("pointer", "const", "template", "of")
 _KEYS = {*SOURCES, "map", "else", "scale", "time", "timezone"}
 # An amount in the minor units of its currency: cents, but whole yen.
 MINOR = "minor"
 _TIMES = {"iso", "epoch", "epoch_ms"}
-OPERATORS = ("eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte", "lt", "lte",
-             "exists")  # fmt: skip
 _MAX_DEPTH, _MAX_PARTS, _MAX_ENTRIES, _MAX_CHARACTERS = 8, 20, 500, 300
 _HEADER = re.compile(r"^header:[A-Za-z0-9-]{1,100}$")
 _ODD_ESCAPE = re.compile(r"~(?![01])")
@@ -171,13 +170,4 @@ def _check_comparison(condition: Table[str, Any]) -> None:
     if operator not in OPERATORS:
         msg = f"op: must be one of {', '.join(OPERATORS)}"
         raise ValueError(msg)
-    if operator in {"in", "not_in"} and not isinstance(value, list):
-        msg = f"value: `{operator}` takes a list"
-        raise ValueError(msg)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if operator in {"gt", "gte", "lt", "lte"} and not is_number:
-        msg = f"value: `{operator}` takes a number"
-        raise ValueError(msg)
-    if operator not in {"in", "not_in", "exists"} and isinstance(value, list | dict | None):
-        msg = f"value: `{operator}` takes one value"
-        raise ValueError(msg)
+    check_operand(operator, value)

@@ -24,13 +24,13 @@ from app.metrics.figures import Cell, Series
 from app.metrics.metric import CellKey
 from app.metrics.periods import Interval, Span
 from app.metrics.request import MetricRequest
+from app.responses.statements import COUNTED_VALUES, COUNTERS
 from app.responses.states import HOLD_STATES
+from app.surveys.emotions import option_valence_sql
 from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
 
 Cells = dict[CellKey, Cell]
 
-_COUNT_COLUMNS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
-_ANSWER_VALUES = [*map(str, range(11)), "-1", "-2"]
 _EXCLUDED = (*HOLD_STATES, "test")
 
 
@@ -70,12 +70,6 @@ def must_read_rows(request: MetricRequest) -> bool:
         or (bool(request.property_names) and has_channel)
         or not named.isdisjoint(_OF_TICKETS)
     )
-
-
-_VALENCE = (
-    "(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)', "
-    "jsonb_build_object('o', OPTION)) ->> 'valence')::int"
-)
 
 
 # How long the answer's ticket took, in five classes: opened to last solved, or to first solved
@@ -142,7 +136,7 @@ left join lateral (
         if not self.options:
             return ["q.type", scale, "q.high", "q.reverse", "''", "null::int"]
         option = f"split_part({'a.key' if self.from_rows else 'x.question'}, '=', 2)"
-        valence = _VALENCE.replace("OPTION", option)
+        valence = option_valence_sql(option)
         return ["q.type", scale, "q.high", "false", option, valence]
 
     def _expression(self, name: str) -> str:
@@ -248,11 +242,11 @@ async def _count_cells(
     query.between(span)
     keys = [query.period(interval), *query.groups(), *query.series()]
     if from_rows:
-        sums = [f"count(*) filter (where a.value = '{v}')" for v in _ANSWER_VALUES]
+        sums = [f"count(*) filter (where a.value = '{v}')" for v in COUNTED_VALUES]
         source = "response x cross join lateral jsonb_each_text(x.scores) a"
         query.conditions.append("x.state = 'counted'")
     else:
-        sums = [f"sum(x.{n})::int8" for n in _COUNT_COLUMNS]
+        sums = [f"sum(x.{n})::int8" for n in COUNTERS]
         source = "rollup x"
     statement = f"""
 select {", ".join(keys)}, {", ".join(sums)}
@@ -284,7 +278,7 @@ async def count_latest(
     named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
     per = "q.key, " if questions.latest_per_question else ""
     per = "x.survey_id, q.key, " if questions.per_question else per
-    sums = [f"count(*) filter (where value = '{v}')" for v in _ANSWER_VALUES]
+    sums = [f"count(*) filter (where value = '{v}')" for v in COUNTED_VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
   select {named}, a.value, dense_rank() over (

@@ -20,6 +20,7 @@ from app.metrics.metric import CountReading, FigureDict
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
 from app.metrics.ticket_times import MEDIAN_RESOLUTIONS
+from app.responses.follow_ups import IS_OPEN_SQL
 
 SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
@@ -181,7 +182,7 @@ async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dic
         session,
         text(
             "select r.touchpoint, count(*) from response r where r.workspace_id = :workspace "
-            "and r.follow_up_opened_at is not null and r.follow_up in ('open', 'contacted') "
+            f"and r.follow_up_opened_at is not null and {IS_OPEN_SQL} "
             f"and r.state = 'counted' and {query.where('true')} group by 1"
         ).bindparams(**query.bound),
     )

@@ -13,20 +13,22 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor, encode_cursor
 from app.core.database import run_sql
+from app.responses.follow_ups import OPEN_STATUSES, FollowUpStatus, is_overdue_sql
 
 PAGE = 50
+# The statuses by which follow-ups are listed.
+_LISTED = {*OPEN_STATUSES, FollowUpStatus.RESOLVED}
 _WINDOW = 20_000
 _FIRST_MOMENT, _END_OF_TIME = (
     dt.datetime.fromtimestamp(0, dt.UTC),
     dt.datetime(9000, 1, 1, tzinfo=dt.UTC),
 )
-_OPEN = ("open", "contacted")
 
-_COLUMNS = """
+_COLUMNS = f"""
 select r.id, r.score, r.band, r.comment, r.touchpoint, r.channel, r.follow_up, r.assignee, r.due_at,
   r.follow_up_opened_at, r.created_at, r.responded_at, s.key as survey, s.name as survey_name,
   coalesce(c.name, c.email, r.claimed ->> 'name', r.claimed ->> 'email') as customer,
-  coalesce(r.due_at < :now and r.follow_up in ('open', 'contacted'), false) as overdue
+  {is_overdue_sql(":now")} as overdue
 from response r
 join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
 left join customer c on c.workspace_id = r.workspace_id and c.id = r.customer_id
@@ -57,9 +59,9 @@ async def find_follow_ups(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the answers somebody should act upon, the latest first, and the next cursor."""
     status, owner = which.status, which.owner
-    wanted = [status] if status in {"open", "contacted", "resolved"} else list(_OPEN)
-    conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:wanted ::text[])"
-    bound: dict[str, Any] = {"wanted": wanted}
+    statuses = [status] if status in _LISTED else [*OPEN_STATUSES]
+    conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:statuses ::text[])"
+    bound: dict[str, Any] = {"statuses": statuses}
     if owner:
         conditions += " and r.assignee = :owner"
         bound["owner"] = owner
@@ -109,11 +111,11 @@ async def count_open_follow_ups(
         session,
         text(
             "select count(*) from (select from response where workspace_id = :workspace "
-            "and follow_up_opened_at is not null and follow_up = any(:wanted ::text[]) "
+            "and follow_up_opened_at is not null and follow_up = any(:statuses ::text[]) "
             "and state = 'counted' and responded_at >= :since and responded_at < :until "
             "limit :most) r"
         ).bindparams(
-            workspace=workspace_id, wanted=list(_OPEN), most=most, since=since, until=until
+            workspace=workspace_id, statuses=[*OPEN_STATUSES], most=most, since=since, until=until
         ),
     )
     found: int = rows.one()[0]

@@ -7,7 +7,7 @@ import msgspec
 
 from app.core.openapi import KEY_HEADER, BatchOperation, reference
 from app.responses.body import ResponseIn
-from app.responses.schemas import FollowUpStatus
+from app.responses.follow_ups import FollowUpStatus
 from app.responses.states import Integrity
 from app.surveys.scales import Band
 

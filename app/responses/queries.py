@@ -13,11 +13,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import run_sql
+from app.core.lookup import is_referenced_sql
 from app.core.property_filters import property_among_sql
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import is_customer_sql
 from app.responses.filter_values import require_known
+from app.responses.follow_ups import is_overdue_sql
 from app.responses.models import Response
 from app.responses.schemas import ResponseFilter
 from app.responses.states import COUNTED, Integrity, ResponseState
@@ -40,7 +42,7 @@ _JSON = {
 
 # The SQL condition of each filter; its value is bound under the filter's name.
 _CONDITIONS = {
-    "survey": "(s.key = :survey or s.id::text = lower(:survey))",
+    "survey": is_referenced_sql("s", ":survey"),
     "touchpoint": "r.touchpoint = :touchpoint",
     "channel": "r.channel = :channel",
     "locale": "r.locale = :locale",
@@ -104,7 +106,7 @@ def _narrow(filters: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
     if filters.has_comment is not None:
         conditions.append(f"r.comment is {'not null' if filters.has_comment else 'null'}")
     if filters.overdue is not None:
-        late = "coalesce(r.due_at < :now and r.follow_up in ('open', 'contacted'), false)"
+        late = is_overdue_sql(":now")
         conditions.append(late if filters.overdue else f"not {late}")
         bound["now"] = utc_now()
     return conditions, bound

@@ -2,7 +2,6 @@
 """Bodies and filters of stored responses."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -18,21 +17,13 @@ from pydantic import (
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.text_types import Line
 from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS
+from app.responses.follow_ups import FollowUpStatus
 from app.responses.states import Integrity
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment
 
 # An answer: a number, true or false, a text, options, `na`, or null if it was skipped.
 Answer = bool | int | str | list[str] | None
-
-
-class FollowUpStatus(StrEnum):
-    """How far somebody has come in calling the customer back."""
-
-    NONE = "none"
-    OPEN = "open"
-    CONTACTED = "contacted"
-    RESOLVED = "resolved"
 
 
 class NoteOut(BaseModel):

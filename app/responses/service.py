@@ -21,7 +21,8 @@ from app.interactions.customers import find_customers_by_id
 from app.invitations import service as invitations
 from app.responses import queries
 from app.responses.changes import DELETE, REJECT, RESTORE, change_responses
-from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
+from app.responses.follow_ups import FollowUpStatus
+from app.responses.schemas import ResponsePatch, ResponseWithRevisions
 from app.responses.states import integrity_of
 from app.workspaces.caller import Caller
 

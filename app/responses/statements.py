@@ -20,8 +20,9 @@ from app.core.config_lock import config_lock_sql
 from app.core.event_types import EventType
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
+# The counters of a rollup row, and the score that each counts.
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
-_COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
+COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
 ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, locale, value, slot"
 
 
@@ -83,7 +84,7 @@ def contributions_sql(moved: str, configs: str) -> str:
     """
     counters = ", ".join(
         f"coalesce(sum(r.sign) filter (where a.value = '{value}'), 0)::int as {name}"
-        for name, value in zip(COUNTERS, _COUNTED_VALUES, strict=True)
+        for name, value in zip(COUNTERS, COUNTED_VALUES, strict=True)
     )
     return f"""
 select r.survey_id, a.key as question, s.segment,

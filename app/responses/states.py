@@ -23,6 +23,12 @@ class Integrity(StrEnum):
     REJECTED = "rejected"
 
 
+def integrity_sql(state: str) -> str:
+    """Return the SQL of what `integrity_of` returns."""
+    counted = ", ".join(f"'{name}'" for name in sorted(COUNTED))
+    return f"case when {state} in ({counted}) then '{Integrity.OK}' else {state} end"
+
+
 def integrity_of(state: ResponseState) -> str:
     """Return the `integrity` that a stored state is shown as."""
     return Integrity.OK if state in COUNTED else state

@@ -16,6 +16,15 @@ _VALENCES = {
     "worry": -1,
 }
 
+
+def option_valence_sql(option: str) -> str:
+    """Return the SQL of the valence that an option has in the question `q`."""
+    return (
+        "(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)', "
+        f"jsonb_build_object('o', {option})) ->> 'valence')::int"
+    )
+
+
 SHIPPED_EMOTIONS: list[dict[str, Any]] = [
     {
         "key": key,

@@ -4,9 +4,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal, get_args
 
 Condition = Mapping[str, Any]
+ConditionOperator = Literal[
+    "eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte", "lt", "lte", "exists"
+]
+OPERATORS: tuple[ConditionOperator, ...] = get_args(ConditionOperator)
+_OF_LISTS = {"in", "not_in"}
+_OF_NUMBERS = {"gt", "gte", "lt", "lte"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,20 @@ class ConditionFailed:
     """A condition does not hold; `detail` says which."""
 
     detail: str
+
+
+def check_operand(operator: ConditionOperator, value: Any) -> None:
+    """Raise ValueError if an operator cannot compare with this value."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if operator in _OF_LISTS and not isinstance(value, list):
+        msg = f"value: `{operator}` takes a list"
+    elif operator in _OF_NUMBERS and not is_number:
+        msg = f"value: `{operator}` takes a number"
+    elif operator not in {*_OF_LISTS, "exists"} and isinstance(value, list | dict | None):
+        msg = f"value: `{operator}` takes one value"
+    else:
+        return
+    raise ValueError(msg)
 
 
 def evaluate(
@@ -41,7 +61,7 @@ def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
         return (fact is not None) is (wanted is not False)
     name: str = condition["op"]
     negated = name in _NEGATED
-    operator = _OPERATORS[_NEGATED.get(name, name)]
+    operator = _COMPARISONS[_NEGATED.get(name, name)]
     return negated if fact is None else operator(fact, wanted) is not negated
 
 
@@ -95,7 +115,7 @@ def _among(fact: Any, expected: Any) -> bool:
     return any(_same(fact, other) for fact in facts for other in expected)
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": _same,
     "in": _among,
     "contains": _contains,

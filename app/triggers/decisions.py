@@ -15,6 +15,7 @@ from app.core.errors import InvalidInput, not_found_as_field_error
 from app.core.ids import as_uuid
 from app.core.prepared_statements import PreparedStatement
 from app.interactions.customers import require_customer
+from app.interactions.filter_values import is_customer_sql
 from app.interactions.interaction_recorder import find_interactions
 from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionListFilter
 from app.triggers.service import find
@@ -33,11 +34,7 @@ _CONDITIONS = {
     "interaction": "d.interaction_id = :interaction",
     "ticket": "d.ticket = :ticket",
     "order": "d.order_ref = :order",
-    "customer": """d.customer_id in (
-      select x.customer_id from customer_identity x where x.workspace_id = :workspace_id
-      and (x.value = :customer or (x.kind = 'email' and x.value = lower(:customer)))
-      union select c.id from customer c where c.workspace_id = :workspace_id
-      and c.id = :customer_id)""",
+    "customer": is_customer_sql("d.customer_id", workspace=":workspace_id", name=":customer"),
     "trigger": "d.trigger_id = :trigger",
     "outcome": "d.outcome = :outcome",
     "reason": f"{_REASON} = :reason",
@@ -85,7 +82,6 @@ async def _narrowed(
         await _require_interaction(session, workspace_id, filters.interaction)
     if filters.customer is not None:
         await require_customer(session, workspace_id, filters.customer)
-        given["customer_id"] = as_uuid(filters.customer)
     for name in ("outcome", "reason"):
         if name in given:
             given[name] = str(given[name])

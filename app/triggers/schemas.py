@@ -19,10 +19,9 @@ from app.core.parameters import PageCursor, PageLimit
 from app.core.text_types import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
 from app.invitations.refusals import RefusalReason
+from app.triggers.conditions import ConditionOperator, check_operand
 from app.workspaces.schemas import Body, ClockTime, Moment, Throttle, Weekday
 
-_LISTS = {"in", "not_in"}
-_NUMBERS = {"gt", "gte", "lt", "lte"}
 _MAX_DURATION = dt.timedelta(days=366)
 
 
@@ -48,25 +47,12 @@ class ConditionIn(Body):
         description="A property's name, or `customer.NAME`, `value.amount`, `value.currency`, "
         "`touchpoint`, `ticket`, `order`, `source`, `locale`."
     )
-    op: Literal[
-        "eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte", "lt", "lte", "exists"
-    ]
+    op: ConditionOperator
     value: ConditionValue | list[ConditionValue] | None = None
 
     @model_validator(mode="after")
     def _value_fits(self) -> Self:
-        if self.op in _LISTS and not isinstance(self.value, list):
-            msg = f"value: `{self.op}` takes a list"
-            raise ValueError(msg)
-        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if self.op in _NUMBERS and not is_number:
-            msg = f"value: `{self.op}` takes a number"
-            raise ValueError(msg)
-        if self.op not in {*_LISTS, "exists"} and (
-            self.value is None or isinstance(self.value, list)
-        ):
-            msg = f"value: `{self.op}` takes one value"
-            raise ValueError(msg)
+        check_operand(self.op, self.value)
         return self
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from app.core.clock import in_utc, rfc3339
 from app.core.event_types import EventType
 from app.core.ids import derived_uuid
+from app.responses.states import integrity_of
 from app.surveys.scales import LOW_BANDS
 
 MAX_BYTES = 20_000
@@ -137,7 +138,7 @@ def event_body(event: SubscriberEvent, *, personal: bool = True) -> dict[str, An
         data.pop("completes", None)
         state = data.pop("state", None)
         if state is not None:
-            data["integrity"] = "ok" if state == "counted" else state
+            data["integrity"] = integrity_of(state)
     if not personal:
         data = _impersonal(data)
     return {"type": event.type, "timestamp": rfc3339(event.at), "data": in_utc(data)}

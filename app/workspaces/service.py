@@ -18,6 +18,7 @@ from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
+from app.core.lookup import is_referenced_sql
 from app.core.notices import notify
 from app.core.settings import Settings
 from app.core.signing import SealedBox, new_secret
@@ -267,7 +268,7 @@ async def _require_survey(session: AsyncSession, workspace_id: UUID, reference: 
         session,
         text(
             "select 1 from survey where workspace_id = :id "
-            "and (key = :reference or id::text = lower(:reference))"
+            f"and {is_referenced_sql('survey', ':reference')}"
         ).bindparams(id=workspace_id, reference=reference),
     )
     if rows.first() is None:

@@ -20,8 +20,8 @@ from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.visit import ApiVisitDep, SnapshotVisitDep
 from app.responses import inbox
 from app.responses import service as responses
+from app.responses.follow_ups import FollowUpStatus
 from app.responses.inbox import FollowUpFilter
-from app.responses.schemas import FollowUpStatus
 from app.surveys import service as surveys
 from app.surveys.scales import Band
 from app.workspaces import members
