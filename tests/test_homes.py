@@ -29,8 +29,8 @@ from app.pages.dashboard.forms import FORMS
 from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.sentences import SENTENCES
 from app.routers import ROUTERS
+from app.surveys.bands import Band
 from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
-from app.surveys.scales import Band
 from app.surveys.schemas import BandName
 from app.worker import FORMER_KINDS, PERIODIC, job_handlers
 from app.workspaces.models import Workspace
@@ -55,7 +55,7 @@ def classes() -> list[tuple[str, Path]]:
 def test_bands_have_one_list() -> None:
     """The names of bands may be written out only in files that list them one by one."""
     named = re.compile(rf"""["']({"|".join(Band)})["']""")
-    apart = {"surveys/scales.py", "surveys/schemas.py", "webhooks/samples.py", "metrics/figures.py",
+    apart = {"surveys/bands.py", "surveys/schemas.py", "webhooks/samples.py", "metrics/figures.py",
              "metrics/registry.py", "exports/odata_sets.py",
              "insights/word_of_mouth.py"}  # fmt: skip
     found = {

@@ -29,7 +29,7 @@ from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
 from app.metrics.journey import SCORED, find_weakest
 from app.metrics.parameters import MetricQuery, resolve
-from app.metrics.registry import METRICS
+from app.metrics.registry import CARD_METRICS, METRICS
 from app.metrics.service import measure
 from app.responses.inbox import count_open_follow_ups
 from app.surveys.scales import LOW_BANDS
@@ -39,7 +39,6 @@ from app.workspaces.service import get_workspace
 LETTER_JOB = "letters.send"
 PURPOSE = "letter"
 _HOUR = dt.time(8)
-_LETTER_METRICS = ("nps", "csat", "ces", "ttr", "response_rate")
 _MAX_COMMENTS = 5
 _MAX_COMMENT_CHARACTERS = 300
 
@@ -146,7 +145,7 @@ async def read_content(
 ) -> LetterContent:
     """Read the content from the first day to `end`, which is exclusive; names in a language."""
     figures = []
-    for metric in _LETTER_METRICS:
+    for metric in CARD_METRICS:
         reply = await _measure(session, workspace, metric, first, end)
         if reply["total"]["n"]:
             figures.append((metric, reply))

@@ -34,7 +34,7 @@ from app.interactions.customers import require_customer
 from app.responses.filter_values import require_known
 from app.responses.follow_ups import FollowUpStatus
 from app.responses.states import Integrity
-from app.surveys.scales import Band
+from app.surveys.bands import Band
 from app.workspaces.admission import Reader
 from app.workspaces.schemas import Moment
 

@@ -47,7 +47,7 @@ from app.metrics.scores import ScoreCounter
 from app.responses.models import ImportRun
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
-from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
+from app.surveys.question_types import ScoreAnswers, TextAnswers, spec_of
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition
 from app.workspaces.service import get_workspace
@@ -177,7 +177,9 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
     """Return what columns may become in a survey."""
     main = definition.main_question
     comments = [
-        question.key for question in definition.questions if question.type is QuestionType.TEXT
+        question.key
+        for question in definition.questions
+        if isinstance(spec_of(question.type).answers, TextAnswers)
     ]
     meant = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
     rules = presets().get(preset or "", {})
@@ -200,7 +202,7 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
         several=frozenset(
             question.key
             for question in definition.questions
-            if question.type is QuestionType.CHOICES
+            if spec_of(question.type).control == "several"
         ),
     )
 

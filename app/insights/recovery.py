@@ -24,8 +24,9 @@ from app.insights.request import (
     ResponseQuery,
 )
 from app.metrics.statistics import share_change, wilson
+from app.surveys.bands import bands_sql
 from app.surveys.question_types import QuestionType
-from app.surveys.scales import BANDS, HIGH_BANDS, LOW_BANDS, bands_sql
+from app.surveys.scales import BANDS, HIGH_BANDS, LOW_BANDS
 
 _MIN_FAILURES = 20
 _ONLY_LATEST = (

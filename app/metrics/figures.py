@@ -14,8 +14,8 @@ from typing import Any
 from app.metrics import statistics
 from app.metrics.counts import Counts, pooled, reliability, round_half_away
 from app.metrics.statistics import Change, ConfidenceInterval
+from app.surveys.bands import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_from
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
-from app.surveys.scales import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_from
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from app.metrics.counting import Cells
 from app.metrics.counts import pooled
 from app.metrics.figures import Cell, mean_0_100, pool_into
 from app.metrics.metric import CountReading, FigureDict
-from app.metrics.registry import METRICS
+from app.metrics.registry import METRICS, SCORE_METRICS
 from app.metrics.request import MetricRequest
 from app.metrics.ticket_times import MEDIAN_RESOLUTIONS
 from app.responses.follow_ups import IS_OPEN_SQL
@@ -25,7 +25,7 @@ from app.responses.follow_ups import IS_OPEN_SQL
 SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
 # The scores from which the weakest touchpoint is found.
-SCORED = ("csat", "nps", "ces")
+SCORED = SCORE_METRICS
 # How many answers the overall mean weighs beside those of a touchpoint.
 _PRIOR = 30
 STAGES = ("before", "during", "after", None)

@@ -23,7 +23,8 @@ from app.responses.statements import (
     moved_rows_sql,
     rollups_sql,
 )
-from app.surveys.scales import LOW_BANDS, bands_sql
+from app.surveys.bands import bands_sql
+from app.surveys.scales import LOW_BANDS
 
 # An answer that is not completed is final when nobody has changed it for so long.
 ABANDONED_AFTER = dt.timedelta(minutes=30)

@@ -9,7 +9,7 @@ from app.core.openapi import KEY_HEADER, BatchOperation, reference
 from app.responses.body import ResponseIn
 from app.responses.follow_ups import FollowUpStatus
 from app.responses.states import Integrity
-from app.surveys.scales import Band
+from app.surveys.bands import Band
 
 _EXAMPLE = {
     "survey": "checkout-csat",

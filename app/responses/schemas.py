@@ -19,7 +19,7 @@ from app.core.text_types import Line
 from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS
 from app.responses.follow_ups import FollowUpStatus
 from app.responses.states import Integrity
-from app.surveys.scales import Band
+from app.surveys.bands import Band
 from app.workspaces.schemas import Body, Moment
 
 # An answer: a number, true or false, a text, options, `na`, or null if it was skipped.

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.core.errors import FieldError, InvalidInput
 from app.core.text_types import did_you_mean
+from app.surveys.bands import Band
 from app.surveys.question_types import (
     CHOSEN,
     MISSING,
@@ -19,7 +20,7 @@ from app.surveys.question_types import (
     WordAnswers,
     spec_of,
 )
-from app.surveys.scales import LOW_BANDS, Band, Scale, band_of, scale_of
+from app.surveys.scales import LOW_BANDS, Scale, band_of, scale_of
 from app.surveys.schemas import Definition, Question, SurveyMetric, SurveyStatus
 from app.surveys.show_if import is_shown
 

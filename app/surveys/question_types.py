@@ -6,9 +6,21 @@ widget and mail, the links of a mail, what an importer accepts, the metric that 
 derived from the entry. A type that is added to the enum and not to `spec_of` fails in mypy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, assert_never
+
+from app.surveys.bands import (
+    EFFORT_BANDS,
+    LOYALTY_BANDS,
+    SATISFACTION_BANDS,
+    Bands,
+    Boxes,
+    effort_boxes,
+    loyalty_boxes,
+    top_boxes,
+)
 
 # A chosen option counts as this score.
 CHOSEN = 1
@@ -42,6 +54,7 @@ class ScoreAnswers:
     `allowed` are the points that a question may choose; `default` applies if it chooses none.
 
     `low_end` and `high_end` name the words that stand at the ends of the scale, where it has any.
+    `boxes` says which scores of so many points are favourable and unfavourable.
     """
 
     low: int
@@ -49,6 +62,7 @@ class ScoreAnswers:
     default: int
     low_end: str | None = None
     high_end: str | None = None
+    boxes: Callable[[int], Boxes] = top_boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +114,14 @@ def _words_of(answers: Answers) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class QuestionTypeSpec:
-    """One question type: which answers it takes, and the metric that reads them, if any."""
+    """One question type: which answers it takes, and the metric that reads them, if any.
+
+    `bands` say what its score says of the customer if it is the main question.
+    """
 
     answers: Answers
     metric: str | None
+    bands: Bands | None = None
 
     @property
     def control(self) -> Control:
@@ -153,12 +171,18 @@ class QuestionTypeSpec:
         return self.answers.default if isinstance(self.answers, ScoreAnswers) else None
 
 
-_NPS = QuestionTypeSpec(ScoreAnswers(0, (10,), 10, "low_nps", "high_nps"), "nps")
-_CSAT = QuestionTypeSpec(ScoreAnswers(1, (2, 3, 5, 7, 10), 5, "low_csat", "high_csat"), "csat")
-_CES = QuestionTypeSpec(ScoreAnswers(1, (5, 7), 7, "low_ces", "high_ces"), "ces")
+_NPS = QuestionTypeSpec(
+    ScoreAnswers(0, (10,), 10, "low_nps", "high_nps", loyalty_boxes), "nps", LOYALTY_BANDS
+)
+_CSAT = QuestionTypeSpec(
+    ScoreAnswers(1, (2, 3, 5, 7, 10), 5, "low_csat", "high_csat"), "csat", SATISFACTION_BANDS
+)
+_CES = QuestionTypeSpec(
+    ScoreAnswers(1, (5, 7), 7, "low_ces", "high_ces", effort_boxes), "ces", EFFORT_BANDS
+)
 _RATING = QuestionTypeSpec(ScoreAnswers(1, tuple(range(2, 11)), 5), "rating")
 _YES_NO = QuestionTypeSpec(
-    WordAnswers((WordAnswer(True, 1, "yes"), WordAnswer(False, 0, "no"))), "yes_no"
+    WordAnswers((WordAnswer(True, 1, "yes"), WordAnswer(False, 0, "no"))), "yes_no", LOYALTY_BANDS
 )
 _EXPECTATION = QuestionTypeSpec(
     WordAnswers(
@@ -220,8 +244,8 @@ _SMILEY_POINTS = (3, 5)
 def displays_for(type_: QuestionType) -> tuple[Display, ...]:
     """Return the displays of a question type; empty if it has no scale."""
     answers = spec_of(type_).answers
-    if isinstance(answers, WordAnswers) and type_ is QuestionType.YES_NO:
-        return ("thumbs",)
+    if isinstance(answers, WordAnswers):
+        return ("thumbs",) if len(answers.answers) == 2 else ()
     if not isinstance(answers, ScoreAnswers) or answers.low == 0:
         return ()
     fits_smileys = any(points in answers.allowed for points in _SMILEY_POINTS)
@@ -237,7 +261,8 @@ def display_fits(type_: QuestionType, display: Display, points: int | None) -> b
         return False
     if display == "smileys":
         return points in _SMILEY_POINTS
-    return display != "thumbs" or type_ is QuestionType.YES_NO or points == 2
+    is_of_words = isinstance(spec_of(type_).answers, WordAnswers)
+    return display != "thumbs" or is_of_words or points == 2
 
 
 def types_of_metric(metric: str) -> tuple[QuestionType, ...]:

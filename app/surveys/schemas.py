@@ -305,8 +305,8 @@ class Definition(Body):
 
 
 TemplateName = Literal[
-    "nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience", "delivery", "support",
-    "relationship",
+    "nps", "csat", "ces", "delivery", "support", "relationship", "six_pillars", "brand_experience",
+    "nps_yes_no",
 ]  # fmt: skip
 
 _EXAMPLE: dict[str, Any] = {

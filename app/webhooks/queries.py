@@ -14,7 +14,8 @@ from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.event_types import EventType
 from app.core.schema import Json
-from app.surveys.scales import LOW_BANDS, bands_sql
+from app.surveys.bands import bands_sql
+from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.subscriber_events import (
     COMPLETION_TYPES,

@@ -11,7 +11,8 @@ import pytest
 from app.cli.demo import DEMO_SURVEYS
 from app.cli.demo_data import demo_year
 from app.metrics.statistics import share_change
-from app.surveys.scales import LOW_BANDS, Band, band_of, scale_of
+from app.surveys.bands import Band
+from app.surveys.scales import LOW_BANDS, band_of, scale_of
 from app.surveys.schemas import Definition
 from app.surveys.templates import template
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from app.core.database import Database
-from app.pages.dashboard.figures import CARD_METRICS
+from app.metrics.registry import CARD_METRICS
 from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser

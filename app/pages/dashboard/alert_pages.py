@@ -9,10 +9,9 @@ from starlette.responses import HTMLResponse
 
 from app.alerts import service as alerts
 from app.core.routing import router
-from app.metrics.registry import METRICS
+from app.metrics.registry import CARD_METRICS, METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import ChartLine, Point, line_of
-from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import read_choices
 from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, SnapshotVisitDep
 from app.workspaces import members

@@ -22,15 +22,15 @@ from app.responses import inbox
 from app.responses import service as responses
 from app.responses.follow_ups import FollowUpStatus
 from app.responses.inbox import FollowUpFilter
+from app.responses.states import Integrity
 from app.surveys import service as surveys
-from app.surveys.scales import Band
+from app.surveys.bands import Band
 from app.workspaces import members
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
 _USUAL_INTEGRITY = "ok"
-_INTEGRITY = ("ok", "provisional", "unverified", "quarantined", "rejected", "superseded")
 
 
 class AnswerQuery(PageFilter):
@@ -70,7 +70,7 @@ async def show_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesD
         "answers",
         **await filter_form(visit, wanted, properties),
         wanted=wanted, more=more, rows=reply["data"], cursor=reply["next_cursor"],
-        bands=tuple(Band), integrities=_INTEGRITY,
+        bands=tuple(Band), integrities=tuple(Integrity),
         tags=sorted({tag for row in reply["data"] for tag in row["tags"]}),
         here_with=wanted.link("/answers", properties, **more),
         csv=wanted.link("/answers.csv", properties, **more),

@@ -4,9 +4,9 @@
 from collections.abc import Container, Mapping
 from typing import Any
 
+from app.metrics.registry import CARD_METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, Whiskers, whiskers_of
-from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, read_choices
 from app.pages.dashboard.visit import DashboardVisit
 

@@ -11,7 +11,7 @@ from app.insights.labels import NON_DRIVER_TAGS
 from app.metrics.journey import ON_MAP, SCORED, all_touchpoints, find_weakest, read_journey_map
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
-from app.metrics.registry import METRICS
+from app.metrics.registry import CARD_METRICS, METRICS, SCORE_METRICS
 from app.metrics.request import MetricRequest
 from app.metrics.service import MetricReply, measure
 from app.metrics.statistics import wilson
@@ -24,8 +24,6 @@ from app.surveys.question_types import QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS, band_of, scale_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-CARD_METRICS = tuple(name for name, metric in METRICS.items() if metric.on_overview)
-_SCORES = ("nps", "csat", "ces")
 _PLACES = {band: place for place, bands in (
     ("low", LOW_BANDS), ("middle", MIDDLE_BANDS), ("high", HIGH_BANDS)
 ) for band in bands}  # fmt: skip
@@ -233,7 +231,8 @@ def point_of(texts: DashboardTexts, metric: str, label: str, row: Mapping[str, A
 def first_metric_with_answers(shown_cards: Sequence[Card]) -> str:
     """Return the metric to look at first."""
     return next(
-        (card.metric for card in shown_cards if not card.is_empty and card.metric in _SCORES), "nps"
+        (card.metric for card in shown_cards if not card.is_empty and card.metric in SCORE_METRICS),
+        "nps",
     )
 
 

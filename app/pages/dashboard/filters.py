@@ -4,7 +4,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from app.core.parameters import PROPERTY_PARAMETER
 from app.interactions import service as interactions
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.periods import Interval, moment_of, named_span
+from app.responses.body import Channel
 from app.responses.queries import locales_seen, segment_values
 from app.surveys import service as surveys
 from app.workspaces.models import Workspace
@@ -191,7 +192,7 @@ class FilterChoices:
     segments: Mapping[str, Sequence[str]]
     locales: Sequence[str] = ()
     periods: Sequence[str] = PERIODS
-    channels: Sequence[str] = ("web", "email", "widget", "kiosk", "api", "import")
+    channels: Sequence[str] = get_args(Channel)
 
 
 async def read_choices(session: AsyncSession, workspace: Workspace, language: str) -> FilterChoices:

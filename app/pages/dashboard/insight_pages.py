@@ -13,7 +13,7 @@ from app.core.routing import PropertiesDep, router
 from app.insights.kinds import KINDS
 from app.insights.questions import NAME_SURVEY
 from app.metrics.queries import metrics_with_questions
-from app.metrics.registry import METRICS
+from app.metrics.registry import CARD_METRICS, METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
 from app.pages.dashboard.figure_context import filter_form, whiskers
@@ -144,7 +144,7 @@ async def show_compare(
     )
     replies = {metric: reply} | {
         other: await figures.read(visit, view, other, properties, short=True, group_by=[by])
-        for other in figures.CARD_METRICS
+        for other in CARD_METRICS
         if other != metric and not visit.shared and _is_shown(visit, view, other, by)
     }
     shared_parts = await filter_form(visit, view, properties)
@@ -174,7 +174,7 @@ async def _compared_metrics(visit: DashboardVisit) -> list[str]:
     return [
         name
         for name, metric in METRICS.items()
-        if metric.can_be_watched and (name in asked or name in figures.CARD_METRICS)
+        if metric.can_be_watched and (name in asked or name in CARD_METRICS)
     ]
 
 

@@ -11,11 +11,11 @@ from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
 from app.metrics.csv_rows import to_csv
 from app.metrics.journey import STAGES
+from app.metrics.registry import CARD_METRICS, SCORE_METRICS
 from app.metrics.service import MetricReply
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
 from app.pages.dashboard.figure_context import figures_context, whiskers
-from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, chosen, read_choices
 from app.pages.dashboard.survey_pages import comments_of
 from app.pages.dashboard.visit import DashboardVisit, SnapshotVisitDep
@@ -116,7 +116,7 @@ async def show_journey(
     points = [
         Point(
             names.get(step["touchpoint"], step["touchpoint"]), step["score_0_100"], None, None,
-            sum(step[metric]["n"] for metric in ("nps", "csat", "ces") if step[metric]),
+            sum(step[metric]["n"] for metric in SCORE_METRICS if step[metric]),
             visit.texts.number(step["score_0_100"], 1), "–",
         )
         for step in steps if step["score_0_100"] is not None

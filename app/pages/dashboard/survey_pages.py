@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Surveys on the dashboard: the list, one survey's results and links, making one."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import Query
 from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
+from app.metrics.registry import SCORE_METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.answers import shown_answer
 from app.pages.dashboard.charts import bars_of
@@ -18,18 +19,13 @@ from app.responses.queries import last_answer_by_survey
 from app.surveys import service as surveys
 from app.surveys.question_entries import metrics_of
 from app.surveys.question_types import spec_of
-from app.surveys.schemas import Definition, Question
+from app.surveys.schemas import Definition, Question, TemplateName
 from app.workspaces.colours import shades_of
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
 SurveyViewDep = Annotated[PageFilter, Query()]
-TEMPLATES = (
-    "nps", "csat", "ces", "delivery", "support", "relationship", "six_pillars",
-    "brand_experience", "nps_yes_no",
-)  # fmt: skip
-_LISTED = ("nps", "csat", "ces")
 
 
 @routes.get("/surveys", include_in_schema=False)
@@ -37,7 +33,7 @@ async def show_surveys(visit: ApiVisitDep) -> HTMLResponse:
     """List the surveys: state, answers, figure, last answer."""
     rows = await visit.api.list("/v1/surveys")
     found: dict[str, dict[str, Any]] = {}
-    for metric in _LISTED:
+    for metric in SCORE_METRICS:
         reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
         found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
     last = await last_answer_by_survey(visit.session, visit.workspace.id)
@@ -50,7 +46,10 @@ async def show_new_survey(visit: ApiVisitDep) -> HTMLResponse:
     visit.require(Scope.ADMIN)
     brand = (await visit.api.get("/v1/workspace"))["brand"]
     return visit.page(
-        "survey_new", templates=TEMPLATES, brand=brand, shades=shades_of(brand["colour"])
+        "survey_new",
+        templates=get_args(TemplateName),
+        brand=brand,
+        shades=shades_of(brand["colour"]),
     )
 
 
