@@ -11,7 +11,7 @@ from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
 from app.exports.models import BiAccess, Erasure
-from app.imports.models import ImportedRecord, ImportedRow, ImportUpload
+from app.imports.models import ImportedRecord, ImportedRow, ImportRun, ImportUpload
 from app.integrations.models import InboundEvent, Integration, OrderName, WriteBack
 from app.interactions.models import (
     Customer,
@@ -24,7 +24,7 @@ from app.interactions.models import (
     Touchpoint,
 )
 from app.invitations.models import Invitation, Suppression
-from app.responses.models import ImportRun, Response, Rollup
+from app.responses.models import Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyPreview, SurveyVersion
 from app.triggers.models import Decision, Trigger
 from app.webhooks.models import Delivery, WebhookEndpoint

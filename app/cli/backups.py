@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
 
 import asyncpg
 
@@ -27,6 +26,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import copy_preparation
 from app.exports.erasure import JOURNAL
+from app.workspaces.service import list_workspaces
 
 T = TypeVar("T")
 PrintLine = Callable[[str], None]
@@ -217,12 +217,9 @@ async def _compare(source: str, target: str, tell: PrintLine) -> None:
 
 
 async def _count_differences(database: Database) -> int:
-    connection = await database.connect()
-    try:
-        ids: list[UUID] = [r["id"] for r in await connection.fetch("select id from workspace")]
-    finally:
-        await connection.close()
-    return sum([len(await differences(database, workspace_id)) for workspace_id in ids])
+    async with database.session() as session:
+        workspaces = await list_workspaces(session)
+    return sum([len(await differences(database, id_)) for id_, _ in workspaces])
 
 
 def dump_before_migration(settings: Settings, url: str) -> Path | None:

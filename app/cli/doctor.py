@@ -23,6 +23,7 @@ from app.exports import bi_roles
 from app.integrations import integration_health
 from app.invitations.mailer import connect_to_server
 from app.webhooks import queries as webhooks
+from app.workspaces.service import list_workspaces
 
 _MIN_FREE_BYTES = 1 << 30
 _MAX_CLOCK_SKEW = dt.timedelta(seconds=5)
@@ -207,8 +208,7 @@ def _is_trusted(settings: Settings, address: str) -> bool:
 
 async def _workspaces(database: Database) -> AsyncIterator[Finding]:
     async with database.session() as session:
-        rows = await run_sql(session, text("select id, key from workspace order by key"))
-        workspaces = [(row.id, row.key) for row in rows]
+        workspaces = await list_workspaces(session)
     for workspace_id, key in workspaces:
         different = len(await differences(database, workspace_id))
         yield check(

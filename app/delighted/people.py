@@ -22,13 +22,12 @@ from app.invitations import service as invitations
 from app.invitations import suppression
 from app.invitations.manual_invitations import invite
 from app.invitations.refusals import throttle_interval
-from app.invitations.schemas import InvitationIn
+from app.invitations.schemas import MAX_INVITATION_DELAY, InvitationIn
 from app.invitations.suppression import SuppressionKind
 from app.responses.queries import last_answer_by_customer
 from app.workspaces.service import get_workspace
 
 _MAX_NAME_CHARACTERS = 200
-_FARTHEST_SECONDS = 366 * 86_400
 
 
 async def create_person(request: DelightedRequest) -> dict[str, Any]:
@@ -98,8 +97,8 @@ async def _ask(
 ) -> dt.datetime | None:
     """Invite a customer after the delay; return when, or None where they are not asked."""
     delay = request.parameters.whole("delay") or 0
-    if not 0 <= delay <= _FARTHEST_SECONDS:
-        raise InvalidInput.at("body", "delay", msg="must be seconds, at most those of a year")
+    if not 0 <= delay <= MAX_INVITATION_DELAY.total_seconds():
+        raise InvalidInput.at("body", "delay", msg="must be seconds, at most those of 366 days")
     send_at = utc_now() + dt.timedelta(seconds=delay)
     workspace = await get_workspace(request.session, request.caller.workspace_id)
     asked_before = request.parameters.moment("last_sent_at")

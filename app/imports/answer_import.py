@@ -23,12 +23,11 @@ from app.imports.answer_writing import (
     write_responses,
 )
 from app.imports.identities import IdentifiedRow
-from app.imports.models import WRITING
+from app.imports.models import WRITING, ImportRun
 from app.imports.replacement import find_missing, find_replaced
 from app.imports.row_change import RowChange
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
-from app.responses.models import ImportRun
 from app.responses.replacement import find_documents, is_followed_up, restore_follow_ups
 from app.responses.submission import SubmissionOrigin, customer_reference_of, submission_of
 from app.responses.writing import MAX_ROWS, Submission

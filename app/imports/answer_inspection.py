@@ -27,6 +27,7 @@ from app.imports.columns import (
 from app.imports.dates import DateReading, find_date_order, zone_of
 from app.imports.encoding_check import require_one_reading
 from app.imports.identities import IdentifiedRow, RowIdentities
+from app.imports.models import ImportRun
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
 from app.imports.presets import presets
@@ -44,7 +45,6 @@ from app.metrics.counts import Counts
 from app.metrics.figures import Series
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
-from app.responses.models import ImportRun
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.question_types import ScoreAnswers, TextAnswers, spec_of

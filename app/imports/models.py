@@ -5,11 +5,38 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import ForeignKeyConstraint, Index
 from sqlmodel import Field, SQLModel
 
 import app.surveys.models  # noqa: F401 - the foreign keys lead to its tables
 from app.core.schema import TENANT, Instant, Json
+
+
+class ImportRun(SQLModel, table=True):
+    """One file that was read in: of answers, `tickets` or `customers` (the kind)."""
+
+    __tablename__ = "import_run"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id", "survey_id"], ["survey.workspace_id", "survey.id"]),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    survey_id: UUID | None = None
+    kind: str | None = None
+    name: str
+    status: str
+    lines_done: int
+    accepted: int
+    duplicates: int
+    rejected: int
+    source: str | None = None
+    report: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    # The rejected rows as a file, with their reasons.
+    rejects: str | None = None
+    created_at: dt.datetime = Field(sa_type=Instant)
+    updated_at: dt.datetime = Field(sa_type=Instant)
 
 
 class ImportedRecord(SQLModel, table=True):

@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database
 from app.imports import record_queries, row_queries
+from app.imports.models import ImportRun
 from app.imports.records import Record, RecordFile, find_missing_records, state_of
-from app.responses.models import ImportRun
 
 
 @dataclass

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import InvalidInput
 from app.imports import row_queries
-from app.responses.models import ImportRun
+from app.imports.models import ImportRun
 
 
 async def find_replaced(

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import RawConnection, run_sql
 from app.core.schema import Json
-from app.responses.models import ImportRun
+from app.imports.models import ImportRun
 
 _LATEST = """
 select distinct on (w.response_id) w.response_id, w.import_id, w.external_id, w.content, w.seq,

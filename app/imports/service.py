@@ -20,6 +20,7 @@ from app.imports import row_queries
 from app.imports.answer_import import AnswerImporter, FileIdentity, begin
 from app.imports.answer_inspection import AnswerFile, inspect_answers, open_answers
 from app.imports.file_kinds import FILE_KINDS, WRITERS
+from app.imports.models import ImportRun
 from app.imports.options import ImportOptions, ImportTarget
 from app.imports.record_import import RecordImporter, undo_records
 from app.imports.records import RecordFile, inspect_records, open_records
@@ -28,7 +29,6 @@ from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
 from app.imports.undo import undo_answers
 from app.responses.ingest import Ingest
-from app.responses.models import ImportRun
 
 _BLOCK_BYTES = 1 << 20
 

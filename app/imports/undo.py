@@ -15,9 +15,8 @@ from app.imports.answer_writing import (
     remove_responses,
     restore_responses,
 )
-from app.imports.models import UNDOING, WRITING
+from app.imports.models import UNDOING, WRITING, ImportRun
 from app.responses.ingest import Ingest
-from app.responses.models import ImportRun
 from app.responses.replacement import is_followed_up
 from app.responses.writing import MAX_ROWS
 from app.surveys.catalogue import find_published

@@ -114,8 +114,3 @@ class Adapter:
     ping: bytes | None = None
     write_back: WriteBackRules | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def signs(self) -> bool:
-        """Whether its webhooks bear a signature."""
-        return self.signature is not None

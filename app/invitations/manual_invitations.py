@@ -25,14 +25,12 @@ from app.invitations.refusals import (
     refusal_now,
     throttle_interval,
 )
-from app.invitations.schemas import InvitationIn
+from app.invitations.schemas import MAX_INVITATION_DELAY, InvitationIn
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
-
-_MAX_DELAY = dt.timedelta(days=366)
 
 
 async def invite(
@@ -48,7 +46,7 @@ async def invite(
         raise Conflict(detail)
     now = utc_now()
     send_at = max(body.send_at or now, now)
-    if send_at > now + _MAX_DELAY:
+    if send_at > now + MAX_INVITATION_DELAY:
         raise InvalidInput.at("body", "send_at", msg="is more than a year ahead")
     interaction = await _interaction(session, caller.workspace_id, body)
     test = body.test or caller.test

@@ -15,6 +15,9 @@ from app.interactions.interaction_schemas import InteractionCustomer
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment
 
+# The longest time between what happened, or a request, and its invitation.
+MAX_INVITATION_DELAY = dt.timedelta(days=366)
+
 
 class InvitationStatus(StrEnum):
     """Where an invitation stands in its life."""

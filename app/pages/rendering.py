@@ -18,6 +18,10 @@ from app.core.http import root_path
 from app.core.ids import as_uuid
 from app.surveys.texts import accepted_languages, direction_of
 
+# What a mail that is shown in a frame of the dashboard may load.
+MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'"
+)
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
 HEADERS = {
     "Content-Security-Policy": f"{_POLICY}; frame-ancestors 'none'",

@@ -18,7 +18,6 @@ from app.core.text_types import did_you_mean, normalize_email
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
-AnswerValue = str | int | float | bool
 _TouchpointKey = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)")
 ]

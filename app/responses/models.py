@@ -5,7 +5,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from app.core.schema import TENANT, Instant, Json, Small
@@ -157,30 +157,3 @@ class Rollup(SQLModel, table=True):
     n10: int
     n_missing: int
     n_na: int
-
-
-class ImportRun(SQLModel, table=True):
-    """One file that was read in: of answers, `tickets` or `customers` (the kind)."""
-
-    __tablename__ = "import_run"
-    __table_args__ = (
-        ForeignKeyConstraint(["workspace_id", "survey_id"], ["survey.workspace_id", "survey.id"]),
-        TENANT,
-    )
-
-    workspace_id: UUID = Field(primary_key=True)
-    id: UUID = Field(primary_key=True)
-    survey_id: UUID | None = None
-    kind: str | None = None
-    name: str
-    status: str
-    lines_done: int
-    accepted: int
-    duplicates: int
-    rejected: int
-    source: str | None = None
-    report: dict[str, Any] | None = Field(default=None, sa_type=Json)
-    # The rejected rows as a file, with their reasons.
-    rejects: str | None = None
-    created_at: dt.datetime = Field(sa_type=Instant)
-    updated_at: dt.datetime = Field(sa_type=Instant)

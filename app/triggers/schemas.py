@@ -19,10 +19,9 @@ from app.core.parameters import PageCursor, PageLimit
 from app.core.text_types import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
 from app.invitations.refusals import RefusalReason
+from app.invitations.schemas import MAX_INVITATION_DELAY
 from app.triggers.conditions import ConditionOperator, check_operand
 from app.workspaces.schemas import Body, ClockTime, Moment, Throttle, Weekday
-
-_MAX_DURATION = dt.timedelta(days=366)
 
 
 def _is_duration(value: str) -> str:
@@ -30,7 +29,7 @@ def _is_duration(value: str) -> str:
     if found is None:
         msg = "must be an ISO 8601 duration such as PT2H or P7D"
         raise ValueError(msg)
-    if found > _MAX_DURATION:
+    if found > MAX_INVITATION_DELAY:
         msg = "is longer than a year"
         raise ValueError(msg)
     return value

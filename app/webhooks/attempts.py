@@ -15,7 +15,7 @@ from app.invitations.mail_content import MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailWaitsError
 from app.surveys.schemas import Definition
 from app.webhooks.delighted_form import as_delighted
-from app.webhooks.formats import as_mail, as_slack, as_teams
+from app.webhooks.formats import MessageStyle, as_mail, as_slack, as_teams
 from app.webhooks.models import WebhookEndpoint
 from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO
@@ -59,20 +59,21 @@ class Attempt:
 def body_of(
     endpoint: WebhookEndpoint,
     event: SubscriberEvent,
+    style: MessageStyle,
     *,
-    base_url: str,
     definition: Definition | None,
 ) -> bytes:
     """Return the body in the endpoint's format."""
-    personal = endpoint.include_personal
     if endpoint.format == EndpointFormat.SLACK:
-        message = as_slack(event, personal=personal, base_url=base_url)
+        message = as_slack(event, style)
     elif endpoint.format == EndpointFormat.TEAMS:
-        message = as_teams(event, personal=personal, base_url=base_url)
+        message = as_teams(event, style)
     elif endpoint.format == EndpointFormat.DELIGHTED:
-        message = as_delighted(event, personal=personal, base_url=base_url, definition=definition)
+        message = as_delighted(
+            event, personal=style.personal, base_url=style.base_url, definition=definition
+        )
     else:
-        return encode_body(event_body(event, personal=personal))
+        return encode_body(event_body(event, personal=style.personal))
     return json.dumps(message, ensure_ascii=False).encode()
 
 
@@ -129,17 +130,19 @@ async def mail(
     mailer: Mailer,
     endpoint: WebhookEndpoint,
     event: SubscriberEvent,
+    style: MessageStyle,
     *,
     sender: MailSender,
-    base_url: str,
 ) -> Attempt:
     """Send an event as a mail; a mailbox that does not exist counts like the status 410."""
     began = utc_now()
-    subject, text = as_mail(event, personal=endpoint.include_personal, base_url=base_url)
+    subject, text = as_mail(event, style)
     address = endpoint.url.removeprefix(MAILTO)
     customer = event.data.get("customer") or {}
     about = event.data.get("customer_id") or customer.get("id")
-    message = write_company_mail(sender, address, base_url, subject=subject, text=text, about=about)
+    message = write_company_mail(
+        sender, address, style.base_url, subject=subject, text=text, about=about
+    )
     try:
         async with asyncio.timeout(_MAX_MAIL_SECONDS):
             result = await mailer.send(message)

@@ -28,6 +28,7 @@ from app.core.schema import Json
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DELIVERIES
+from app.core.texts import shipped_language
 from app.invitations.invitation_mails import sender_of
 from app.invitations.mailer import Mailer
 from app.surveys import service as surveys
@@ -41,10 +42,12 @@ from app.webhooks.endpoint_queues import (
     ClaimedDelivery,
     EndpointQueues,
 )
+from app.webhooks.formats import MessageStyle
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO, live_headers, live_secrets
 from app.webhooks.subscriber_events import OutboxEvent, SubscriberEvent, subscriber_events
+from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
@@ -187,19 +190,24 @@ class DeliverySender:
         endpoint, event = claimed.endpoint, claimed.event
         if event is None:
             return Attempt(utc_now(), 0, error="the event is not kept any more")
-        base_url = self._settings.base_url
-        if endpoint.url.startswith(MAILTO):
+        is_mail = endpoint.url.startswith(MAILTO)
+        workspace: Workspace | None = None
+        if is_mail or endpoint.format in {EndpointFormat.SLACK, EndpointFormat.TEAMS}:
             async with self._database.session() as session:
                 workspace = await get_workspace(session, endpoint.workspace_id)
+        style = MessageStyle(
+            personal=endpoint.include_personal,
+            base_url=self._settings.base_url,
+            language=shipped_language(workspace.default_locale if workspace else None),
+        )
+        if is_mail and workspace is not None:
             sender = sender_of(workspace, self._settings)
-            return await attempts.mail(
-                self._mailer, endpoint, event, sender=sender, base_url=base_url
-            )
+            return await attempts.mail(self._mailer, endpoint, event, style, sender=sender)
         secrets = live_secrets(endpoint, self._box, utc_now())
         definition = None
         if endpoint.format == EndpointFormat.DELIGHTED:
             definition = await self._definition_of(endpoint.workspace_id, event)
-        body = body_of(endpoint, event, base_url=base_url, definition=definition)
+        body = body_of(endpoint, event, style, definition=definition)
         return await attempts.post(
             client, endpoint, event, body, secrets=secrets, extra=live_headers(endpoint, self._box)
         )

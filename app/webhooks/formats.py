@@ -3,9 +3,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from app.core.event_types import EventType
+from app.core.texts import texts_of
 from app.webhooks.subscriber_events import SubscriberEvent
 
 _MAX_COMMENT_CHARACTERS = 1000
@@ -14,43 +15,56 @@ _MAX_IN_SLACK_CHARACTERS = 400
 _MARKDOWN = re.compile(r"[\\`*_\[\]()#~|!]")
 
 
-def headline(event: SubscriberEvent) -> str:
+@dataclass(frozen=True, slots=True)
+class MessageStyle:
+    """How a message is written: with personal data or without, its links, and its language."""
+
+    personal: bool
+    base_url: str
+    language: str
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The product's words for messages, in the language."""
+        return texts_of("chat", self.language)
+
+    def name_of(self, kind: str, value: str) -> str:
+        """Return the name of a built-in value."""
+        found: str = texts_of("names", self.language).get(f"{kind}.{value}", value)
+        return found
+
+
+def headline(event: SubscriberEvent, style: MessageStyle) -> str:
     """Say in one line what happened."""
-    data = event.data
+    data, words = event.data, style.words
     survey = data.get("survey")
     name = survey.get("name") if isinstance(survey, Mapping) else survey
-    prefix = "Test: " if data.get("test") else ""
-    what = {
-        "response.low_score": "A low score",
-        "response.completed": "An answer",
-        "response.created": "A new answer",
-        "response.updated": "A changed answer",
-    }.get(event.type)
+    prefix = f"{words['test']}: " if data.get("test") else ""
     if event.type.startswith("alert."):
-        label = "Alert" if event.type == EventType.ALERT_RAISED else "Alert over"
-        return f"{prefix}{label}: {data['alert']['name']}"
-    if what is None:
-        return prefix + event.type.replace("_", " ").replace(".", " ").capitalize()
+        return f"{prefix}{words[event.type]}: {data['alert']['name']}"
+    if event.type not in words:
+        return prefix + str(texts_of("dashboard", style.language)[f"event.{event.type}"])
     score = data.get("score")
     tail = "" if score is None else f": {score}"
-    band = f" ({data['band']})" if data.get("band") else ""
-    return f"{prefix}{what}{tail}{band}{f' · {name}' if name else ''}"
+    band = f" ({style.name_of('band', data['band'])})" if data.get("band") else ""
+    return f"{prefix}{words[event.type]}{tail}{band}{f' · {name}' if name else ''}"
 
 
-def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
+def facts(event: SubscriberEvent, style: MessageStyle) -> list[tuple[str, str]]:
     """Return what else is worth a line, as name and value."""
-    data = event.data
+    data, words = event.data, style.words
     lines: list[tuple[str, str]] = []
     customer = data.get("customer")
-    if personal and isinstance(customer, Mapping):
+    if style.personal and isinstance(customer, Mapping):
         names = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
-        lines.append(("Customer", names))
+        lines.append((words["customer"], names))
     if event.type.startswith("alert."):
-        lines += [(name.capitalize(), str(data[name])) for name in ("period", "value", "expected")]
-    lines += [(n.capitalize(), str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
+        lines += [(words[name], str(data[name])) for name in ("period", "value", "expected")]
+    lines += [(words[n], str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
     follow_up = data.get("follow_up")
     if isinstance(follow_up, Mapping):
-        lines.append(("Follow-up", str(follow_up.get("status") or "")))
+        status = str(follow_up.get("status") or "")
+        lines.append((words["follow_up"], style.name_of("follow_up", status)))
     return [(name, value) for name, value in lines if value]
 
 
@@ -79,15 +93,15 @@ def link(event: SubscriberEvent, base_url: str) -> str | None:
     return f"{base_url}/responses/{event.data.get('id')}"
 
 
-def as_slack(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
+def as_slack(event: SubscriberEvent, style: MessageStyle) -> dict[str, Any]:
     """Return a message of Slack's incoming webhooks."""
-    title = _slack(headline(event))
+    title = _slack(headline(event, style))
     lines = [f"*{title}*"]
-    lines += [f"{name}: {_slack(value)}" for name, value in facts(event, personal=personal)]
+    lines += [f"{name}: {_slack(value)}" for name, value in facts(event, style)]
     if words := comment(event):
         lines += [f"> {_slack(line)}" for line in words[:_MAX_IN_SLACK_CHARACTERS].splitlines()]
-    if url := link(event, base_url):
-        lines.append(f"<{url}|Open>")
+    if url := link(event, style.base_url):
+        lines.append(f"<{url}|{style.words['open']}>")
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}
     return {"text": title, "blocks": [section]}
 
@@ -96,13 +110,13 @@ def _slack(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def as_teams(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
+def as_teams(event: SubscriberEvent, style: MessageStyle) -> dict[str, Any]:
     """Return a message of Microsoft Teams' workflows: an Adaptive Card."""
     body: list[dict[str, Any]] = [
         {"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": True,
-         "text": _plain(headline(event))},
+         "text": _plain(headline(event, style))},
     ]  # fmt: skip
-    if found := facts(event, personal=personal):
+    if found := facts(event, style):
         shown = [{"title": name, "value": _plain(value)} for name, value in found]
         body.append({"type": "FactSet", "facts": shown})
     if words := comment(event):
@@ -113,8 +127,8 @@ def as_teams(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[s
         "version": "1.4",
         "body": body,
     }
-    if url := link(event, base_url):
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open", "url": url}]
+    if url := link(event, style.base_url):
+        card["actions"] = [{"type": "Action.OpenUrl", "title": style.words["open"], "url": url}]
     kind = "application/vnd.microsoft.card.adaptive"
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
 
@@ -124,11 +138,11 @@ def _plain(value: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", value)
 
 
-def as_mail(event: SubscriberEvent, *, personal: bool, base_url: str) -> tuple[str, str]:
+def as_mail(event: SubscriberEvent, style: MessageStyle) -> tuple[str, str]:
     """Return subject and text of a mail."""
-    lines = [f"{name}: {value}" for name, value in facts(event, personal=personal)]
+    lines = [f"{name}: {value}" for name, value in facts(event, style)]
     if words := comment(event):
         lines += ["", words]
-    if url := link(event, base_url):
+    if url := link(event, style.base_url):
         lines += ["", url]
-    return headline(event), "\n".join([headline(event), "", *lines, ""])
+    return headline(event, style), "\n".join([headline(event, style), "", *lines, ""])

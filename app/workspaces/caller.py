@@ -80,8 +80,13 @@ class Caller:
         return Scope.COLLECT not in self.scopes
 
 
-# An old secret ends with its grace period, the bootstrap key once there is another admin key.
-_FIND = text("""
+# The bootstrap key `k` ends once there is another admin key.
+IS_ENDED_BOOTSTRAP_SQL = """(k.bootstrap and exists (
+    select from api_key other where other.workspace_id = k.workspace_id
+    and not other.bootstrap and other.scopes @> '["admin"]'
+    and coalesce(other.expires_at > :now, true)))"""
+# An old secret ends with its grace period.
+_FIND = text(f"""
 select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rate_limit,
        k.bootstrap, w.allowed_origins,
        w.identity_secret, w.old_identity_secret, w.old_identity_until,
@@ -89,10 +94,7 @@ select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rat
          as expires_at
 from api_key k join workspace w on w.id = k.workspace_id
 where (k.hash = :hash or k.old_hash = :hash)
-  and not (k.bootstrap and exists (
-    select from api_key other where other.workspace_id = k.workspace_id
-    and not other.bootstrap and other.scopes @> '["admin"]'
-    and coalesce(other.expires_at > :now, true)))
+  and not {IS_ENDED_BOOTSTRAP_SQL}
 """).columns(scopes=Json, allowed_origins=Json)
 
 

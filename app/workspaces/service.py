@@ -129,6 +129,12 @@ async def find_workspace(session: AsyncSession, key: str) -> Workspace:
     return workspace
 
 
+async def list_workspaces(session: AsyncSession) -> list[tuple[UUID, str]]:
+    """Return the id and the key of every workspace, by key."""
+    rows = await session.exec(select(Workspace.id, Workspace.key).order_by(col(Workspace.key)))
+    return list(rows)
+
+
 async def workspace_exists(session: AsyncSession, key: str) -> bool:
     """Tell whether there is a workspace with this key."""
     rows = await session.exec(select(Workspace.id).where(Workspace.key == key))

@@ -5,7 +5,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.schema import Json
 from app.core.tokens import hash_secret, new_token, workspace_of
-from app.workspaces.caller import Caller
+from app.workspaces.caller import IS_ENDED_BOOTSTRAP_SQL, Caller
 from app.workspaces.member_schemas import Digest, Role
 from app.workspaces.models import DashboardSession, Member, SignInLink, Workspace
 from app.workspaces.scopes import Scope, expand
@@ -123,17 +123,14 @@ async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -
     return token
 
 
-_FIND = text("""
+_FIND = text(f"""
 select s.locale, s.expires_at, s.member_id, m.name as member_name, m.role,
   m.locale as member_locale,
   k.id as key_id, k.name as key_name, k.scopes
 from dashboard_session s
 left join member m on m.workspace_id = s.workspace_id and m.id = s.member_id
 left join api_key k on k.workspace_id = s.workspace_id and k.id = s.key_id
-  and coalesce(k.expires_at > :now, true) and not (k.bootstrap and exists (
-    select from api_key other where other.workspace_id = k.workspace_id
-    and not other.bootstrap and other.scopes @> '["admin"]'
-    and coalesce(other.expires_at > :now, true)))
+  and coalesce(k.expires_at > :now, true) and not {IS_ENDED_BOOTSTRAP_SQL}
 where s.workspace_id = :workspace_id and s.token_hash = :hash and s.expires_at > :now
 """).columns(scopes=Json)
 
@@ -199,7 +196,7 @@ async def find_workspaces_of_email(session: AsyncSession, email: str) -> list[Wo
     query = (
         select(Workspace)
         .join(Member, col(Member.workspace_id) == col(Workspace.id))
-        .where(func.lower(Member.email) == email.lower())
+        .where(Member.email == email.lower())
         .order_by(Workspace.name)
     )
     return list(await session.exec(query))
@@ -236,7 +233,7 @@ async def switch(session: AsyncSession, member: Member, workspace_key: str) -> s
     query = (
         select(Member)
         .join(Workspace, col(Workspace.id) == col(Member.workspace_id))
-        .where(Workspace.key == workspace_key, func.lower(Member.email) == member.email.lower())
+        .where(Workspace.key == workspace_key, Member.email == member.email)
     )
     other = (await session.exec(query)).first()
     if other is None:

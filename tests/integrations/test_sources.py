@@ -33,7 +33,7 @@ def stripe(name: str) -> tuple[dict[str, str], Any]:
 
 async def register(shop: Shop, source: str, **more: Any) -> Any:
     body = {"source": source, "touchpoint": "support"} | more
-    if ADAPTERS[source].signs:
+    if ADAPTERS[source].signature is not None:
         body.setdefault("secret", SECRET)
     return await shop.post("/v1/integrations", body)
 
@@ -44,7 +44,7 @@ async def deliver(
     """Send a delivery as the source would, signed."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     signed = {}
-    if ADAPTERS[made["source"]].signs:
+    if ADAPTERS[made["source"]].signature is not None:
         signed = signed_headers(made["source"], raw, **options)
     path = made["url"].partition("/in/")[2]
     return await shop.client.post(f"/in/{path}", content=raw, headers=headers | signed)
@@ -152,7 +152,9 @@ async def test_a_sample_arrives_once(
     assert len((await shop.get("/v1/interactions"))["data"]) == len(types)
 
 
-SIGNED = sorted(str(source) for source, adapter in ADAPTERS.items() if adapter.signs)
+SIGNED = sorted(
+    str(source) for source, adapter in ADAPTERS.items() if adapter.signature is not None
+)
 
 
 def test_every_source_signs_as_it_does() -> None:

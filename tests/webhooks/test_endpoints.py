@@ -295,6 +295,21 @@ async def test_slack_and_teams_get_their_own_forms(
     assert card["body"][2]["text"] == "Parcel <late> & wet"
 
 
+async def test_messages_are_in_the_workspaces_language(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"default_locale": "pl"})
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ["response.low_score"], format="slack")
+    await shop.answer("nps", {"score": 1, "why": "Za późno"}, order="7")
+    await post.deliver()
+    (slack,) = receiver.requests
+    assert slack["body"]["text"].startswith("Niska ocena: 1 (")
+    text_ = slack["body"]["blocks"][0]["text"]["text"]
+    assert "Zamówienie: 7" in text_
+    assert "|Otwórz>" in text_
+
+
 async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: Post) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe("mailto:boss@c.pl", ["response.low_score"])

@@ -10,6 +10,7 @@ from app.pages.dashboard.visit import DashboardVisit
 from app.surveys import service as surveys
 from app.surveys.question_types import NA, WordAnswers, spec_of
 from app.surveys.schemas import Question
+from app.surveys.wording import in_language
 
 
 async def shown_answers(
@@ -24,7 +25,7 @@ async def shown_answers(
     default = definition.default_locale
     return [
         (
-            question.text.get(visit.texts.language, question.text.get(default, question.key)),
+            in_language(question.text, visit.texts.language, default) or question.key,
             shown_answer(visit, question, given[question.key], default),
         )
         for question in definition.questions
@@ -40,7 +41,7 @@ def shown_answer(visit: DashboardVisit, question: Question, value: Any, default:
         return ", ".join(shown_answer(visit, question, part, default) for part in value)
     for option in question.options:
         if option.key == value:
-            return option.text.get(visit.texts.language) or option.text.get(default) or option.key
+            return in_language(option.text, visit.texts.language, default) or option.key
     word = str(value).lower() if isinstance(value, bool) else str(value)
     is_word = isinstance(spec_of(question.type).answers, WordAnswers) or word == NA
     return visit.texts.name("answer", word) if is_word else word

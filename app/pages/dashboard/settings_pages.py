@@ -8,7 +8,6 @@ from fastapi import Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import Gone, NotFound
-from app.core.http import public_path
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
 from app.core.zone_names import zone_names
@@ -21,7 +20,7 @@ from app.pages.dashboard.visit import (
     SHARED_WITH,
     ApiVisitDep,
     SnapshotVisitDep,
-    give_cookie,
+    start_session,
 )
 from app.pages.rendering import HEADERS
 from app.workspaces import sessions, share_links
@@ -100,11 +99,7 @@ async def post_switch(visit: SnapshotVisitDep, session: SessionDep, request: Req
     token = await sessions.switch(session, member, fields.get("workspace", "")) if member else None
     if token is None:
         raise NotFound("There is no such workspace for this address.")
-    user = await sessions.find(session, token)
-    reply = RedirectResponse(public_path("/"), status_code=303)
-    if user is not None:
-        give_cookie(request, reply, token, seconds=14 * 24 * 3600)
-    return reply
+    return await start_session(request, session, token, "/")
 
 
 @routes.get("/sharing", include_in_schema=False)

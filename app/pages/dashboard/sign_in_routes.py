@@ -8,7 +8,6 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core import jobs
-from app.core.clock import utc_now
 from app.core.errors import Unauthorized
 from app.core.http import public_path
 from app.core.routing import SessionDep, current_settings, router
@@ -17,8 +16,8 @@ from app.pages.dashboard.link_mail import LINK_REQUEST_JOB, SIGN_IN, UNKNOWN_WOR
 from app.pages.dashboard.visit import (
     SnapshotVisitDep,
     cookie_name,
-    give_cookie,
     read_own_form,
+    start_session,
     texts_of_browser,
 )
 from app.pages.rendering import page
@@ -94,17 +93,7 @@ async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, 
     if caller is None or Scope.READ not in caller.scopes:
         return _form(request, next_=next_, status=401, message=texts["key_wrong"], wrong=True)
     token = await sessions.open_with_key(session, caller, locale=texts.language)
-    return await _enter(request, session, token, next_)
-
-
-async def _enter(request: Request, session: SessionDep, token: str, next_: str) -> Response:
-    await session.flush()
-    user = await sessions.find(session, token)
-    reply = RedirectResponse(public_path(next_), status_code=303)
-    if user is not None:
-        seconds = int((user.expires_at - utc_now()).total_seconds())
-        give_cookie(request, reply, token, seconds=seconds)
-    return reply
+    return await start_session(request, session, token, next_)
 
 
 @routes.get(SIGN_IN + "/{token}", include_in_schema=False)
@@ -129,7 +118,7 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
     if opened is None:
         texts = texts_of_browser(request)
         return _form(request, next_=next_, status=410, message=texts["link_old"], wrong=True)
-    return await _enter(request, session, opened, next_)
+    return await start_session(request, session, opened, next_)
 
 
 @routes.post("/sign-out", include_in_schema=False)

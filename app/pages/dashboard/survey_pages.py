@@ -15,11 +15,13 @@ from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.figure_context import figures_context
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, SnapshotVisitDep
+from app.pages.rendering import MAIL_POLICY
 from app.responses.queries import last_answer_by_survey
 from app.surveys import service as surveys
 from app.surveys.question_entries import metrics_of
 from app.surveys.question_types import spec_of
 from app.surveys.schemas import Definition, Question, TemplateName
+from app.surveys.wording import in_language
 from app.workspaces.colours import shades_of
 from app.workspaces.scopes import Scope
 
@@ -134,8 +136,8 @@ async def results_of(
 
 
 def _text(visit: DashboardVisit, question: Question, definition: Definition) -> str:
-    texts = question.text
-    return texts.get(visit.texts.language) or texts.get(definition.default_locale) or question.key
+    text = in_language(question.text, visit.texts.language, definition.default_locale)
+    return text or question.key
 
 
 @routes.get("/surveys/{key}/qr.svg", include_in_schema=False)
@@ -151,6 +153,4 @@ async def show_mail(visit: ApiVisitDep, key: str, lang: str = "") -> Response:
     reply = await visit.api.read(f"/v1/surveys/{key}/email-preview", lang=lang)
     if "html" not in reply.headers.get("content-type", ""):
         raise NotFound("This survey's mail cannot be shown; save a valid draft first.")
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-               "img-src 'self' data:; frame-ancestors 'self'"}  # fmt: skip
-    return HTMLResponse(reply.content, headers=headers)
+    return HTMLResponse(reply.content, headers={"Content-Security-Policy": MAIL_POLICY})

@@ -28,7 +28,7 @@ from app.pages import widget_survey
 from app.pages.brand import page_style_of
 from app.pages.dashboard.drafts import read_draft
 from app.pages.dashboard.visit import ApiVisitDep
-from app.pages.rendering import asset, page
+from app.pages.rendering import MAIL_POLICY, asset, page
 from app.pages.survey_page import PageLinks, SurveyView, show_form
 from app.surveys import previews
 from app.surveys import service as surveys
@@ -41,9 +41,6 @@ routes = router("Dashboard")
 
 PreviewKind = Literal["page", "mail", "widget"]
 _SAVED = "saved."
-_MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'"
-)
 _ADDRESS = "/surveys/{survey}/preview/{name}"
 
 
@@ -145,7 +142,7 @@ async def show_mail(visit: ApiVisitDep, request: Request, preview: PreviewDep) -
         preview.survey.definition, addressee, sender=sender_of(visit.workspace, settings),
         links=Links(settings.base_url, "preview"),
     )  # fmt: skip
-    return HTMLResponse(content.html, headers={"Content-Security-Policy": _MAIL_POLICY})
+    return HTMLResponse(content.html, headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 @routes.get(_ADDRESS + "/widget", include_in_schema=False)

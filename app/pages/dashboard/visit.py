@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.core.clock import utc_now
 from app.core.errors import FieldError, Forbidden, InvalidInput
 from app.core.http import from_validation, public_path
 from app.core.routing import ReadSessionDep, SessionDep, current_settings
@@ -60,6 +61,19 @@ def cookie_name(settings: Settings) -> str:
     """Name the cookie; over https no other host or path can set it."""
     secure = settings.base_url.startswith("https://")
     return "__Host-afterword" if secure else "afterword"
+
+
+async def start_session(
+    request: Request, session: AsyncSession, token: str, next_: str
+) -> RedirectResponse:
+    """Lead to a page with the cookie of a new session, which lives as long as the session."""
+    await session.flush()
+    user = await sessions.find(session, token)
+    reply = RedirectResponse(public_path(next_), status_code=303)
+    if user is not None:
+        seconds = int((user.expires_at - utc_now()).total_seconds())
+        give_cookie(request, reply, token, seconds=seconds)
+    return reply
 
 
 def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) -> None:
