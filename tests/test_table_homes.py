@@ -25,12 +25,15 @@ READERS = {
     "import_upload": {"exports"},
     "inbound_event": {"exports"},
     "interaction": {"exports", "insights", "integrations", "responses", "triggers"},
-    "invitation": {"exports", "integrations", "metrics", "responses", "triggers"},
+    "decision": {"interactions"},
+    "invitation": {
+        *("exports", "integrations", "interactions", "metrics", "responses", "triggers"),
+    },
     "job": {"exports", "integrations"},
     "question": {"exports", "insights", "interactions", "metrics", "responses"},
     "response": {
-        *("alerts", "exports", "imports", "insights", "integrations", "metrics"),
-        *("surveys", "workspaces"),
+        *("alerts", "exports", "imports", "insights", "integrations", "interactions"),
+        *("metrics", "surveys", "workspaces"),
     },
     "rollup": {"exports", "interactions", "surveys"},
     "suppression": {"exports"},
@@ -59,6 +62,9 @@ UPWARD = {
     ("exports", "import_run"): "an erasure empties what was read from files, too",
     ("responses", "import_run"): "which import an answer came from",
     ("exports", "import_row"): "an erasure empties what was read from files, too",
+    ("interactions", "decision"): "a merge moves what names a customer",
+    ("interactions", "invitation"): "a merge moves what names a customer",
+    ("interactions", "response"): "a merge moves what names a customer",
     ("interactions", "question"): "which touchpoints a survey names",
     ("interactions", "survey_version"): "which touchpoints a survey names",
     ("interactions", "rollup"): "whether a touchpoint was counted, so that it stays",
@@ -94,6 +100,37 @@ def test_a_tables_sql_stands_in_the_rooms_that_may_name_it() -> None:
                 named.setdefault(table, set()).add(room_of(path))
     for table in named | READERS:
         assert named.get(table, set()) == READERS.get(table, set()), table
+
+
+# Modules whose statements take their table from a variable, and which tables these are.
+BY_VARIABLE = {
+    "alerts/service.py": "what a metric counts, from its counter",
+    "core/expiry.py": "the traffic that expires, from each room's own `Expiry`",
+    "exports/copy_preparation.py": "every table, to be counted",
+    "exports/erasure.py": "responses and interactions",
+    "integrations/service.py": "its own",
+    "interactions/customers.py": "its own",
+    "interactions/queries.py": "its own",
+    "interactions/ticket_statements.py": "its own tickets, or rows of the same statement",
+    "insights/recovery.py": "rows of the same statement",
+    "metrics/counting.py": "answers or their counts",
+    "metrics/ratios.py": "invitations or follow-ups",
+    "metrics/ticket_times.py": "tickets or their counts",
+    "responses/statements.py": "rows of the same statement",
+    "workspaces/sessions.py": "its own",
+}
+
+
+def test_a_table_that_is_named_by_a_variable_is_listed() -> None:
+    by_variable = re.compile(
+        r"\b(from|join|into|update) \{[a-z_.]*(table|source|moved|configs|_main)\b", re.IGNORECASE
+    )
+    found = {
+        str(path.relative_to(ROOT / "app"))
+        for path in SOURCES
+        if by_variable.search(path.read_text())
+    }
+    assert found == set(BY_VARIABLE)
 
 
 def test_sql_reaches_up_only_where_it_is_said_why() -> None:

@@ -24,14 +24,14 @@ REASSIGN_JOB = "customers.reassign"
 # Answers that are written during a merge may still name the old customer.
 REASSIGNED_AFTER = dt.timedelta(seconds=60)
 
-# The tables that name a customer, each with its column that holds the time of a change.
-NAMING_TABLES = {
-    "interaction": "changed_at",
-    "ticket": "updated_at",
-    "response": "updated_at",
-    "invitation": "updated_at",
-    "decision": None,
-}
+# Every row that names a customer; the time of change makes exports send the row again.
+_MOVE = (
+    "update interaction set customer_id = :winner, changed_at = :now",
+    "update ticket set customer_id = :winner, updated_at = :now",
+    "update response set customer_id = :winner, updated_at = :now",
+    "update invitation set customer_id = :winner, updated_at = :now",
+    "update decision set customer_id = :winner",
+)
 
 _MERGE = (
     """update customer_identity set customer_id = :winner
@@ -101,15 +101,12 @@ async def move_references(
     session: AsyncSession, workspace_id: UUID, *, loser: UUID, winner: UUID | None
 ) -> None:
     """Move all rows of one customer to another; counts need no change, as none is by customer."""
-    for table, changed in NAMING_TABLES.items():
-        # The time of change makes exports send the row again with the new customer.
-        moved = f", {changed} = :now" if changed else ""
-        bound = {"now": utc_now()} if changed else {}
+    for update in _MOVE:
+        bound = {"now": utc_now()} if ":now" in update else {}
         await run_sql(
             session,
             text(
-                f"update {table} set customer_id = :winner{moved} "
-                "where workspace_id = :workspace_id and customer_id = :loser"
+                f"{update} where workspace_id = :workspace_id and customer_id = :loser"
             ).bindparams(workspace_id=workspace_id, loser=loser, winner=winner, **bound),
         )
 

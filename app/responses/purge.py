@@ -9,21 +9,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql, select_workspace_ids
 
 TEST_LIFETIME = dt.timedelta(days=7)
+_DELETE_OLD = (
+    # A withdrawn interaction is marked as a test; `changed_at` is when that happened.
+    "delete from interaction where test and coalesce(changed_at, created_at) < :oldest",
+    "delete from invitation where test and created_at < :oldest",
+)
 
 
 async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
     """Delete old tests; they are in no figure, so no rollup moves."""
-    for table, since in (
-        # A withdrawn interaction is marked as a test; `changed_at` is when that happened.
-        ("interaction", "coalesce(changed_at, created_at)"),
-        ("invitation", "created_at"),
-    ):
-        await run_sql(
-            session,
-            text(f"delete from {table} where test and {since} < :oldest").bindparams(
-                oldest=now - TEST_LIFETIME
-            ),
-        )
+    for statement in _DELETE_OLD:
+        await run_sql(session, text(statement).bindparams(oldest=now - TEST_LIFETIME))
     old = "state not in ('counted', 'deleted') and test and created_at < :oldest"
     holding = f"select distinct workspace_id from response where {old}"
     for workspace_id in await select_workspace_ids(session, holding, oldest=now - TEST_LIFETIME):
