@@ -73,6 +73,9 @@ _PLAIN_ADDRESS = re.compile(
     r"(?=[^@]{1,64}@[^@]{1,190}$)[\w+-]+(?:\.[\w+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII
 )
 LOCALE, MAX_LOCALE_CHARACTERS = r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", 35
+# The key of a touchpoint, and the type of an interaction such as `visit` or `ticket.solved`.
+TOUCHPOINT_KEY, MAX_TOUCHPOINT_CHARACTERS = r"[A-Za-z0-9][A-Za-z0-9_.-]*", 64
+INTERACTION_TYPE, MAX_TYPE_CHARACTERS = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*", 64
 _NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from app.core.errors import InvalidInput
+from app.core.text_types import INTERACTION_TYPE, MAX_TYPE_CHARACTERS
 from app.imports.table import RejectsOrigin
 from app.imports.table_reader import FileOptions
 
@@ -18,7 +19,7 @@ FIELDS = (
     "customer.email", "customer.external_id", "customer.name",
 )  # fmt: skip
 # A type of interaction as files name it, such as ticket.solved.
-INTERACTION_TYPE = re.compile(r"(?=.{3,64}$)[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+DOTTED_TYPE = re.compile(rf"(?=.{{3,{MAX_TYPE_CHARACTERS}}}$)(?=.*\.){INTERACTION_TYPE}")
 _COPY = re.compile(
     r"(?: ?[(\[]\d+(?:-\d+)?[)\]]|[ _.-]+v\d+"
     r"|(?: [-–—])?[ _.–—-]+(?:final|finał|copy|kopia|copie|kopie|copia|cópia"
@@ -102,7 +103,7 @@ def event_names_of(options: Iterable[str]) -> dict[str, str]:
     """Return the types of options such as NAME=TYPE, by name; a type is such as ticket.solved."""
     named = dict(pairs_of("event_name", options, form="NAME=TYPE"))
     for type_ in named.values():
-        if not INTERACTION_TYPE.fullmatch(type_):
+        if not DOTTED_TYPE.fullmatch(type_):
             msg = f"`{type_[:40]}` is not a type of interaction; use one such as ticket.solved"
             raise InvalidInput.at("query", "event_name", msg=msg)
     return named

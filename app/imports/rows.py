@@ -16,7 +16,13 @@ import msgspec
 
 from app.core.errors import AfterwordError
 from app.core.property_filters import MAX_PROPERTIES, PROPERTY
-from app.core.text_types import LOCALE, MAX_LOCALE_CHARACTERS, normalize_email
+from app.core.text_types import (
+    LOCALE,
+    MAX_LOCALE_CHARACTERS,
+    MAX_TOUCHPOINT_CHARACTERS,
+    TOUCHPOINT_KEY,
+    normalize_email,
+)
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
@@ -27,7 +33,7 @@ from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS, Channel, ResponseIn
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.surveys.scales import scale_of
 
-_TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_TOUCHPOINT = re.compile(rf"(?=.{{1,{MAX_TOUCHPOINT_CHARACTERS}}}$){TOUCHPOINT_KEY}")
 _MAX_ID_CHARACTERS = 128
 # Of a customer's fields; the others may have 200 characters.
 _MAX_OF_CUSTOMER_CHARACTERS = {"external_id": _MAX_ID_CHARACTERS}

@@ -14,7 +14,7 @@ from app.core.clock import MAX_CLOCK_LEAD, utc_now
 from app.core.text_types import normalize_email
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.dates import DateReading
-from app.imports.options import INTERACTION_TYPE
+from app.imports.options import DOTTED_TYPE
 from app.imports.presets import presets
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
@@ -164,7 +164,7 @@ class TicketReader:
         """Return the event of a row that describes one event."""
         column, text = given.get("event", ("event", ""))
         type_ = self._named.get(fold(text)) or _KNOWN_EVENTS.get(fold(text))
-        if type_ is None and INTERACTION_TYPE.fullmatch(text):
+        if type_ is None and DOTTED_TYPE.fullmatch(text):
             type_ = text
         if type_ is None:
             reason = f"`{text[:40]}` is not an event; say what it means with `event_name`"

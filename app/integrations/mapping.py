@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.core.text_types import INTERACTION_TYPE
 from app.integrations.adapter import (
     InboundWebhook,
     InteractionBody,
@@ -30,7 +31,7 @@ from app.integrations.statuses import TYPES, fold
 from app.triggers.conditions import holds
 
 _TEXTS = ("type", "external_id", "ticket", "order", "touchpoint", "locale")
-_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_TYPE = re.compile(INTERACTION_TYPE)
 _TRUE = {"true", "1", "yes", "test", "sandbox"}
 _MAX_INTERACTIONS = 1000
 _ROOT, _HEADER = "root:", "header:"

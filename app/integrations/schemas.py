@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text_types import Slug
+from app.core.text_types import INTERACTION_TYPE, Slug
 from app.integrations.mapping_schemas import HeaderName, Signature
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
@@ -29,7 +29,8 @@ Secret = Annotated[str, StringConstraints(min_length=8, max_length=500)]
 
 
 def _is_meaning(value: str) -> str:
-    if value not in TYPES and not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", value):
+    is_type = "." in value and re.fullmatch(INTERACTION_TYPE, value)
+    if value not in TYPES and not is_type:
         msg = f"must be one of {', '.join(TYPES)}, or an interaction type such as ticket.solved"
         raise ValueError(msg)
     return value

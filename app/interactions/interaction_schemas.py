@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text_types import Email, Line
+from app.core.text_types import INTERACTION_TYPE, MAX_TYPE_CHARACTERS, Email, Line
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.customer_schemas import (
     AnyLocale,
@@ -31,7 +31,7 @@ from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment
 
 InteractionType = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)
+    str, StringConstraints(pattern=f"^{INTERACTION_TYPE}$", max_length=MAX_TYPE_CHARACTERS)
 ]
 Currency = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{3}$"), AfterValidator(lambda code: code.upper())

@@ -7,11 +7,14 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.core.text_types import Line, Slug
+from app.core.text_types import MAX_TOUCHPOINT_CHARACTERS, TOUCHPOINT_KEY, Line, Slug
 from app.workspaces.schemas import Body, Locale
 
 TouchpointKey = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", min_length=1, max_length=64)
+    str,
+    StringConstraints(
+        pattern=f"^{TOUCHPOINT_KEY}$", min_length=1, max_length=MAX_TOUCHPOINT_CHARACTERS
+    ),
 ]
 Names = Annotated[dict[Locale, Line], Field(max_length=60)]
 Note = Annotated[str, StringConstraints(max_length=4000)]

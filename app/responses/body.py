@@ -14,14 +14,22 @@ from app.core.clock import MAX_CLOCK_LEAD, utc_now
 from app.core.errors import FieldError, InvalidInput
 from app.core.json_values import property_error, storage_error
 from app.core.property_filters import MAX_PROPERTIES
-from app.core.text_types import did_you_mean, normalize_email
+from app.core.text_types import (
+    LOCALE,
+    MAX_LOCALE_CHARACTERS,
+    MAX_TOUCHPOINT_CHARACTERS,
+    TOUCHPOINT_KEY,
+    did_you_mean,
+    normalize_email,
+)
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
 _TouchpointKey = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)")
+    str,
+    Meta(min_length=1, max_length=MAX_TOUCHPOINT_CHARACTERS, pattern=rf"^{TOUCHPOINT_KEY}$(?!\n)"),
 ]
-_Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$(?!\n)")]
+_Locale = Annotated[str, Meta(max_length=MAX_LOCALE_CHARACTERS, pattern=rf"{LOCALE}(?!\n)")]
 # The most tags that a response has, and the most characters that each has.
 MAX_TAGS, MAX_TAG_CHARACTERS = 20, 64
 _Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARACTERS)]
