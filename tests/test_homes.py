@@ -307,7 +307,7 @@ def test_every_phrase_of_a_mail_that_code_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "pl", "ro"])
-def test_every_event_has_its_name_on_the_console(language: str) -> None:
+def test_every_event_has_its_name_on_the_dashboard(language: str) -> None:
     names = texts_of("dashboard", language)
     assert [name for name in EventType if f"event.{name}" not in names] == []
 

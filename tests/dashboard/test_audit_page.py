@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app.core.audit import is_audited_path
 from app.core.texts import texts_of
 from tests.dashboard.conftest import Browser
-from tests.dashboard.test_console import press
+from tests.dashboard.test_form_pages import press
 from tests.shop import Shop
 
 

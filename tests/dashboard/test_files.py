@@ -4,7 +4,7 @@
 import re
 
 from tests.dashboard.conftest import Browser
-from tests.dashboard.test_console import press
+from tests.dashboard.test_form_pages import press
 from tests.shop import Shop
 
 

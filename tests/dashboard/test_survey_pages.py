@@ -11,7 +11,7 @@ from app.pages.dashboard.drafts import read_draft
 from app.surveys import previews
 from app.surveys.schemas import WORD_NAMES
 from tests.dashboard.conftest import Browser
-from tests.dashboard.test_console import press
+from tests.dashboard.test_form_pages import press
 from tests.shop import Shop
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console's forms: each sends one request of the API, built from its fields.
+"""The dashboard's forms: each sends one request of the API, built from its fields.
 
 After an error the page is shown again, with the typed values and an error at each wrong field.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every form of the console that is one request of the API."""
+"""Every form of the dashboard that is one request of the API."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from app.metrics.registry import CARD_METRICS
 from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser
-from tests.dashboard.test_console import member_page, press
+from tests.dashboard.test_form_pages import member_page, press
 from tests.integrations.senders.freshdesk import simple
 from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop

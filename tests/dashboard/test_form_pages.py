@@ -284,7 +284,7 @@ async def test_roles_hold_for_every_form(browser: Browser, shop: Shop, role: str
     assert "Wyloguj" in await browser.page("/")
 
 
-async def test_what_the_console_does_is_audited(browser: Browser, shop: Shop) -> None:
+async def test_what_the_dashboard_does_is_audited(browser: Browser, shop: Shop) -> None:
     await member_page(browser, shop, "admin")
     await press(browser, "suppression-add", "/suppressions", email="gone@c.pl")
     (first, *_) = (await shop.get("/v1/audit"))["data"]
