@@ -137,11 +137,11 @@ class Shop:
         running = asyncio.create_task(runner.run())
         for _ in range(200):
             await wait_until_readable(database)
-            heard = await consume(database, CONSUMER, EVENT_CONSUMERS)
+            reply = await consume(database, CONSUMER, EVENT_CONSUMERS)
             async with database.session() as session:
                 left = await jobs.next_due(session, list(known))
             runner.wake()
-            if heard:
+            if reply:
                 continue
             if left is None or left > utc_now() + _SOON:
                 break

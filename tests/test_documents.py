@@ -127,9 +127,9 @@ def test_the_connections_of_a_process_are_counted_right() -> None:
     requests, recording = (pool.size() + pool._max_overflow for pool in pools)  # type: ignore[attr-defined]
     # One more listens to notices.
     web, worker = requests + recording + _CONNECTIONS + 1, requests + recording + 1
-    told = (DOCS / "operating.md").read_text()
-    assert f"{web} connections ({requests} for requests, {recording} for what" in told
-    assert f"{_CONNECTIONS} for answers, 1 that listens) and a worker up to {worker};" in told
+    text = (DOCS / "operating.md").read_text()
+    assert f"{web} connections ({requests} for requests, {recording} for what" in text
+    assert f"{_CONNECTIONS} for answers, 1 that listens) and a worker up to {worker};" in text
 
 
 def test_every_file_that_contributors_are_sent_to_is_there() -> None:

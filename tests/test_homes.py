@@ -116,8 +116,8 @@ def test_every_room_and_route_uses_the_words(app: FastAPI) -> None:
     for word in {*rooms, *paths} - plain:
         if not re.fullmatch(r"[a-z-]+", word):
             continue
-        said = word.replace("-", " ").removesuffix("s")
-        assert re.search(rf"\b{said.removesuffix('ie')}", GLOSSARY), word
+        reply = word.replace("-", " ").removesuffix("s")
+        assert re.search(rf"\b{reply.removesuffix('ie')}", GLOSSARY), word
 
 
 def test_every_question_type_names_a_metric_that_exists() -> None:

@@ -49,8 +49,8 @@ async def furnish(shop: Shop) -> dict[str, str]:
     await shop.publish("s")
     trigger = await shop.make_trigger("s", on="visit")
     who = {"external_id": "c-1", "email": "c@e.pl"}
-    told = await shop.record("visit", "1", customer=who)
-    return {"trigger": trigger["id"], "interaction": told["id"], "customer": told["customer_id"]}
+    reply = await shop.record("visit", "1", customer=who)
+    return {"trigger": trigger["id"], "interaction": reply["id"], "customer": reply["customer_id"]}
 
 
 @pytest.mark.parametrize(("method", "path", "body", "field"), IN_BODIES)

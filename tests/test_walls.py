@@ -38,7 +38,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
     key = await shop.post("/v1/api-keys", {"name": "theirs", "scopes": ["read"]})
     await shop.make_trigger("theirs", key="their-trigger")
     customer = {"external_id": "their-c", "email": "t@c.pl"}
-    told = await shop.record(
+    reply = await shop.record(
         "ticket.solved", "e-1", ticket="their-ticket", customer=customer, properties={"w": SECRET}
     )
     sender = await shop.post("/v1/integrations", {"source": "freshdesk", "key": "their-desk"})
@@ -62,13 +62,13 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "insight": "comments",
         "dataset": "responses",
         "key": "their-place",
-        "interaction_id": told["id"],
-        "invitation_id": told["decisions"][0]["invitation"],
-        "trigger": told["decisions"][0]["trigger"],
+        "interaction_id": reply["id"],
+        "invitation_id": reply["decisions"][0]["invitation"],
+        "trigger": reply["decisions"][0]["trigger"],
         "ticket": "their-ticket",
         "integration": sender["id"],
         "event_id": sent.json()["id"],
-        "customer": told["customer_id"],
+        "customer": reply["customer_id"],
         "member_id": member["id"],
         "alert": alert["id"],
         "link_id": shared["id"],

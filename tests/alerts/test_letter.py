@@ -235,8 +235,8 @@ async def test_the_weakest_touchpoint_is_that_of_the_journey_by_its_name(shop: S
         at = f"2026-11-18T10:{place:02}:00Z"
         await shop.answer("nps", 9, touchpoint="till", responded_at=at)
         await shop.answer("csat", 2, touchpoint="desk", responded_at=at)
-    said = plain(await letter_of(shop, "pl"))
-    assert re.search(r"Biurko: \d+ / 100", said), said
+    reply = plain(await letter_of(shop, "pl"))
+    assert re.search(r"Biurko: \d+ / 100", reply), reply
 
 
 async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:

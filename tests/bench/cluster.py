@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 
 from tests.bench.ingest import BATCH, BODY, prepare_survey
-from tests.bench.load import Measured, median, wrk
+from tests.bench.load import Measurement, median, wrk
 from tests.bench.report import Row
 from tests.service import Service
 
@@ -55,7 +55,7 @@ def _compare(plain: Service, cluster: Service) -> list[Row]:
 
 
 def _compare_loads(both: Mapping[str, Service]) -> list[Row]:
-    rounds: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    rounds: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
     for number in range(ROUNDS + 1):
         for name, service in both.items():
             found = {
@@ -146,7 +146,7 @@ async def _node_of(url: str, workspace: str) -> tuple[str, int]:
     return row["nodename"], row["nodeport"]
 
 
-def _load(service: Service, path: str, body: str, connections: int) -> Measured:
+def _load(service: Service, path: str, body: str, connections: int) -> Measurement:
     kind = "application/x-ndjson" if path.endswith("batch") else "application/json"
     return wrk(
         service.url + path, body=body, key=service.key, connections=connections,

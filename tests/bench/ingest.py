@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from tests.bench.baselines import TABLE
-from tests.bench.load import Measured, median, uvicorn_of, wrk
+from tests.bench.load import Measurement, median, uvicorn_of, wrk
 from tests.bench.report import Row
 from tests.service import Service
 
@@ -32,11 +32,11 @@ def measure(service: Service, database_url: str) -> list[Row]:
     }
     asyncio.run(prepare_baseline(database_url))
 
-    def once(url: str, connections: int) -> Measured:
+    def once(url: str, connections: int) -> Measurement:
         return wrk(url + path, body=BODY, key=service.key, connections=connections, seconds=SECONDS)
 
     # The rounds take turns, so that a slow moment of the machine strikes all alike.
-    rounds: dict[str, list[Measured]] = defaultdict(list)
+    rounds: dict[str, list[Measurement]] = defaultdict(list)
     baselines = "tests.bench.baselines:"
     with (
         uvicorn_of(baselines + "sqlmodel_service", environment) as sqlmodel_url,
@@ -87,7 +87,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
     ]
 
 
-def _worst(ours: list[Measured], others: list[Measured]) -> float:
+def _worst(ours: list[Measurement], others: list[Measurement]) -> float:
     """Return the smallest of the rounds' ratios."""
     return min(a.per_second / b.per_second for a, b in zip(ours, others, strict=True))
 

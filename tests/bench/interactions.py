@@ -9,7 +9,7 @@ from collections import defaultdict
 from uuid import uuid4
 
 from tests.bench.ingest import BODY, prepare_baseline
-from tests.bench.load import Measured, median, uvicorn_of, wrk
+from tests.bench.load import Measurement, median, uvicorn_of, wrk
 from tests.bench.report import Row
 from tests.integrations.sender import SECRET
 from tests.integrations.senders import signed_headers
@@ -44,7 +44,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
         "AFTERWORD_DATABASE_URL": database_url, "AFTERWORD_SECRET_KEYS": "bench",
     }  # fmt: skip
     asyncio.run(prepare_baseline(database_url))
-    rounds: dict[str, list[Measured]] = defaultdict(list)
+    rounds: dict[str, list[Measurement]] = defaultdict(list)
     with uvicorn_of("tests.bench.baselines:sqlmodel_service", environment) as baseline:
         for number in range(_ROUNDS + 1):
             for name, found in (
@@ -53,7 +53,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
                 ("single", _single(service, 64)),
                 ("alone", _single(service, 1)),
                 ("webhooks", _webhooks(service, number)),
-                ("batch", Measured(_in_batches(service, number), 0)),
+                ("batch", Measurement(_in_batches(service, number), 0)),
             ):  # fmt: skip
                 if number:
                     rounds[name].append(found)
@@ -76,7 +76,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
     return [*rows, Row("  p99 of single against the baseline's", tail, 1, at_most=True)]
 
 
-def _single(service: Service, connections: int) -> Measured:
+def _single(service: Service, connections: int) -> Measurement:
     return wrk(
         service.url + "/v1/interactions", body=_SINGLE % uuid4(), key=service.key,
         connections=connections, seconds=_SECONDS,
@@ -102,15 +102,15 @@ def _in_batches(service: Service, number: int, batches: int = 3) -> float:
     return batches * _BATCH / took
 
 
-def _webhooks(service: Service, round_: int) -> Measured:
+def _webhooks(service: Service, round_: int) -> Measurement:
     with service.client() as client:
         body = {"source": "shopify", "secret": SECRET, "key": f"shop-{round_}"}
         made = client.post("/v1/integrations", json=body).json()
     signed = []
     for number in range(_WEBHOOKS):
-        told = json.dumps({"id": number, "email": f"w{number}@example.pl", "test": True})
-        signature = signed_headers("shopify", told.encode())[_HEADER]
-        signed.append((told, _HEADER, signature))
+        reply = json.dumps({"id": number, "email": f"w{number}@example.pl", "test": True})
+        signature = signed_headers("shopify", reply.encode())[_HEADER]
+        signed.append((reply, _HEADER, signature))
     return wrk(
         f"{service.url}/in/{made['id']}", body="", key="", connections=64, signed=signed,
         seconds=_SECONDS,

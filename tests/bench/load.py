@@ -21,7 +21,7 @@ _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Requests a second and the 99th percentile in milliseconds."""
 
     per_second: float
@@ -31,10 +31,10 @@ class Measured:
         return f"{self.per_second:>9,.0f}/s   p99 {self.p99:7.1f} ms"
 
 
-def median(rounds: list[Measured]) -> Measured:
+def median(rounds: list[Measurement]) -> Measurement:
     """Return the middle rate and the middle tail of some rounds."""
     rates = [measured.per_second for measured in rounds]
-    return Measured(statistics.median(rates), statistics.median(m.p99 for m in rounds))
+    return Measurement(statistics.median(rates), statistics.median(m.p99 for m in rounds))
 
 
 def wrk(
@@ -46,7 +46,7 @@ def wrk(
     content_type: str = "application/json",
     seconds: int = SECONDS,
     signed: Sequence[tuple[str, str, str]] = (),
-) -> Measured:
+) -> Measurement:
     """Post the body for some seconds: SCORE changes from request to request, NUMBER grows.
 
     `signed` are ready requests instead: body, name and value of the header that signs it.
@@ -78,7 +78,7 @@ response = function(status) if status >= 300 then bad = bad + 1; wrk.thread:set(
 """
         )
         script.flush()
-        told = subprocess.run(
+        text = subprocess.run(
             [
                 program,
                 "-t1",
@@ -93,13 +93,13 @@ response = function(status) if status >= 300 then bad = bad + 1; wrk.thread:set(
             text=True,
             check=True,
         ).stdout
-    if "Non-2xx" in told:
-        raise AssertionError(told)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
-    assert rate, told
-    assert p99, told
-    return Measured(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
+    if "Non-2xx" in text:
+        raise AssertionError(text)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    assert rate, text
+    assert p99, text
+    return Measurement(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
 
 
 def _as_lua(signed: Sequence[tuple[str, str, str]]) -> str:

@@ -184,8 +184,8 @@ async def _hear(tally: Tally, reader: asyncio.StreamReader, writer: asyncio.Stre
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-            told: dict[str, Any] = json.loads(await reader.readexactly(length))
-            tally.heard[told["data"]["external_id"]] += 1
+            reply: dict[str, Any] = json.loads(await reader.readexactly(length))
+            tally.heard[reply["data"]["external_id"]] += 1
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
     writer.close()
 

@@ -112,7 +112,7 @@ _READS = (
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledWorkspace:
     """A workspace with its rows."""
 
     key: str
@@ -137,7 +137,7 @@ def measure() -> None:
         service.remove()
 
 
-async def _fill(service: Service, url: str, answers: int) -> Filled:
+async def _fill(service: Service, url: str, answers: int) -> FilledWorkspace:
     began = time.perf_counter()
     with service.client() as client:
         body = {"name": "Scale", "key": f"scale-{answers}"}
@@ -166,10 +166,10 @@ async def _fill(service: Service, url: str, answers: int) -> Filled:
     await connection.execute("vacuum analyze rollup")
     await connection.close()
     print(f"  {answers:,} answers filled in {time.perf_counter() - began:,.0f} s", flush=True)
-    return Filled(f"scale-{answers}", made["api_key"]["secret"], workspace, str(customer))
+    return FilledWorkspace(f"scale-{answers}", made["api_key"]["secret"], workspace, str(customer))
 
 
-def _compare(service: Service, small: Filled, large: Filled) -> None:
+def _compare(service: Service, small: FilledWorkspace, large: FilledWorkspace) -> None:
     print(f"  {'':<34}{'small':>10}{'large':>10}")
     one = (("a customer's history", "/v1/customers/{}/timeline"),)
     for what, path in (*_READS, *one):
@@ -178,7 +178,7 @@ def _compare(service: Service, small: Filled, large: Filled) -> None:
         print(f"  {what:<34}{took[0]:>8.1f} ms{took[1]:>8.1f} ms{remark}", flush=True)
 
 
-def _time(service: Service, filled: Filled, path: str) -> float:
+def _time(service: Service, filled: FilledWorkspace, path: str) -> float:
     """Return the median milliseconds until the first bytes of a reply."""
     took = []
     with httpx.Client(base_url=service.url, timeout=300) as client:
@@ -195,7 +195,7 @@ def _time(service: Service, filled: Filled, path: str) -> float:
     return statistics.median(took) * 1000
 
 
-def _work(service: Service, url: str, filled: Filled) -> None:
+def _work(service: Service, url: str, filled: FilledWorkspace) -> None:
     """Print how long the work that touches everything takes, and the memory it needs.
 
     A recount updates every answer, so that it also shows how far the table grows by updates.

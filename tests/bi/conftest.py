@@ -18,7 +18,7 @@ LINES = [
 
 
 @dataclass
-class Company:
+class BiCompany:
     """One workspace with its key and the URL of its BI role."""
 
     service: Service
@@ -77,9 +77,9 @@ class Company:
             for number, (type_, at) in enumerate(
                 (("ticket.opened", "08:00:00"), ("ticket.solved", "10:00:00"))
             ):
-                told = {"type": type_, "source": "desk", "external_id": str(number), "ticket": "7"}
-                told["occurred_at"] = f"2026-01-05T{at}Z"
-                client.post("/v1/interactions", json=told).raise_for_status()
+                shown = {"type": type_, "source": "desk", "external_id": str(number), "ticket": "7"}
+                shown["occurred_at"] = f"2026-01-05T{at}Z"
+                client.post("/v1/interactions", json=shown).raise_for_status()
 
 
 @pytest.fixture(scope="package")
@@ -91,25 +91,25 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="package")
-def company(service: Service) -> Company:
-    made = Company(service, "mine")
+def company(service: Service) -> BiCompany:
+    made = BiCompany(service, "mine")
     made.furnish()
     made.sql = made.role()
     return made
 
 
 @pytest.fixture(scope="package")
-def neighbour(service: Service) -> Company:
-    made = Company(service, "theirs")
+def neighbour(service: Service) -> BiCompany:
+    made = BiCompany(service, "theirs")
     made.furnish()
     made.sql = made.role("--personal")
     return made
 
 
 @pytest.fixture(scope="package")
-def several(service: Service) -> Company:
+def several(service: Service) -> BiCompany:
     """A company that asks the same on several scales."""
-    made = Company(service, "several")
+    made = BiCompany(service, "several")
     made.furnish()
     made.sql = made.role()
     csat = {"key": "glad", "type": "csat", "points": 3, "text": {"en": "?"}}

@@ -8,10 +8,10 @@ import odata
 import pytest
 import requests
 
-from tests.bi.conftest import Company
+from tests.bi.conftest import BiCompany
 
 
-def read(company: Company, path: str = "metric_daily", **params: Any) -> httpx.Response:
+def read(company: BiCompany, path: str = "metric_daily", **params: Any) -> httpx.Response:
     asked = {f"${name}": value for name, value in params.items()}
     with company.client as client:
         return client.get(f"/odata/v4/{path}", params=asked)
@@ -24,7 +24,7 @@ def nps_of(rows: list[Any]) -> float:
     return float(100 * (promoters - detractors) / n)
 
 
-def test_a_real_client_reads_the_figures(company: Company, neighbour: Company) -> None:
+def test_a_real_client_reads_the_figures(company: BiCompany, neighbour: BiCompany) -> None:
     session = requests.Session()
     key = company.headers["Authorization"].removeprefix("Bearer ")
     session.auth = (key, "")
@@ -78,7 +78,7 @@ FILTERS: list[tuple[str, int]] = [
 
 
 @pytest.mark.parametrize(("wanted", "count"), FILTERS)
-def test_filters(company: Company, wanted: str, count: int) -> None:
+def test_filters(company: BiCompany, wanted: str, count: int) -> None:
     reply = read(company, filter=wanted, count="true")
     assert reply.status_code == 200, reply.text
     rows = [row for row in reply.json()["value"] if row["metric"] == "nps"]
@@ -87,7 +87,7 @@ def test_filters(company: Company, wanted: str, count: int) -> None:
     assert counted.text == str(count)
 
 
-def test_pages_lead_on_and_lose_nothing(company: Company) -> None:
+def test_pages_lead_on_and_lose_nothing(company: BiCompany) -> None:
     every = read(company).json()["value"]
     top = read(company, top=5, orderby="responses desc,date", select="date,responses").json()
     assert len(top["value"]) == 5
@@ -117,7 +117,7 @@ REFUSED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("params", REFUSED)
-def test_what_is_not_understood_is_refused(company: Company, params: dict[str, Any]) -> None:
+def test_what_is_not_understood_is_refused(company: BiCompany, params: dict[str, Any]) -> None:
     reply = read(company, **params)
     assert reply.status_code == 422, reply.text
     error = reply.json()["error"]
@@ -127,7 +127,7 @@ def test_what_is_not_understood_is_refused(company: Company, params: dict[str, A
     assert error["details"][0]["target"] in error["message"]
 
 
-def test_the_neighbours_rows_are_not_there(company: Company, neighbour: Company) -> None:
+def test_the_neighbours_rows_are_not_there(company: BiCompany, neighbour: BiCompany) -> None:
     with neighbour.client as client:
         client.post("/v1/surveys", json={"template": "nps", "key": "secret"}).raise_for_status()
         client.post("/v1/surveys/secret/publish").raise_for_status()
@@ -137,7 +137,7 @@ def test_the_neighbours_rows_are_not_there(company: Company, neighbour: Company)
     assert {row["survey"] for row in read(company).json()["value"]} == {"s"}
 
 
-def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> None:
+def test_the_service_describes_itself_and_asks_for_a_key(company: BiCompany) -> None:
     with company.client as client:
         sets = client.get("/odata/v4/").json()["value"]
         assert [row["name"] for row in sets] == [
@@ -152,8 +152,8 @@ def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> No
     assert "Basic realm=" in reply.headers["www-authenticate"]
 
 
-def test_one_entity_is_read_by_its_keys(company: Company) -> None:
-    said = ""
+def test_one_entity_is_read_by_its_keys(company: BiCompany) -> None:
+    shown = ""
     for name in ("figures_daily", "metric_daily", "tickets_daily"):
         first = read(company, name).json()["value"][0]
         keys = {
@@ -161,26 +161,26 @@ def test_one_entity_is_read_by_its_keys(company: Company) -> None:
             "metric_daily": ("date", "survey", "question", "touchpoint", "channel", "locale"),
             "tickets_daily": ("date", "source", "touchpoint"),
         }[name]
-        said = ",".join(
+        shown = ",".join(
             f"{key}={first[key]}" if key == "date" else f"{key}='{first[key]}'" for key in keys
         )
-        reply = read(company, f"{name}({said})")
+        reply = read(company, f"{name}({shown})")
         assert reply.status_code == 200, reply.text
         found = reply.json()
         assert found.pop("@odata.context").endswith(f"$metadata#{name}/$entity")
         assert found == first
     assert read(company, "metric_daily(date=2026-01-05)").status_code == 404
-    assert read(company, f"tickets_daily({said.replace('desk', 'nobody')})").status_code == 404
+    assert read(company, f"tickets_daily({shown.replace('desk', 'nobody')})").status_code == 404
 
 
-def applied(company: Company, path: str, **params: Any) -> list[dict[str, Any]]:
+def applied(company: BiCompany, path: str, **params: Any) -> list[dict[str, Any]]:
     reply = read(company, path, **params)
     assert reply.status_code == 200, reply.text
     rows: list[dict[str, Any]] = reply.json()["value"]
     return rows
 
 
-def test_apply_groups_and_sums_in_the_database(company: Company) -> None:
+def test_apply_groups_and_sums_in_the_database(company: BiCompany) -> None:
     every = [row for row in read(company).json()["value"] if row["metric"] == "nps"]
     (total,) = applied(
         company, "metric_daily",
@@ -207,7 +207,7 @@ def test_apply_groups_and_sums_in_the_database(company: Company) -> None:
     assert names == [{"survey": "s"}]
 
 
-def test_segments_and_choices_are_sets_of_their_own(several: Company) -> None:
+def test_segments_and_choices_are_sets_of_their_own(several: BiCompany) -> None:
     by_store = applied(
         several, "metric_daily_by_segment",
         apply="filter(metric eq 'nps' and segment eq 'store' and scale eq '0-10')"
@@ -234,7 +234,7 @@ def test_segments_and_choices_are_sets_of_their_own(several: Company) -> None:
     ]  # fmt: skip
 
 
-def test_small_groups_keep_their_names_and_lose_their_numbers(neighbour: Company) -> None:
+def test_small_groups_keep_their_names_and_lose_their_numbers(neighbour: BiCompany) -> None:
     made = {"name": "figures", "scopes": ["metrics"]}
     with neighbour.client as client:
         client.patch("/v1/workspace", json={"min_group_size": 3}).raise_for_status()

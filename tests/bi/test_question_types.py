@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.surveys.question_types import TYPES_WITHOUT_SCALE, QuestionType, spec_of
-from tests.bi.conftest import Company
+from tests.bi.conftest import BiCompany
 from tests.question_types import answers_to, every_scale
 from tests.service import Service
 
@@ -33,9 +33,9 @@ MEASURED = {
 
 
 @pytest.fixture(scope="module")
-def asked(service: Service) -> Company:
+def asked(service: Service) -> BiCompany:
     """A company with a survey of every question, each answered in every way."""
-    made = Company(service, "every")
+    made = BiCompany(service, "every")
     made.furnish()
     made.sql = made.role()
     body = {"key": "every", "name": "Every", "metric": "custom", "questions": QUESTIONS}
@@ -55,7 +55,7 @@ def asked(service: Service) -> Company:
     return made
 
 
-async def rows_of(company: Company, query: str) -> list[Any]:
+async def rows_of(company: BiCompany, query: str) -> list[Any]:
     connection = await asyncpg.connect(company.sql)
     try:
         found: list[Any] = await connection.fetch(query)
@@ -67,14 +67,14 @@ async def rows_of(company: Company, query: str) -> list[Any]:
 @pytest.mark.parametrize(
     "view", ["figures_daily", "metric_daily", "metric_daily_by_segment"]
 )  # fmt: skip
-async def test_every_question_counts_in_its_metric(asked: Company, view: str) -> None:
+async def test_every_question_counts_in_its_metric(asked: BiCompany, view: str) -> None:
     rows = await rows_of(
         asked, f"select distinct question, metric from bi.{view} where survey = 'every'"
     )
     assert {row["question"]: row["metric"] for row in rows} == MEASURED
 
 
-async def test_the_ends_of_every_scale_are_those_of_the_api(asked: Company) -> None:
+async def test_the_ends_of_every_scale_are_those_of_the_api(asked: BiCompany) -> None:
     rows = await rows_of(
         asked,
         "select question, sum(favourable) as favourable, sum(unfavourable) as unfavourable, "
@@ -98,7 +98,7 @@ async def test_the_ends_of_every_scale_are_those_of_the_api(asked: Company) -> N
 
 
 @pytest.mark.parametrize("view", ["metric_daily", "metric_daily_by_segment"])
-async def test_columns_of_one_metric_are_those_of_the_api(asked: Company, view: str) -> None:
+async def test_columns_of_one_metric_are_those_of_the_api(asked: BiCompany, view: str) -> None:
     columns = {"nps": ("promoters", "passives", "detractors"),
                "csat": ("satisfied", "dissatisfied"), "ces": ("easy",)}  # fmt: skip
     for metric, names in columns.items():
@@ -113,7 +113,7 @@ async def test_columns_of_one_metric_are_those_of_the_api(asked: Company, view: 
             assert [row[name] for name in names] == [total["counts"][name] for name in names]
 
 
-async def test_every_scale_has_its_mean_in_the_wide_view(asked: Company) -> None:
+async def test_every_scale_has_its_mean_in_the_wide_view(asked: BiCompany) -> None:
     with asked.client as client:
         reply = client.get("/v1/exports/answers_wide", params={"format": "ndjson"})
     exported = {

@@ -4,7 +4,7 @@
 import asyncpg
 import pytest
 
-from tests.bi.conftest import Company
+from tests.bi.conftest import BiCompany
 
 
 async def responses_by(url: str) -> int:
@@ -15,7 +15,9 @@ async def responses_by(url: str) -> int:
         await connection.close()
 
 
-async def test_a_login_is_made_shown_once_and_dropped(company: Company, neighbour: Company) -> None:
+async def test_a_login_is_made_shown_once_and_dropped(
+    company: BiCompany, neighbour: BiCompany
+) -> None:
     with company.client as client:
         reply = client.post("/v1/bi-roles", json={})
         assert reply.status_code == 201, reply.text
@@ -36,7 +38,7 @@ async def test_a_login_is_made_shown_once_and_dropped(company: Company, neighbou
         await responses_by(made["url"])
 
 
-def test_logins_are_listed_page_by_page_for_admins_alone(company: Company) -> None:
+def test_logins_are_listed_page_by_page_for_admins_alone(company: BiCompany) -> None:
     with company.client as client:
         roles = [client.post("/v1/bi-roles", json={"personal": True}).json() for _ in range(3)]
         names = {role["role"] for role in roles}
@@ -58,7 +60,7 @@ def test_logins_are_listed_page_by_page_for_admins_alone(company: Company) -> No
         assert (odd.status_code, "public" in odd.text) == (422, True)
 
 
-def test_a_schema_that_exists_leaves_no_login_behind(company: Company) -> None:
+def test_a_schema_that_exists_leaves_no_login_behind(company: BiCompany) -> None:
     with company.client as client:
         made = client.post("/v1/bi-roles", json={"schema": "models"}).raise_for_status().json()
         before = client.get("/v1/bi-roles").json()["data"]

@@ -18,21 +18,21 @@ from app.core.database import Database
 from app.core.postgres import superuser_url
 from app.core.postgres_server import url_of
 from app.exports import bi_roles
-from tests.bi.conftest import Company
+from tests.bi.conftest import BiCompany
 from tests.bi.test_sql import event
 from tests.service import Service
 
 
 @pytest.fixture(scope="module")
-def company(service: Service) -> Company:
+def company(service: Service) -> BiCompany:
     """A company of these tests alone: they give answers and leave roles behind."""
-    made = Company(service, "bounded")
+    made = BiCompany(service, "bounded")
     made.furnish()
     made.sql = made.role()
     return made
 
 
-async def test_a_pool_of_fifteen_fits_and_no_role_takes_all(company: Company) -> None:
+async def test_a_pool_of_fifteen_fits_and_no_role_takes_all(company: BiCompany) -> None:
     made = company.service.command("bi-role", "--workspace", company.name)
     assert made.returncode == 0, made.stderr
     url, held = made.stdout.strip(), []
@@ -85,7 +85,7 @@ TRICKS = [
 
 @pytest.mark.parametrize("trick", TRICKS)
 async def test_a_role_sees_its_own_workspace_by_no_trick(
-    company: Company, neighbour: Company, trick: str
+    company: BiCompany, neighbour: BiCompany, trick: str
 ) -> None:
     other = urlsplit(neighbour.sql).username or ""
     role = urlsplit(company.sql).username or ""
@@ -112,7 +112,7 @@ async def test_a_role_sees_its_own_workspace_by_no_trick(
         await connection.close()
 
 
-async def test_a_foreign_name_opens_nothing(company: Company, neighbour: Company) -> None:
+async def test_a_foreign_name_opens_nothing(company: BiCompany, neighbour: BiCompany) -> None:
     """A role that somebody else made, even one named like a workspace, reads no row."""
     rows = await event(neighbour.sql, "select array_agg(distinct role) from public.bi_access")
     assert rows[0] == [urlsplit(neighbour.sql).username]
@@ -125,7 +125,7 @@ async def test_a_foreign_name_opens_nothing(company: Company, neighbour: Company
 
 
 async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
-    company: Company, neighbour: Company
+    company: BiCompany, neighbour: BiCompany
 ) -> None:
     theirs = await event(neighbour.sql, "select array_agg(id) from bi.responses")
     # The role itself can make no function; this one is somebody else's.
@@ -136,26 +136,26 @@ async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
         "cost 0.0000001 as $$ begin raise notice '%', id; return true; end $$"
     )
     await maker.close()
-    told: list[str] = []
+    messages: list[str] = []
     connection = await asyncpg.connect(company.sql)
-    connection.add_log_listener(lambda _, message: told.append(str(message)))
+    connection.add_log_listener(lambda _, message: messages.append(str(message)))
     try:
         await connection.execute("select count(*) from public.response where public.peek(id)")
         await connection.execute("select count(*) from bi.responses where public.peek(id)")
     finally:
         await connection.close()
-    assert len(told) == 12
-    assert not any(str(id_) in message for message in told for id_ in theirs[0])
+    assert len(messages) == 12
+    assert not any(str(id_) in message for message in messages for id_ in theirs[0])
 
 
-async def test_names_are_for_personal_roles(company: Company, neighbour: Company) -> None:
+async def test_names_are_for_personal_roles(company: BiCompany, neighbour: BiCompany) -> None:
     row = await event(neighbour.sql, "select email, name from bi.customers")
     assert tuple(row) == ("theirs@c.pl", "Mr theirs")
     assert await event(company.sql, "select email from bi.customers") is None
     assert await event(company.sql, "select email from public.customer") is None
 
 
-async def test_a_role_is_bounded_and_can_be_dropped(company: Company) -> None:
+async def test_a_role_is_bounded_and_can_be_dropped(company: BiCompany) -> None:
     row = await event(
         company.sql, "select current_setting('statement_timeout'), current_setting('search_path')"
     )
@@ -172,7 +172,7 @@ async def test_a_role_is_bounded_and_can_be_dropped(company: Company) -> None:
             await event(url, "select 1")
 
 
-def test_the_command_says_from_where_it_is_reached(company: Company) -> None:
+def test_the_command_says_from_where_it_is_reached(company: BiCompany) -> None:
     made = company.service.command("bi-role", "--workspace", company.name)
     assert "from this machine alone" in made.stderr
     assert "OData" in made.stderr
@@ -181,7 +181,7 @@ def test_the_command_says_from_where_it_is_reached(company: Company) -> None:
     assert "nobody" in unknown.stderr
 
 
-async def test_a_role_holds_up_nobodys_news(company: Company) -> None:
+async def test_a_role_delays_nobodys_events(company: BiCompany) -> None:
     connection = await asyncpg.connect(company.sql)
     try:
         for call in ("pg_current_xact_id()", "txid_current()",
@@ -199,7 +199,7 @@ async def test_a_role_holds_up_nobodys_news(company: Company) -> None:
 
 
 async def test_a_role_may_have_a_schema_to_build_in_and_still_holds_up_nobody(
-    company: Company,
+    company: BiCompany,
 ) -> None:
     url = company.role("--schema", "analytics")
     connection = await asyncpg.connect(url)
@@ -225,18 +225,18 @@ async def test_a_role_may_have_a_schema_to_build_in_and_still_holds_up_nobody(
         assert "cannot be its schema" in refused.stderr
 
 
-async def news_of(company: Company, id_: str) -> bool:
+async def news_of(company: BiCompany, id_: str) -> bool:
     for _ in range(50):
         with company.client as client:
-            told = client.get("/v1/events", params={"limit": 500}).json()["data"]
-        if any(event["data"].get("id") == id_ for event in told):
+            reply = client.get("/v1/events", params={"limit": 500}).json()["data"]
+        if any(event["data"].get("id") == id_ for event in reply):
             return True
         await asyncio.sleep(0.1)
     return False
 
 
 async def test_a_session_that_idles_in_a_transaction_is_ended(
-    company: Company, service: Service
+    company: BiCompany, service: Service
 ) -> None:
     connection = await asyncpg.connect(company.sql)
     await connection.execute("set idle_in_transaction_session_timeout = 0")

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.pages.guides import BI
-from tests.bi.conftest import Company
+from tests.bi.conftest import BiCompany
 
 NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),
 sum(n_missing), sum(n_na) from bi.metric_daily where metric = 'nps'"""
@@ -29,7 +29,7 @@ async def event(url: str, query: str) -> Any:
         await connection.close()
 
 
-async def test_the_formulas_of_the_docs_give_the_figures_of_the_api(company: Company) -> None:
+async def test_the_formulas_of_the_docs_give_the_figures_of_the_api(company: BiCompany) -> None:
     nps = company.figure("nps")["total"]
     row = await event(company.sql, NPS)
     assert (float(row[0]), row[1], row[2], row[3]) == (nps["value"], 4, 1, 1) != (0, 0, 0, 0)
@@ -44,7 +44,7 @@ async def test_the_formulas_of_the_docs_give_the_figures_of_the_api(company: Com
     assert float(took[0]) == company.figure("ttr")["total"]["first"]["mean_seconds"] == 7200
 
 
-async def test_days_are_those_of_the_workspace_and_segments_add_up(company: Company) -> None:
+async def test_days_are_those_of_the_workspace_and_segments_add_up(company: BiCompany) -> None:
     row = await event(
         company.sql,
         "select count(distinct date), min(date)::text from bi.metric_daily where metric = 'nps'",
@@ -67,7 +67,7 @@ async def test_days_are_those_of_the_workspace_and_segments_add_up(company: Comp
         assert float(row[0]) == found["value"]
 
 
-def test_an_odbc_client_reads_the_same(company: Company) -> None:
+def test_an_odbc_client_reads_the_same(company: BiCompany) -> None:
     pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError, reason="unixODBC is missing")
     drivers = [name for name in pyodbc.drivers() if "PostgreSQL Unicode" in name]
     if not drivers:
@@ -86,7 +86,7 @@ def test_an_odbc_client_reads_the_same(company: Company) -> None:
         connection.close()
 
 
-def test_an_adbc_client_reads_the_same(company: Company) -> None:
+def test_an_adbc_client_reads_the_same(company: BiCompany) -> None:
     with (
         adbc_driver_postgresql.dbapi.connect(company.sql) as connection,
         connection.cursor() as cursor,
@@ -100,7 +100,7 @@ def test_an_adbc_client_reads_the_same(company: Company) -> None:
     assert value == company.figure("nps")["total"]["value"]
 
 
-async def test_every_view_reads_by_the_rights_of_its_reader(company: Company) -> None:
+async def test_every_view_reads_by_the_rights_of_its_reader(company: BiCompany) -> None:
     """Otherwise it would show the rows of every workspace."""
     row = await event(
         company.sql,
@@ -112,7 +112,7 @@ async def test_every_view_reads_by_the_rights_of_its_reader(company: Company) ->
     assert row[1] >= len(VIEWS)
 
 
-async def test_every_view_is_read_and_described(company: Company) -> None:
+async def test_every_view_is_read_and_described(company: BiCompany) -> None:
     connection = await asyncpg.connect(company.sql)
     try:
         for view in VIEWS:
@@ -128,11 +128,11 @@ async def test_every_view_is_read_and_described(company: Company) -> None:
 
 @pytest.mark.parametrize("metric", ["NPS", "CSAT", "CES"])
 @pytest.mark.parametrize("tool", ["superset", "grafana"])
-async def test_the_formulas_of_the_guides_run(company: Company, tool: str, metric: str) -> None:
+async def test_the_formulas_of_the_guides_run(company: BiCompany, tool: str, metric: str) -> None:
     assert await by_guide(company, tool, metric) == company.figure(metric.lower())["total"]["value"]
 
 
-async def by_guide(company: Company, tool: str, metric: str) -> float:
+async def by_guide(company: BiCompany, tool: str, metric: str) -> float:
     formula = BI[tool]["formulas"][metric]
     if tool == "grafana":
         query = formula.replace("$__timeFilter(date)", "date >= '2026-01-01'")
@@ -142,7 +142,7 @@ async def by_guide(company: Company, tool: str, metric: str) -> float:
     return float((await event(company.sql, f"select {formula} from bi.figures_daily"))[0])
 
 
-async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
+async def test_scales_are_told_apart_on_every_surface(several: BiCompany) -> None:
     """NPS on 0-10 and as yes or no, CSAT on 5 and 3, CES on 5 and 7: the main one is shown."""
     for metric in ("NPS", "CSAT", "CES"):
         reply = several.figure(metric.lower())
@@ -173,7 +173,7 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
     assert row[0] == 0
 
 
-async def test_every_column_is_described(company: Company) -> None:
+async def test_every_column_is_described(company: BiCompany) -> None:
     row = await event(
         company.sql,
         "select string_agg(c.relname || '.' || a.attname, ', ') "
@@ -185,7 +185,7 @@ async def test_every_column_is_described(company: Company) -> None:
     assert row[1] > 150
 
 
-async def test_answers_bear_the_day_of_the_workspace(company: Company) -> None:
+async def test_answers_bear_the_day_of_the_workspace(company: BiCompany) -> None:
     for view in ("responses", "answers"):
         row = await event(
             company.sql, f"select min(local_date)::text, max(local_date)::text from bi.{view}"
@@ -193,7 +193,7 @@ async def test_answers_bear_the_day_of_the_workspace(company: Company) -> None:
         assert tuple(row) == ("2026-01-05", "2026-02-10")
 
 
-async def test_what_was_deleted_leaves_no_empty_rows(company: Company) -> None:
+async def test_what_was_deleted_leaves_no_empty_rows(company: BiCompany) -> None:
     query = "select count(*) from bi.{} where survey = 's' and date = '2026-01-31'"
     with company.client as client:
         line = {"survey": "s", "channel": "api", "answers": {"score": 1},

@@ -49,15 +49,15 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a visitor of its own; a console message or an error in it fails the test."""
     context = await browser.new_context(viewport={"width": 900, "height": 700})
     made = await context.new_page()
-    said: list[str] = []
-    made.on("console", lambda message: said.append(message.text))
-    made.on("pageerror", lambda error: said.append(str(error)))
+    messages: list[str] = []
+    made.on("console", lambda message: messages.append(message.text))
+    made.on("pageerror", lambda error: messages.append(str(error)))
     yield made
     await context.close()
-    assert said == []
+    assert messages == []
 
 
-class Company:
+class BrowserCompany:
     """A workspace of one test in the whole service."""
 
     def __init__(self, service: Service) -> None:
@@ -115,8 +115,8 @@ class Company:
 
 
 @pytest.fixture
-def company(service: Service) -> Iterator[Company]:
-    made = Company(service)
+def company(service: Service) -> Iterator[BrowserCompany]:
+    made = BrowserCompany(service)
     yield made
     made.client.close()
 

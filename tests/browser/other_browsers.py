@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 _STARTED_WITHIN = 60
 
 
-class Driven(Protocol):
+class DrivenBrowser(Protocol):
     """A browser with one page."""
 
     def open(self, url: str) -> None: ...

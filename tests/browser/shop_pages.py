@@ -40,10 +40,10 @@ def script(key: str, survey: str = "s", **data: Any) -> str:
 
 def listen(page: Page) -> list[str]:
     """Collect what a page says on the console."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    return messages
 
 
 async def until(page: Page, expression: str) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 
 from app.integrations.registry import SourceName
 from app.pages.guides import BI, PROSE
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.shop_pages import script, stand
 from tests.question_types import every_question
 from tests.service import Service
@@ -37,7 +37,7 @@ async def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_no_page_shuts_anybody_out(
-    browser: Browser, company: Company, service: Service, scheme: Literal["light", "dark"]
+    browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     company.client.patch("/v1/workspace", json={"brand": {"name": "Łąka", "colour": "#8a1c4a"}})
     questions = [
@@ -97,7 +97,7 @@ async def test_no_page_shuts_anybody_out(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_mail_can_be_read_on_a_phone(
-    browser: Browser, company: Company, scheme: Literal["light", "dark"]
+    browser: Browser, company: BrowserCompany, scheme: Literal["light", "dark"]
 ) -> None:
     company.client.patch("/v1/workspace", json={"brand": {"colour": "#8a1c4a"}})
     context = await browser.new_context(
@@ -120,7 +120,7 @@ async def test_a_mail_can_be_read_on_a_phone(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_widget_shuts_nobody_out(
-    browser: Browser, company: Company, service: Service, scheme: Literal["light", "dark"]
+    browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     questions = [
         {"key": f"q{n}", "text": {"en": f"Question {n}?"}} | question

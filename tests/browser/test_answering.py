@@ -6,21 +6,21 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.service import Service
 
 ARABIC = {"send": {"ar": "إرسال"}, "next": {"ar": "التالي"}, "optional": {"ar": "اختياري"}}
 _WIDEST = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def only(company: Company) -> dict[str, Any]:
+def only(company: BrowserCompany) -> dict[str, Any]:
     (response,) = company.responses()
     assert response["integrity"] == "ok"
     assert company.counted() == 1
     return response
 
 
-async def test_with_a_mouse(page: Page, company: Company) -> None:
+async def test_with_a_mouse(page: Page, company: BrowserCompany) -> None:
     await page.goto(company.publish())
     await page.get_by_text("9", exact=True).click()
     await page.get_by_role("button", name="Next").click()
@@ -32,7 +32,7 @@ async def test_with_a_mouse(page: Page, company: Company) -> None:
     assert only(company)["answers"] == {"score": 9, "why": "Friendly"}
 
 
-async def test_back_and_another_score(page: Page, company: Company) -> None:
+async def test_back_and_another_score(page: Page, company: BrowserCompany) -> None:
     await page.goto(company.publish())
     await page.get_by_text("9", exact=True).click()
     await page.get_by_role("button", name="Next").click()
@@ -47,7 +47,7 @@ async def test_back_and_another_score(page: Page, company: Company) -> None:
     assert (response["score"], response["complete"]) == (3, True)
 
 
-async def test_with_the_keyboard_alone(page: Page, company: Company) -> None:
+async def test_with_the_keyboard_alone(page: Page, company: BrowserCompany) -> None:
     await page.goto(company.invite() if company.publish() else "")
     for _ in range(3):
         await page.keyboard.press("Tab")
@@ -68,7 +68,9 @@ async def test_with_the_keyboard_alone(page: Page, company: Company) -> None:
     assert only(company)["answers"] == {"score": 8, "why": "Szybko"}
 
 
-async def test_arrow_keys_on_a_mails_link_are_one_persons(page: Page, company: Company) -> None:
+async def test_arrow_keys_on_a_mails_link_are_one_persons(
+    page: Page, company: BrowserCompany
+) -> None:
     company.publish()
     await page.goto(company.invite() + "/9")
     while await page.evaluate("document.activeElement.name") != "score":
@@ -82,7 +84,7 @@ async def test_arrow_keys_on_a_mails_link_are_one_persons(page: Page, company: C
 
 
 async def test_a_copied_address_leads_to_the_survey_not_to_the_answer(
-    page: Page, browser: Browser, company: Company
+    page: Page, browser: Browser, company: BrowserCompany
 ) -> None:
     address = company.publish()
     await page.goto(address)
@@ -95,7 +97,7 @@ async def test_a_copied_address_leads_to_the_survey_not_to_the_answer(
     assert page.url == address
 
 
-async def test_without_javascript(browser: Browser, company: Company) -> None:
+async def test_without_javascript(browser: Browser, company: BrowserCompany) -> None:
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     await page.goto(company.publish())
@@ -108,7 +110,7 @@ async def test_without_javascript(browser: Browser, company: Company) -> None:
     assert only(company)["answers"] == {"score": 10, "why": "No scripts here"}
 
 
-async def test_on_a_narrow_phone_in_polish(browser: Browser, company: Company) -> None:
+async def test_on_a_narrow_phone_in_polish(browser: Browser, company: BrowserCompany) -> None:
     context = await browser.new_context(
         viewport={"width": 320, "height": 640}, locale="pl-PL", has_touch=True, is_mobile=True
     )
@@ -130,7 +132,7 @@ async def test_on_a_narrow_phone_in_polish(browser: Browser, company: Company) -
     assert (response["answers"]["why"], response["locale"]) == ("Zażółć gęślą jaźń", "pl")
 
 
-async def test_from_right_to_left(page: Page, company: Company) -> None:
+async def test_from_right_to_left(page: Page, company: BrowserCompany) -> None:
     questions = [
         {"key": "score", "type": "nps", "text": {"ar": "هل توصي بنا؟"}, "required": True},
         {"key": "why", "type": "text", "text": {"ar": "لماذا؟"}},
@@ -153,7 +155,7 @@ async def test_from_right_to_left(page: Page, company: Company) -> None:
 
 
 async def test_the_server_is_killed_in_the_middle(
-    browser: Browser, company: Company, service: Service
+    browser: Browser, company: BrowserCompany, service: Service
 ) -> None:
     context = await browser.new_context()
     page = await context.new_page()
@@ -174,7 +176,7 @@ async def test_the_server_is_killed_in_the_middle(
     assert only(company)["answers"] == {"score": 9, "why": "Typed before the power cut"}
 
 
-async def test_offline_and_later(browser: Browser, company: Company) -> None:
+async def test_offline_and_later(browser: Browser, company: BrowserCompany) -> None:
     context = await browser.new_context()
     page = await context.new_page()
     address = company.publish()
@@ -194,7 +196,9 @@ async def test_offline_and_later(browser: Browser, company: Company) -> None:
     assert only(company)["answers"] == {"score": 9, "why": "Back in town"}
 
 
-async def test_a_tap_sends_and_two_within_a_moment_are_one(page: Page, company: Company) -> None:
+async def test_a_tap_sends_and_two_within_a_moment_are_one(
+    page: Page, company: BrowserCompany
+) -> None:
     await page.goto(company.publish())
     await page.get_by_text("3", exact=True).click()
     await page.get_by_text("8", exact=True).click()
@@ -210,7 +214,7 @@ async def test_a_tap_sends_and_two_within_a_moment_are_one(page: Page, company: 
     assert len(company.responses()) == 1
 
 
-async def test_a_kiosk_waits_for_the_next_person(page: Page, company: Company) -> None:
+async def test_a_kiosk_waits_for_the_next_person(page: Page, company: BrowserCompany) -> None:
     await page.clock.install()
     address = company.publish() + "?kiosk=1"
     await page.goto(address)
@@ -239,7 +243,7 @@ async def test_a_kiosk_waits_for_the_next_person(page: Page, company: Company) -
 
 
 async def test_a_page_is_light_and_its_form_needs_nothing_else(
-    browser: Browser, company: Company
+    browser: Browser, company: BrowserCompany
 ) -> None:
     context = await browser.new_context()
     page = await context.new_page()

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, Response
 
 from app.pages.dashboard.pages import NAVIGATION
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.test_accessibility import WIDTHS, violations
 from tests.service import Service
 
@@ -24,12 +24,12 @@ PATHS = (
 )
 
 
-def key_of(company: Company) -> str:
+def key_of(company: BrowserCompany) -> str:
     key: str = company.post("/v1/api-keys", {"name": "Eva", "scopes": ["admin"]})["secret"]
     return key
 
 
-async def sign_in(page: Page, service: Service, company: Company, path: str = "/") -> None:
+async def sign_in(page: Page, service: Service, company: BrowserCompany, path: str = "/") -> None:
     await page.goto(service.url + path)
     await page.get_by_label("API key").fill(key_of(company))
     await page.get_by_role("button", name="Sign in").click()
@@ -39,7 +39,7 @@ async def sign_in(page: Page, service: Service, company: Company, path: str = "/
     await page.wait_for_load_state()
 
 
-def furnish(company: Company) -> None:
+def furnish(company: BrowserCompany) -> None:
     company.client.patch("/v1/workspace", json={"segments": ["store"]})
     questions = [
         {"key": "score", "type": "nps", "text": {"en": "Would you?"}},
@@ -59,12 +59,12 @@ def furnish(company: Company) -> None:
     company.post("/v1/integrations", {"source": "zendesk"})
     trigger = {"name": "t", "on": "ticket.solved", "survey": "s"}
     company.post("/v1/triggers", trigger)
-    told = {"type": "ticket.solved", "source": "desk", "external_id": "e", "ticket": "1"}
-    company.post("/v1/interactions", told)
+    reply = {"type": "ticket.solved", "source": "desk", "external_id": "e", "ticket": "1"}
+    company.post("/v1/interactions", reply)
 
 
 async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
-    page: Page, company: Company, service: Service
+    page: Page, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
     await sign_in(page, service, company, "/?period=30d")
@@ -98,7 +98,7 @@ async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_no_page_of_it_shuts_anybody_out(
-    browser: Browser, company: Company, service: Service, scheme: Literal["light", "dark"]
+    browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     context = await browser.new_context(
         color_scheme=scheme, viewport={"width": WIDTHS[scheme], "height": 700}
@@ -126,7 +126,7 @@ async def test_no_page_of_it_shuts_anybody_out(
 
 
 async def test_a_page_is_light_and_asks_nobody_else(
-    browser: Browser, company: Company, service: Service
+    browser: Browser, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
     (somebody, *_) = company.client.get("/v1/customers").json()["data"]
@@ -155,7 +155,7 @@ async def test_a_page_is_light_and_asks_nobody_else(
 
 
 async def test_it_prints_figures_and_no_forms(
-    page: Page, company: Company, service: Service
+    page: Page, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
     await sign_in(page, service, company)
@@ -168,7 +168,7 @@ async def test_it_prints_figures_and_no_forms(
 
 @pytest.mark.parametrize(("scripts", "width"), [(True, 1280), (False, 390)])
 async def test_from_nothing_to_the_first_answer_by_clicking(
-    browser: Browser, company: Company, service: Service, scripts: bool, width: int
+    browser: Browser, company: BrowserCompany, service: Service, scripts: bool, width: int
 ) -> None:
     context = await browser.new_context(
         java_script_enabled=scripts, viewport={"width": width, "height": 800}
@@ -197,7 +197,7 @@ async def test_from_nothing_to_the_first_answer_by_clicking(
 
 
 async def test_the_editor_shows_what_is_typed(
-    page: Page, company: Company, service: Service
+    page: Page, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
     await sign_in(page, service, company, "/surveys/s/edit")
@@ -220,7 +220,7 @@ async def test_the_editor_shows_what_is_typed(
 
 
 async def test_everything_can_be_reached_by_keyboard(
-    page: Page, company: Company, service: Service
+    page: Page, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
     await sign_in(page, service, company, "/asking/new")
@@ -236,7 +236,7 @@ async def test_everything_can_be_reached_by_keyboard(
 
 
 async def test_a_chart_says_its_values_by_the_arrow_keys(
-    page: Page, company: Company, service: Service
+    page: Page, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
     await sign_in(page, service, company, "/surveys/s")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.shop_pages import all_sent
 from tests.service import Service
 
@@ -54,7 +54,7 @@ async def open_page(
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 async def test_a_framework_keeps_its_page(
-    context: BrowserContext, company: Company, service: Service, bundles: dict[str, str],
+    context: BrowserContext, company: BrowserCompany, service: Service, bundles: dict[str, str],
     framework: str,
 ) -> None:  # fmt: skip
     company.publish(questions=[{"key": "score", "type": "nps", "text": {"en": "Well?"}}],
@@ -93,7 +93,7 @@ async def test_a_framework_keeps_its_page(
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 async def test_a_page_lives_on_while_the_service_is_down(
-    context: BrowserContext, company: Company, service: Service, bundles: dict[str, str],
+    context: BrowserContext, company: BrowserCompany, service: Service, bundles: dict[str, str],
     framework: str,
 ) -> None:  # fmt: skip
     company.publish()

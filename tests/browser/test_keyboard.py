@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.test_dashboard import furnish
 from tests.service import Service
 
@@ -86,7 +86,7 @@ class Keyboard:
 
 @pytest.fixture(params=[1280, 390])
 async def keys(
-    request: pytest.FixtureRequest, browser: Browser, company: Company, service: Service
+    request: pytest.FixtureRequest, browser: Browser, company: BrowserCompany, service: Service
 ) -> AsyncIterator[Keyboard]:
     """A keyboard, signed in by it to a furnished workspace."""
     furnish(company)
@@ -101,7 +101,9 @@ async def keys(
     assert made.unseen == []
 
 
-async def test_a_survey_is_made_edited_and_published(keys: Keyboard, company: Company) -> None:
+async def test_a_survey_is_made_edited_and_published(
+    keys: Keyboard, company: BrowserCompany
+) -> None:
     await keys.open("/surveys")
     await keys.to(href="/surveys/new")
     await keys.enter()
@@ -126,7 +128,7 @@ async def test_a_survey_is_made_edited_and_published(keys: Keyboard, company: Co
     assert company.get("/v1/surveys/till")["status"] == "live"
 
 
-async def test_a_trigger_is_tried_and_switched_on(keys: Keyboard, company: Company) -> None:
+async def test_a_trigger_is_tried_and_switched_on(keys: Keyboard, company: BrowserCompany) -> None:
     await keys.open("/asking")
     await keys.to(href="/asking/new")
     await keys.enter()
@@ -157,7 +159,7 @@ async def test_a_sender_is_connected_and_its_address_copied(keys: Keyboard) -> N
     assert (await keys.focused())["tag"] == "BUTTON"
 
 
-async def test_a_bad_answer_is_tagged_and_closed(keys: Keyboard, company: Company) -> None:
+async def test_a_bad_answer_is_tagged_and_closed(keys: Keyboard, company: BrowserCompany) -> None:
     await keys.open("/follow-ups")
     await keys.to(href="/responses/")
     await keys.enter()

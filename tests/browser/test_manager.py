@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.test_dashboard import furnish, sign_in
 from tests.integrations.sender import SECRET
 from tests.integrations.senders.shopify import shopify
@@ -23,7 +23,7 @@ EXPORT = Path(__file__).parents[1] / "data" / "imports" / "presets" / "typeform.
 
 @pytest.fixture(params=[(True, 1280), (False, 390)], ids=["scripts-1280", "plain-390"])
 async def screen(
-    request: pytest.FixtureRequest, browser: Browser, company: Company, service: Service
+    request: pytest.FixtureRequest, browser: Browser, company: BrowserCompany, service: Service
 ) -> AsyncIterator[Page]:
     """The dashboard of a furnished workspace, signed in."""
     scripts, width = request.param
@@ -44,7 +44,7 @@ def is_plain(screen: Page) -> bool:
 
 
 async def test_a_trigger_is_tried_on_history_and_switched_on(
-    screen: Page, company: Company, service: Service
+    screen: Page, company: BrowserCompany, service: Service
 ) -> None:
     await screen.goto(service.url + "/asking/new")
     await screen.get_by_label("Name", exact=True).fill("After a ticket")
@@ -60,7 +60,7 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(
 
 
 async def test_a_shop_is_connected_and_its_first_order_seen(
-    screen: Page, company: Company, service: Service
+    screen: Page, company: BrowserCompany, service: Service
 ) -> None:
     await screen.goto(service.url + "/connections")
     await screen.get_by_label("Source").first.select_option("shopify")
@@ -83,7 +83,7 @@ async def test_a_shop_is_connected_and_its_first_order_seen(
 
 
 async def test_a_bad_answer_is_called_back_tagged_and_closed(
-    screen: Page, company: Company, service: Service
+    screen: Page, company: BrowserCompany, service: Service
 ) -> None:
     await screen.goto(service.url + "/follow-ups")
     row = screen.get_by_role("row").filter(has_text="The parcel was wet")
@@ -116,7 +116,7 @@ async def test_the_week_is_compared_and_shared(
 
 
 async def test_another_tools_export_is_uploaded(
-    screen: Page, company: Company, service: Service
+    screen: Page, company: BrowserCompany, service: Service
 ) -> None:
     company.publish("moved")
     await screen.goto(service.url + "/files")

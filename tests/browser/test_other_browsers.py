@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Company
-from tests.browser.other_browsers import Driven, firefox, webkit
+from tests.browser.conftest import BrowserCompany
+from tests.browser.other_browsers import DrivenBrowser, firefox, webkit
 from tests.browser.shop_pages import STRICT, page_of, script
 from tests.service import Service
 
@@ -24,7 +24,7 @@ LABELS = f"{WIDGET}.querySelectorAll('label')"
 
 
 @pytest.fixture
-def shop_page(company: Company, service: Service) -> Iterator[str]:
+def shop_page(company: BrowserCompany, service: Service) -> Iterator[str]:
     """A strict shop in front of the service, so that all comes from one origin."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -69,7 +69,7 @@ def shop_page(company: Company, service: Service) -> Iterator[str]:
     thread.join()
 
 
-def answer(browser: Driven, address: str) -> None:
+def answer(browser: DrivenBrowser, address: str) -> None:
     """Open the shop, look at the widget, choose a score and send it."""
     browser.open(address)
     for _ in range(100):
@@ -85,7 +85,7 @@ def answer(browser: Driven, address: str) -> None:
     browser.run(f"{WIDGET}.querySelector('form').requestSubmit()")
 
 
-def only_answer(company: Company) -> dict[str, Any]:
+def only_answer(company: BrowserCompany) -> dict[str, Any]:
     for _ in range(100):
         if company.responses():
             break
@@ -94,7 +94,7 @@ def only_answer(company: Company) -> dict[str, Any]:
     return response
 
 
-def test_in_firefox(company: Company, shop_page: str, tmp_path: Path) -> None:
+def test_in_firefox(company: BrowserCompany, shop_page: str, tmp_path: Path) -> None:
     with firefox(tmp_path) as browser:
         answer(browser, shop_page)
         assert only_answer(company)["score"] == 9
@@ -102,7 +102,7 @@ def test_in_firefox(company: Company, shop_page: str, tmp_path: Path) -> None:
         assert [line for line in browser.said if "favicon" not in line] == []
 
 
-def test_in_webkit(company: Company, shop_page: str) -> None:
+def test_in_webkit(company: BrowserCompany, shop_page: str) -> None:
     with webkit() as browser:
         answer(browser, shop_page)
         assert only_answer(company)["score"] == 9

@@ -7,7 +7,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Page
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 
 
 async def seen(page: Page) -> str:
@@ -16,7 +16,7 @@ async def seen(page: Page) -> str:
     return str(code.text)
 
 
-async def test_a_camera_reads_the_poster(page: Page, company: Company) -> None:
+async def test_a_camera_reads_the_poster(page: Page, company: BrowserCompany) -> None:
     address = company.publish()
     await page.goto(address + "/poster?src=till-1")
     assert await seen(page) == address + "?src=till-1"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 
 Behaviour = Callable[[Page, str], Awaitable[None]]
 SCORES = ("9", "2", "6")
@@ -111,7 +111,7 @@ MACHINES: list[Behaviour] = [
 
 
 @pytest.mark.parametrize("seconds", [0, 8])
-async def test_no_machine_counts(browser: Browser, company: Company, seconds: int) -> None:
+async def test_no_machine_counts(browser: Browser, company: BrowserCompany, seconds: int) -> None:
     """All machines at once, each with an invitation of its own."""
     company.publish()
     context = await browser.new_context()
@@ -184,7 +184,7 @@ PEOPLE: list[Behaviour] = [
 
 
 async def test_every_person_counts_but_who_leaves_at_once(
-    browser: Browser, company: Company
+    browser: Browser, company: BrowserCompany
 ) -> None:
     company.publish()
     for behaviour in PEOPLE:
@@ -204,7 +204,7 @@ async def test_every_person_counts_but_who_leaves_at_once(
 
 @pytest.mark.parametrize("key", ["Shift", "Control", "Escape", "PageDown", "End", "F5", "a"])
 async def test_a_bare_key_of_navigation_is_no_vote(
-    browser: Browser, company: Company, key: str
+    browser: Browser, company: BrowserCompany, key: str
 ) -> None:
     company.publish()
     context = await browser.new_context()

@@ -11,21 +11,21 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from app.pages.build_widget import SOURCES
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.shop_pages import all_sent, listen, page_of, script, stand, until
 from tests.service import Service
 from tests.surveys.test_show_if import VECTORS
 
 
 async def test_it_is_styled_and_silent_under_the_strictest_policy(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     body = (
         script(company.widget_key()) + '<afterword-survey survey="s" order="17"></afterword-survey>'
     )
     page = await context.new_page()
-    said = listen(page)
+    reply = listen(page)
     await page.goto(await stand(context, service, body))
     inline, popup = page.locator("afterword-survey:not([popup])"), page.locator("[popup]")
     await popup.get_by_role("button", name="Close").click()
@@ -39,7 +39,7 @@ async def test_it_is_styled_and_silent_under_the_strictest_policy(
         await inline.get_by_role("button", name="Send").click()
     await expect(inline.get_by_role("status")).to_have_text("Thank you for your answer.")
     await all_sent(page)
-    assert said == []
+    assert reply == []
     (response,) = company.responses()
     assert response["answers"] == {"score": 10, "why": "Easy"}
     assert (response["order"], response["channel"], response["complete"]) == ("17", "widget", True)
@@ -69,13 +69,13 @@ def serving(html: str) -> Iterator[int]:
 
 
 async def test_it_stands_on_another_origin(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     key = company.widget_key()
     body = script(key, order="").replace('src="', f'src="{service.url}')
     page = await context.new_page()
-    said = listen(page)
+    reply = listen(page)
     with serving(page_of(body)) as port:
         allowed = {"allowed_origins": [f"http://127.0.0.1:{port}"]}
         company.client.patch("/v1/workspace", json=allowed)
@@ -86,7 +86,7 @@ async def test_it_stands_on_another_origin(
         async with page.expect_response("**/w/responses"):
             await page.locator("[popup] label", has_text="10").click()
         await all_sent(page)
-        assert [line for line in said if "favicon" not in line] == []
+        assert [line for line in reply if "favicon" not in line] == []
         (response,) = company.responses()
         assert response["customer"]["claimed"] == {"external_id": "17"}
         # The same shop by another name is another origin, and not allowed.
@@ -97,19 +97,19 @@ async def test_it_stands_on_another_origin(
 
 async def test_the_demos_checkout_shows_it(context: BrowserContext, service: Service) -> None:
     page = await context.new_page()
-    said = listen(page)
+    reply = listen(page)
     await page.goto(service.url + "/demo/shop")
     await page.get_by_role("button", name="Pay").click()
     await page.locator("[popup] h2").wait_for()
     await page.locator("afterword-survey:not([popup]) h2").wait_for()
-    assert said == []
+    assert reply == []
 
 
 @pytest.mark.parametrize(
     ("theme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 28)")]
 )
 async def test_a_theme_may_be_chosen(
-    context: BrowserContext, company: Company, service: Service, theme: str, paper: str
+    context: BrowserContext, company: BrowserCompany, service: Service, theme: str, paper: str
 ) -> None:
     company.publish()
     page = await context.new_page()
@@ -125,12 +125,12 @@ async def test_a_theme_may_be_chosen(
 
 
 async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     body = "<button id=here>Pay</button>" + script(company.widget_key(), event="paid")
     page = await context.new_page()
-    said = listen(page)
+    reply = listen(page)
     await page.goto(await stand(context, service, body))
     await until(page, "window.afterword && !window.afterword.q")
     await page.locator("#here").focus()
@@ -151,11 +151,11 @@ async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
     await all_sent(page)
     (response,) = company.responses()
     assert (response["score"], response["complete"]) == (4, False)
-    assert said == []
+    assert reply == []
 
 
 async def test_escape_without_an_answer_restores_the_focus(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     body = "<button id=here>Pay</button>" + script(company.widget_key(), event="paid")
@@ -174,7 +174,7 @@ async def test_escape_without_an_answer_restores_the_focus(
 
 
 async def test_it_shows_where_and_when_the_rules_say(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     key = company.widget_key()
@@ -198,7 +198,7 @@ async def test_it_shows_where_and_when_the_rules_say(
 
 
 async def test_a_queue_stub_is_heard(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     stub = (
@@ -214,7 +214,7 @@ async def test_a_queue_stub_is_heard(
 
 
 async def test_follow_ups_appear_as_their_conditions_say(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     questions = [
         {"key": "score", "type": "csat", "text": {"en": "How was it?"}, "required": True},
@@ -258,11 +258,11 @@ async def test_both_evaluators_of_conditions_agree(
 
 
 async def test_a_survey_that_is_not_there_leaves_the_page_alone(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     page = await context.new_page()
-    said = listen(page)
+    reply = listen(page)
     await page.goto(await stand(context, service, script(company.widget_key(), "nobody")))
     await page.wait_for_timeout(500)
     await expect(page.locator("afterword-survey")).to_have_count(0)
-    assert any('no survey "nobody"' in line for line in said)
+    assert any('no survey "nobody"' in line for line in reply)

@@ -5,7 +5,7 @@ import re
 
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.shop_pages import all_sent, script, stand
 from tests.service import Service
 
@@ -26,12 +26,12 @@ def bare(key: str, more: str = "") -> str:
 
 
 async def test_an_element_without_a_survey_stays_and_is_empty(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     key = company.widget_key()
     page = await context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     body = bare(key) + '<div id="host"><afterword-survey survey="nobody"></afterword-survey></div>'
     await page.goto(await stand(context, service, body, policy=LOOSE))
     await page.wait_for_timeout(500)
@@ -40,14 +40,14 @@ async def test_an_element_without_a_survey_stays_and_is_empty(
     assert (
         await page.evaluate("document.querySelector('afterword-survey').shadowRoot.innerHTML") == ""
     )
-    assert any('no survey "nobody"' in line for line in said)
+    assert any('no survey "nobody"' in line for line in messages)
     # What a framework put there it can take away again.
     removed = "(h => (h.removeChild(h.firstChild), h.innerHTML))(document.querySelector('#host'))"
     assert await page.evaluate(removed) == ""
 
 
 async def test_a_closed_popup_of_the_page_stays_in_it(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     body = bare(company.widget_key()) + '<afterword-survey survey="s" popup></afterword-survey>'
@@ -58,7 +58,7 @@ async def test_a_closed_popup_of_the_page_stays_in_it(
 
 
 async def test_the_next_order_on_the_same_element_is_a_new_survey(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish(template="nps")
     page = await shop_page(context, service, bare(company.widget_key()) + INLINE)
@@ -81,7 +81,7 @@ async def answer_all(page: Page, score: int) -> None:
 
 
 async def test_attributes_may_come_after_the_element(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     page = await shop_page(context, service, bare(company.widget_key()) + '<div id="host"></div>')
@@ -100,7 +100,7 @@ async def test_attributes_may_come_after_the_element(
 
 
 async def test_a_module_and_a_second_copy_work(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     key = company.widget_key()
@@ -113,7 +113,7 @@ async def test_a_module_and_a_second_copy_work(
 
 
 async def test_a_stripped_script_is_told_by_a_call(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     key = company.widget_key()
@@ -123,7 +123,7 @@ async def test_a_stripped_script_is_told_by_a_call(
 
 
 async def test_an_old_library_spoils_no_answer(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish(
         metric="custom", questions=[
@@ -148,7 +148,7 @@ async def test_an_old_library_spoils_no_answer(
 
 
 async def test_an_ignored_popup_is_shown_three_times(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     page = await context.new_page()
@@ -162,7 +162,7 @@ async def test_an_ignored_popup_is_shown_three_times(
 
 
 async def test_a_survey_closed_while_it_is_open_says_so(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     page = await shop_page(context, service, bare(company.widget_key()) + INLINE)
@@ -176,7 +176,7 @@ async def test_a_survey_closed_while_it_is_open_says_so(
 
 
 async def test_an_answered_order_is_not_asked_about_again(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish(one_answer_per="order")
     company.post("/v1/responses", {"survey": "s", "channel": "api", "answers": {"score": 9},
@@ -188,7 +188,7 @@ async def test_an_answered_order_is_not_asked_about_again(
 
 
 async def test_only_allowed_pages_may_frame_a_survey(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     url = company.publish()
     allowed = {"allowed_origins": ["https://shop.example", "null"]}

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.browser.conftest import Company
+from tests.browser.conftest import BrowserCompany
 from tests.browser.shop_pages import all_sent, script, stand, until
 from tests.service import Service
 
 
 async def test_an_answer_that_is_refused_holds_up_no_other(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     address = await stand(context, service, script(company.widget_key()))
@@ -34,7 +34,7 @@ async def test_an_answer_that_is_refused_holds_up_no_other(
 
 
 async def test_an_answer_given_offline_arrives_later_and_once(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     address = await stand(context, service, script(company.widget_key(), days=30))
@@ -56,7 +56,7 @@ async def test_an_answer_given_offline_arrives_later_and_once(
 
 
 async def test_a_killed_server_and_a_closed_page_lose_nothing(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     address = await stand(context, service, script(company.widget_key(), days=30))
@@ -80,7 +80,7 @@ async def test_a_killed_server_and_a_closed_page_lose_nothing(
 
 
 async def test_nothing_is_kept_or_sent_before_consent(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     body = script(company.widget_key(), consent="required")
@@ -99,7 +99,7 @@ async def test_nothing_is_kept_or_sent_before_consent(
 
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_who_wants_no_tracking_stays_nameless(
-    context: BrowserContext, company: Company, service: Service, wanted: bool
+    context: BrowserContext, company: BrowserCompany, service: Service, wanted: bool
 ) -> None:
     company.publish()
     if not wanted:
@@ -122,7 +122,7 @@ async def test_who_wants_no_tracking_stays_nameless(
 
 
 async def test_forgetting_forgets_what_waits(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     page = await context.new_page()
@@ -139,7 +139,7 @@ async def test_forgetting_forgets_what_waits(
 
 
 async def test_consent_given_offline_keeps_the_answer(
-    context: BrowserContext, company: Company, service: Service
+    context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
     body = script(company.widget_key(), consent="required")

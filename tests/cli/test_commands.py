@@ -28,8 +28,8 @@ def service() -> Iterator[Service]:
 
 
 def test_the_demo_shows_figures_at_once(service: Service) -> None:
-    told = service.log.read_text()
-    key = next(word for word in told.split() if word.startswith("sk_"))
+    text = service.log.read_text()
+    key = next(word for word in text.split() if word.startswith("sk_"))
     with service.client() as client:
         client.headers["Authorization"] = f"Bearer {key}"
         reply = client.get("/v1/metrics/nps", params={"period": "12mo", "interval": "month"}).json()
@@ -112,28 +112,28 @@ def test_a_csv_of_real_answers_is_read_in_and_undone(service: Service, tmp_path:
         client.post("/v1/surveys/airport/publish").raise_for_status()
         file = tmp_path / "airport.csv"
         file.write_bytes(SFO.read_bytes())
-        code, told = airport(service, "--dry-run", file=file)
-        assert (code, "score (nps" in told, "accepted," in told) == (0, True, False), told
-        code, told = airport(service, file=file)
-        assert code == 0, told
+        code, output = airport(service, "--dry-run", file=file)
+        assert (code, "score (nps" in output, "accepted," in output) == (0, True, False), output
+        code, output = airport(service, file=file)
+        assert code == 0, output
         run = client.get("/v1/imports").json()["data"][0]
-        assert f"{run['accepted']:,} accepted" in told
+        assert f"{run['accepted']:,} accepted" in output
         assert (run["status"], run["source"], run["rejected"]) == ("done", "airport", 0)
         params = {"from": "2017-01-01", "to": "2018-01-01", "compare": "previous_year"}
         total = client.get("/v1/metrics/nps", params=params).json()["total"]
         assert (total["n"], round(total["value"], 4)) == (2746, 39.8398)
-        assert re.search(r"response_id .*left out", told)
+        assert re.search(r"response_id .*left out", output)
         copy = tmp_path / "airport (2).csv"
         copy.write_bytes(SFO.read_bytes())
-        code, told = airport(service, file=copy)
-        assert (code, f"0 accepted, 0 updated, {run['accepted']:,} already here" in told) == (
+        code, output = airport(service, file=copy)
+        assert (code, f"0 accepted, 0 updated, {run['accepted']:,} already here" in output) == (
             0,
             True,
         )
         assert client.delete(f"/v1/imports/{run['id']}").status_code == 204
         assert client.get("/v1/metrics/nps", params=params).json()["total"]["n"] == 0
-        code, told = airport(service, file=file)
-        assert (code, f"{run['accepted']:,} accepted" in told) == (0, True), told
+        code, output = airport(service, file=file)
+        assert (code, f"{run['accepted']:,} accepted" in output) == (0, True), output
     assert service.command("rollups", "check").returncode == 0
 
 
@@ -161,14 +161,14 @@ def test_rejected_rows_can_be_corrected_and_read_again(service: Service, tmp_pat
     assert (mended.returncode, "2 accepted" in mended.stdout) == (0, True), mended.stdout
     ndjson = tmp_path / "answers.ndjson"
     ndjson.write_text('{"answers": {"score": 3}}\n\n{"answers": {"score": 10}}\n')
-    told = service.command("import", str(ndjson), *options, "--source", "lines").stdout
-    assert "2 accepted" in told
+    text = service.command("import", str(ndjson), *options, "--source", "lines").stdout
+    assert "2 accepted" in text
 
 
 def test_a_wrong_mapping_names_the_nearest(service: Service) -> None:
-    code, told = airport(service, "--map", "q7food=overal")
+    code, output = airport(service, "--map", "q7food=overal")
     assert code == 1
-    assert "did you mean `overall`" in told
+    assert "did you mean `overall`" in output
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_jobs_are_counted_and_the_dead_run_again(service: Service) -> None:
     assert listed.stdout.startswith("due ")
     assert "0 jobs run again" in service.command("jobs", "retry").stdout
     with service.client() as client:
-        told = client.get("/metrics").text
-        assert 'afterword_jobs_now{state="dead"} 0.0' in told
-        assert "afterword_jobs_oldest_due_seconds" in told
+        text = client.get("/metrics").text
+        assert 'afterword_jobs_now{state="dead"} 0.0' in text
+        assert "afterword_jobs_oldest_due_seconds" in text
         assert client.get("/readyz").json()["checks"]["mail"].startswith("stored")
 
 

@@ -113,7 +113,7 @@ def test_a_python_client_works(
     )  # fmt: skip
     assert "WARNING" not in out.upper()
     monkeypatch.syspath_prepend(tmp_path / "client")
-    made = Generated("afterword_client")
+    made = GeneratedPackage("afterword_client")
     try:
         with made.module("client").AuthenticatedClient(base_url=service.url, token=KEY) as client:
             drive(made, client)
@@ -122,7 +122,7 @@ def test_a_python_client_works(
             del sys.modules[name]
 
 
-class Generated:
+class GeneratedPackage:
     """The package that was generated, by the names of its operations and models."""
 
     def __init__(self, package: str) -> None:
@@ -142,7 +142,7 @@ class Generated:
         return getattr(self.module("models"), name).from_dict(values)
 
 
-def drive(made: Generated, client: Any) -> None:
+def drive(made: GeneratedPackage, client: Any) -> None:
     """Create a survey, submit, patch one field of each, page, and read a figure."""
     body = made.model("SurveyIn", template="nps", key="py-nps", name="By a client")
     survey = made.call("surveys", "create_survey", client, body=body)

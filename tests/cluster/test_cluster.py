@@ -95,7 +95,7 @@ async def test_doctor_says_that_all_is_well(database: Database) -> None:
 
 
 @dataclass
-class Answering:
+class AnswerWriters:
     """Four writers that answer a survey on and on; `taken` has the ids that were acknowledged."""
 
     taken: set[str] = field(default_factory=set)
@@ -103,9 +103,9 @@ class Answering:
 
 
 @asynccontextmanager
-async def answering(shop: Shop) -> AsyncIterator[Answering]:
+async def answering(shop: Shop) -> AsyncIterator[AnswerWriters]:
     """Answer while the block runs; the service may say 503, and nothing else."""
-    found, done = Answering(), asyncio.Event()
+    found, done = AnswerWriters(), asyncio.Event()
 
     async def answer_on_and_on() -> None:
         while not done.is_set():

@@ -69,9 +69,9 @@ async def test_health_and_telemetry_are_open_and_tell_the_truth(shop: Shop) -> N
     assert ready["checks"] == {
         "database": "ok", "migrations": "ok", "mail": mail, "sending": "on",
     }  # fmt: skip
-    told = (await shop.client.get("/metrics")).text
-    assert 'afterword_answers_total{outcome="created"}' in told
-    assert shop.key not in told
+    output = (await shop.client.get("/metrics")).text
+    assert 'afterword_answers_total{outcome="created"}' in output
+    assert shop.key not in output
 
 
 def refusals(told: str) -> dict[str, float]:

@@ -261,11 +261,11 @@ async def test_the_dashboard_speaks_its_readers_language(
 ) -> None:
     browser.client.headers["accept-language"] = accepted
     await browser.sign_in()
-    said = DashboardTexts(language)
+    reply = DashboardTexts(language)
     for path, name in (("/", "overview"), ("/journey", "journey"), ("/experience", "experience")):
         page = await browser.page(path)
         assert f'<html lang="{language}"' in page
-        assert f"<h1>{said[name]}</h1>" in page
+        assert f"<h1>{reply[name]}</h1>" in page
 
 
 NUMBERS: list[tuple[str, float, int, str]] = [
@@ -282,9 +282,9 @@ def test_numbers_are_written_as_the_language_does(
 
 
 def test_lengths_of_time_are_short() -> None:
-    said = DashboardTexts("en")
+    reply = DashboardTexts("en")
     seconds = [None, 90, 3700, 7260, 200_000]
-    assert [said.duration(s) for s in seconds] == [
+    assert [reply.duration(s) for s in seconds] == [
         "–",
         "2 min",
         "1 h 1 min",
@@ -292,7 +292,7 @@ def test_lengths_of_time_are_short() -> None:
         "2 d 7 h",
     ]
     moment = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-    assert said.moment(moment, dt.UTC) == "1\u00a0Jan\u00a02025,\u00a000:00"
+    assert reply.moment(moment, dt.UTC) == "1\u00a0Jan\u00a02025,\u00a000:00"
 
 
 async def test_one_survey_has_its_page(browser: Browser, shop: Shop) -> None:

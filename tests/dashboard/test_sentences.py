@@ -139,8 +139,8 @@ def test_every_language_has_the_sentences_whole(language: str) -> None:
     assert expectation_sentence(texts, hidden) == texts["sentence.hidden"]
     assert emotion_sentence(texts, [], {"n": 0}) == texts["no_emotions"]
     same = {"reason": "no_outcome", "needed_n": None, "n": 80}
-    said = SENTENCES["drivers"](texts, {"insight": "drivers", "refused": same})
-    assert said == texts["refused.same_answers"]
+    shown = SENTENCES["drivers"](texts, {"insight": "drivers", "refused": same})
+    assert shown == texts["refused.same_answers"]
 
 
 @pytest.mark.parametrize(

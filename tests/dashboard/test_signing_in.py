@@ -130,8 +130,8 @@ async def test_a_link_leads_back_to_a_filtered_page(browser: Browser, shop: Shop
     again = await browser.client.post("/sign-in", data={"email": email})
     assert again.status_code == 200
     assert await link_of(shop, email) == link
-    said = "/ Your account is locked: sign in at https://evil.example"
-    reply = await browser.sign_in(next_=said)
+    shown = "/ Your account is locked: sign in at https://evil.example"
+    reply = await browser.sign_in(next_=shown)
     assert reply.headers["location"] == "/"
 
 

@@ -25,8 +25,8 @@ async def _typed(browser: Browser, key: str, **typed: str) -> dict[str, str]:
 async def test_a_draft_is_previewed_as_page_mail_and_widget(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     await shop.post("/v1/surveys", {"template": "csat", "key": "till"})
-    said = {"questions.0.text.en": "How was the till?", "questions.0.text.pl": "Jak przy kasie?"}
-    form = await _typed(browser, "till", **said)
+    content = {"questions.0.text.en": "How was the till?", "questions.0.text.pl": "Jak przy kasie?"}
+    form = await _typed(browser, "till", **content)
     base, seen = "", {}
     for show in ("page", "mail", "widget"):
         reply = await browser.client.post("/surveys/till/preview", data=form | {"show": show})

@@ -280,8 +280,8 @@ def test_nodes_client_runs_as_well(service: Service, key: str) -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    said = json.loads(ran.stdout)
-    assert said["person"]["email"] == "node@shop.example"
-    assert said["changed"]["score"] == 3
-    assert said["listed"] == ["node@shop.example"]
-    assert said["metrics"]["response_count"] >= 1
+    reply = json.loads(ran.stdout)
+    assert reply["person"]["email"] == "node@shop.example"
+    assert reply["changed"]["score"] == 3
+    assert reply["listed"] == ["node@shop.example"]
+    assert reply["metrics"]["response_count"] >= 1

@@ -84,8 +84,8 @@ def test_the_guides_pipeline_loads_changes_and_deletions(service: Service, tmp_p
                     "customer": {"external_id": f"c-{score}"}}  # fmt: skip
             ids.append(client.post("/v1/responses", json=line).json()["id"])
         for type_, number in (("ticket.opened", "1"), ("ticket.solved", "2")):
-            told = {"type": type_, "source": "desk", "external_id": number, "ticket": "7"}
-            client.post("/v1/interactions", json=told).raise_for_status()
+            reply = {"type": type_, "source": "desk", "external_id": number, "ticket": "7"}
+            client.post("/v1/interactions", json=reply).raise_for_status()
         run_pipeline(service, tmp_path)
         assert expect_equal(client, tmp_path)["answers"] == 6
         client.delete(f"/v1/responses/{ids[0]}").raise_for_status()

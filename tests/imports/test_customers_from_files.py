@@ -125,8 +125,8 @@ async def test_erasing_a_customer_empties_what_an_import_kept(
 
 async def test_a_file_does_not_overrule_what_the_customer_said_since(shop: Shop) -> None:
     await send(shop, FILE, "customers", source="crm")
-    said = {"consent": {"surveys": False}, "do_not_survey": True}
-    await shop.call("PATCH", "/v1/customers/c-1", json=said)
+    reply = {"consent": {"surveys": False}, "do_not_survey": True}
+    await shop.call("PATCH", "/v1/customers/c-1", json=reply)
     later = FILE.replace("Ala Nowak", "Ala Lis")
     run = await send(shop, later, "customers", source="crm")
     ala = await shop.get("/v1/customers/c-1")

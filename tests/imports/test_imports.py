@@ -69,8 +69,8 @@ async def test_words_of_the_scale(shop: Shop, cell: str, score: int | None) -> N
     if score is None:
         assert taken["status"] == "refused"
         assert "say it with `value`" in taken["report"]["rejected"][0]["reason"]
-        told = await send(shop, file, survey="csat", value=f"ok:{cell}=5")
-        assert told["accepted"] == 1
+        reply = await send(shop, file, survey="csat", value=f"ok:{cell}=5")
+        assert reply["accepted"] == 1
         return
     (found,) = (await shop.get("/v1/responses"))["data"]
     assert found["score"] == score
@@ -310,7 +310,7 @@ async def test_spreadsheets_and_json(shop: Shop) -> None:
     assert (await nps(shop))[1] == 3
 
 
-async def test_what_is_no_file_is_said_to_be_none(shop: Shop) -> None:
+async def test_unreadable_files_are_refused_with_a_reason(shop: Shop) -> None:
     await nps_survey(shop)
     assert (await post(shop, "")).status_code == 422
     assert (await post(shop, b"PK\x03\x04 nothing", name="a.xlsx")).status_code == 422
@@ -321,7 +321,7 @@ async def test_what_is_no_file_is_said_to_be_none(shop: Shop) -> None:
     assert (await post(shop, "score\n9\n", survey="draft")).status_code == 409
 
 
-async def test_an_import_is_no_news_and_its_undo_is_none(shop: Shop) -> None:
+async def test_an_import_and_its_undo_emit_no_events(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["external_id", "score", "responded_at"], ["1", "1", "2026-01-05"]]
     taken = await send(shop, table(rows))

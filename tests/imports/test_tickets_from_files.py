@@ -140,7 +140,7 @@ async def test_bad_rows_are_rejected_and_too_many_refuse(shop: Shop) -> None:
     assert "name it with `id`" in reply.json()["detail"]
 
 
-async def test_an_import_sends_no_news_and_asks_nobody(shop: Shop) -> None:
+async def test_an_import_emits_no_events_and_invites_nobody(shop: Shop) -> None:
     await shop.publish("csat", "csat")
     trigger = {"name": "t", "survey": "csat", "on": "ticket.solved"}
     await shop.post("/v1/triggers", trigger)
@@ -170,9 +170,9 @@ async def test_a_real_log_of_events(shop: Shop) -> None:
     lines = LOG.read_text().splitlines()[:2001]
     names = {line.split(",")[2] for line in lines[1:]}
     known = {"Resolve ticket": "ticket.solved", "Closed": "ticket.closed"}
-    said = [f"{name}={known.get(name, 'ticket.worked')}" for name in sorted(names)]
+    messages = [f"{name}={known.get(name, 'ticket.worked')}" for name in sorted(names)]
     taken = await send(
-        shop, "\n".join(lines), id="ticket_id", event="activity", at="ts", event_name=said,
+        shop, "\n".join(lines), id="ticket_id", event="activity", at="ts", event_name=messages,
         ignore=["seq", "resource"], timezone="Europe/Rome",
     )  # fmt: skip
     assert (taken["status"], taken["rejected"]) == ("done", 0)

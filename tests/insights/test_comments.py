@@ -11,9 +11,9 @@ from tests.shop import Shop
 
 async def test_one_who_claims_to_be_the_same_person_is_one_among_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
-    said = ("late parcel", "quick helpful")
+    shown = ("late parcel", "quick helpful")
     lines = [
-        answer("nps", n, {"score": 10 * (n % 2), "why": said[n % 2]},
+        answer("nps", n, {"score": 10 * (n % 2), "why": shown[n % 2]},
                customer={"external_id": f"c{n}"})
         for n in range(60)
     ]  # fmt: skip

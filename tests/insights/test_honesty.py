@@ -72,11 +72,11 @@ async def test_metrics_that_recover_differently_are_no_effect_of_calling_back(sh
 
 
 async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
-    told = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
+    reply = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
             "options": [{"key": str(n), "text": TEXT} for n in (1, 5)]}  # fmt: skip
-    heard = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
+    shown = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
              "options": [{"key": k, "text": TEXT} for k in ("good", "bad")]}  # fmt: skip
-    await shop.publish("nps", metric="nps", questions=[NPS, told, heard])
+    await shop.publish("nps", metric="nps", questions=[NPS, reply, shown])
     await shop.publish("rare", metric="nps", questions=[NPS])
     await send(shop, [
         answer("nps", place, {"score": 10 if place else 2, "told": "1" if place else "5",

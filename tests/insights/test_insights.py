@@ -215,11 +215,11 @@ async def test_recovery_says_what_is_missing(shop: Shop) -> None:
 
 
 async def test_reach_by_query_workspace_and_what_was_told(shop: Shop) -> None:
-    told = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
+    reply = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
             "options": [{"key": str(n), "text": TEXT} for n in (0, 1, 5, 20)]}  # fmt: skip
-    heard = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
+    shown = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
              "options": [{"key": k, "text": TEXT} for k in ("nothing", "good", "bad")]}  # fmt: skip
-    await shop.publish("nps", metric="nps", questions=[NPS, told, heard])
+    await shop.publish("nps", metric="nps", questions=[NPS, reply, shown])
     await send(shop, [
         answer("nps", place, {"score": 10 if place < 70 else 2, "told": "1" if place < 70 else "5",
                               "heard": "good" if place % 2 else "bad"})
@@ -282,7 +282,7 @@ async def test_a_link_to_spending_is_found_and_the_refunded_buy_nothing(shop: Sh
     assert before["promoter"] == before["detractor"] == 25
 
 
-async def test_no_link_is_said_to_be_none(shop: Shop) -> None:
+async def test_a_missing_link_to_spending_is_reported_as_none(shop: Shop) -> None:
     await spending_shop(shop, linked=False)
     found = await shop.get("/v1/insights/spending")
     assert found["conclusion"] == "no_association_found"
@@ -373,7 +373,7 @@ async def test_a_wrong_parameter_is_named(shop: Shop, path: str, field: str) -> 
     assert [error["loc"][-1] for error in reply.json()["errors"]] == [field]
 
 
-async def test_an_insight_that_is_none(shop: Shop) -> None:
+async def test_an_unknown_insight_is_refused(shop: Shop) -> None:
     assert (await shop.call("GET", "/v1/insights/happiness")).status_code in {404, 422}
 
 

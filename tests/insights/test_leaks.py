@@ -22,9 +22,9 @@ async def figures_key(shop: Shop) -> str:
 
 @pytest.mark.parametrize("type_", ["text", "yes_no", "expectation", "choices"])
 async def test_what_was_heard_is_a_choice(shop: Shop, type_: str) -> None:
-    heard: dict[str, Any] = {"key": "x", "type": type_, "text": TEXT, "driver": "heard"}
-    heard |= {"options": OPTIONS} if type_ == "choices" else {}
-    body = {"key": "s", "name": "S", "metric": "nps", "questions": [NPS, heard]}
+    reply: dict[str, Any] = {"key": "x", "type": type_, "text": TEXT, "driver": "heard"}
+    reply |= {"options": OPTIONS} if type_ == "choices" else {}
+    body = {"key": "s", "name": "S", "metric": "nps", "questions": [NPS, reply]}
     refused = await shop.call("POST", "/v1/surveys", json=body)
     assert refused.status_code == 422
     assert "driver: `heard` is asked by a question of choice" in refused.text

@@ -273,8 +273,8 @@ async def test_an_author_who_is_not_the_contact_gives_no_address(shop: Shop) -> 
     made = await register(shop, "intercom")
     contacts = {"contacts": [{"type": "contact", "id": "A", "external_id": "u-1"}]}
     author = {"type": "user", "id": "B", "email": "colleague@e.com"}
-    told = intercom("conversation.admin.closed", AT, contacts=contacts, source={"author": author})
-    await tell(shop, made, told)
+    reply = intercom("conversation.admin.closed", AT, contacts=contacts, source={"author": author})
+    await tell(shop, made, reply)
     (customer,) = (await shop.get("/v1/customers"))["data"]
     assert customer["email"] is None
 
@@ -358,8 +358,8 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     given = {"seen_at": "0001-01-01T00:00:00+05:00", "birthday_at": "1990-05-01T00:00:00+02:00"}
     made = await shop.record("visit", "v-1", properties=given,
                                customer={"email": "a@e.pl"})  # fmt: skip
-    told = await shop.events()
-    (found_one,) = [e for e in told if e["type"] == "interaction.created"]
+    shown = await shop.events()
+    (found_one,) = [e for e in shown if e["type"] == "interaction.created"]
     assert found_one["data"]["properties"] == given
     reply = await shop.call("GET", f"/v1/customers/{made['customer_id']}/timeline")
     assert reply.status_code == 200
@@ -368,7 +368,7 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     ).status_code == 200
 
 
-async def test_one_that_cannot_be_translated_stops_none_of_those_beside_it(shop: Shop) -> None:
+async def test_one_untranslatable_event_does_not_stop_the_others(shop: Shop) -> None:
     made = await generic(
         shop, external_id="/id", occurred_at="/at",
         type={"pointer": "/s", "map": {"a": "visit.made"}}, customer={"email": "/mail"},

@@ -211,7 +211,7 @@ async def test_one_body_tells_of_opening_and_solving(shop: Shop) -> None:
     assert ticket["opened_at"] == "2026-03-01T07:00:00Z"
 
 
-async def test_without_id_and_time_a_generic_state_tells_what_is_news(shop: Shop) -> None:
+async def test_without_id_and_time_a_changed_generic_state_is_an_event(shop: Shop) -> None:
     rules = {"type": {"pointer": "/s", "map": {"done": "ticket.solved", "open": "ticket.reopened"}},
              "ticket": "/id"}  # fmt: skip
     made = await register(shop, rules)

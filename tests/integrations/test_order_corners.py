@@ -113,9 +113,9 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
               "transactions": transactions}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "r-9"}
     await tell(shop, made, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
-    (told,) = [i for i in (await shop.get("/v1/interactions"))["data"]
+    (reply,) = [i for i in (await shop.get("/v1/interactions"))["data"]
                if i["type"] == "order.refunded"]  # fmt: skip
-    assert told["properties"]["refund"] == "partial"
+    assert reply["properties"]["refund"] == "partial"
     assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
 
 

@@ -292,9 +292,9 @@ async def test_the_same_resolution_told_twice_is_one(shop: Shop) -> None:
     headers, body = sample("zendesk_trigger")
     for number, at in enumerate(("12:15:45", "12:20:00", "13:00:00", "14:00:00")):
         status = "ticket.reopened" if number == 2 else "ticket.solved"
-        told = body | {"event": status, "updated_at": f"2025-01-08T{at}Z"}
+        reply = body | {"event": status, "updated_at": f"2025-01-08T{at}Z"}
         own = headers | {"x-zendesk-webhook-invocation-id": f"i-{number}"}
-        await deliver(shop, made, own, told)
+        await deliver(shop, made, own, reply)
         await shop.work()
     types = [i["type"] for i in (await shop.get("/v1/interactions"))["data"]]
     assert sorted(types) == [
@@ -329,9 +329,9 @@ GENERIC = {
 async def test_any_sender_by_a_mapping(shop: Shop) -> None:
     signature = {"header": "X-Sig", "prefix": "v1=", "timestamp_header": "X-Time", "joiner": "."}
     made = await shop.post("/v1/integrations", GENERIC | {"signature": signature, "secret": SECRET})
-    told = {"kind": "end", "id": 7, "at": 1_790_000_000, "price": 5.5,
+    reply = {"kind": "end", "id": 7, "at": 1_790_000_000, "price": 5.5,
             "who": {"mail": "a@e.pl", "agent": "eva"}}  # fmt: skip
-    raw = json.dumps(told).encode()
+    raw = json.dumps(reply).encode()
     chatwoot = signed_headers("chatwoot", raw)
     headers = {
         "X-Time": chatwoot["X-Chatwoot-Timestamp"],

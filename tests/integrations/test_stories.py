@@ -98,10 +98,10 @@ async def expect_decisions(shop: Shop, story: Story) -> None:
         assert waiting == list(story.emails)
 
 
-async def test_without_id_and_time_the_state_tells_what_is_news(shop: Shop) -> None:
+async def test_without_id_and_time_a_changed_state_is_an_event(shop: Shop) -> None:
     made = await register(shop, "freshdesk")
-    told = ["Resolved", "Resolved", "Open", "Resolved", "Resolved"]
-    replies = [(await deliver(shop, made, *simple(status))).status_code for status in told]
+    messages = ["Resolved", "Resolved", "Open", "Resolved", "Resolved"]
+    replies = [(await deliver(shop, made, *simple(status))).status_code for status in messages]
     assert replies == [202, 200, 202, 202, 200]
     await shop.work()
     found = (await shop.get("/v1/interactions"))["data"]
@@ -162,8 +162,8 @@ async def test_a_test_orders_later_events_are_tests(shop: Shop) -> None:
 async def test_an_unknown_status_is_listed_mapped_and_retried(shop: Shop) -> None:
     made = await register(shop, "zendesk")
     for at in ("2T10:00:00Z", "3T10:00:00Z"):
-        told = zendesk("", at, status="Fertig beim Kunden", ticket_id=at)
-        await deliver(shop, made, *told)
+        reply = zendesk("", at, status="Fertig beim Kunden", ticket_id=at)
+        await deliver(shop, made, *reply)
     await shop.work()
     path = f"/v1/integrations/{made['id']}"
     (event, _) = (await shop.get(f"{path}/events", status="failed"))["data"]
@@ -194,8 +194,8 @@ async def test_a_shops_own_status_is_mapped_too(shop: Shop) -> None:
 
 async def test_a_ticket_solved_before_it_was_opened_names_the_setting(shop: Shop) -> None:
     made = await register(shop, "zendesk")
-    told = zendesk("ticket.solved", "2 10:00:00", created_at="2026-03-02T10:30:00Z")
-    await deliver(shop, made, *told)
+    reply = zendesk("ticket.solved", "2 10:00:00", created_at="2026-03-02T10:30:00Z")
+    await deliver(shop, made, *reply)
     await shop.work()
     (event,) = (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"]
     assert event["status"] == "translated"
@@ -241,12 +241,12 @@ async def test_a_bad_address_loses_the_address_never_the_event(shop: Shop) -> No
 
 
 async def test_the_newest_word_about_a_person_wins(shop: Shop) -> None:
-    said = [
+    messages = [
         ("2026-03-03T10:00:00Z", "new@e.pl", "Eva New"),
         ("2026-03-01T10:00:00Z", "old@e.pl", "Eva Old"),
         ("2026-03-03T10:00:00Z", "newest@e.pl", None),
     ]
-    for number, (at, email, name) in enumerate(said):
+    for number, (at, email, name) in enumerate(messages):
         customer = {"external_id": "c-1", "email": email} | ({"name": name} if name else {})
         await shop.record("visit", str(number), occurred_at=at, customer=customer)
     found = await shop.get("/v1/customers/c-1")
@@ -287,6 +287,8 @@ def test_every_module_of_a_source_is_registered() -> None:
 
 
 def test_no_two_stories_say_the_same() -> None:
-    told = [json.dumps([d[1] for d in story.deliveries], sort_keys=True) for _, story in STORIES]
-    for first, other in itertools.combinations(told, 2):
+    messages = [
+        json.dumps([d[1] for d in story.deliveries], sort_keys=True) for _, story in STORIES
+    ]
+    for first, other in itertools.combinations(messages, 2):
         assert first != other

@@ -22,8 +22,8 @@ async def connect(shop: Shop, receiver: Receiver, source: str) -> None:
     body = {"base_url": receiver.url, "auth": AUTH, "account_id": 3}
     with shop.changed_settings(allow_private_webhooks=True):
         await shop.post(f"/v1/integrations/{source}/write-back", body, status=200)
-    told = {"type": "ticket.solved", "source": source, "external_id": "e-1", "ticket": "77"}
-    await shop.post("/v1/interactions", told)
+    reply = {"type": "ticket.solved", "source": source, "external_id": "e-1", "ticket": "77"}
+    await shop.post("/v1/interactions", reply)
 
 
 async def work(shop: Shop, settings: Settings) -> None:
@@ -127,8 +127,8 @@ async def test_a_number_that_two_helpdesks_use_is_nobodys(
     shop: Shop, settings: Settings, receiver: Receiver
 ) -> None:
     await connect(shop, receiver, "freshdesk")
-    told = {"type": "ticket.solved", "source": "other", "external_id": "e-1", "ticket": "77"}
-    await shop.post("/v1/interactions", told)
+    reply = {"type": "ticket.solved", "source": "other", "external_id": "e-1", "ticket": "77"}
+    await shop.post("/v1/interactions", reply)
     await shop.answer("ces", 2, ticket="77")
     about = {"source": "other", "external_id": "e-1"}
     await shop.answer("ces", 2, ticket="77", interaction=about)

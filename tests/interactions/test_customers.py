@@ -83,11 +83,11 @@ async def test_a_bad_line_of_a_batch_spoils_no_other(shop: Shop) -> None:
     assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala"
 
 
-async def test_two_who_are_one_are_merged(shop: Shop) -> None:
+async def test_two_records_of_one_customer_are_merged(shop: Shop) -> None:
     await shop.publish("s")
     await shop.answer("s", 9, customer={"external_id": "c-1"})
-    told = await shop.record("visit", "1", customer={"email": "a@e.pl"}, ticket="5")
-    body = {"from": "c-1", "into": told["customer_id"]}
+    reply = await shop.record("visit", "1", customer={"email": "a@e.pl"}, ticket="5")
+    body = {"from": "c-1", "into": reply["customer_id"]}
     merged = await shop.post("/v1/customers/merge", body, status=200)
     assert merged["email"] == "a@e.pl"
     assert [x["id"] for x in merged["external_ids"]] == ["c-1"]
@@ -118,8 +118,8 @@ async def test_by_the_address_before_a_customer_is_found_as_ever(shop: Shop) -> 
     await shop.call("PATCH", "/v1/customers/c-1", json={"email": "new@e.pl"})
     found = (await shop.get("/v1/customers", email="old@e.pl"))["data"]
     assert [(c["id"], c["email"]) for c in found] == [(id_, "new@e.pl")]
-    told = await shop.record("visit", "v-1", customer={"email": "old@e.pl"})
-    assert told["customer_id"] == id_
+    body = await shop.record("visit", "v-1", customer={"email": "old@e.pl"})
+    assert body["customer_id"] == id_
     # Null takes all addresses away.
     await shop.call("PATCH", "/v1/customers/c-1", json={"email": None})
     assert (await shop.get("/v1/customers", email="old@e.pl"))["data"] == []

@@ -340,8 +340,8 @@ async def test_a_reminder_and_the_end_come_by_themselves(
 ) -> None:
     await shop.publish("s")
     await shop.make_trigger("s", reminder_after="P3D", expires_after="P14D")
-    told = await shop.record("ticket.solved", "e-1", customer=ALA)
-    invitation = told["decisions"][0]["invitation"]
+    reply = await shop.record("ticket.solved", "e-1", customer=ALA)
+    invitation = reply["decisions"][0]["invitation"]
     await shop.work(known=by_mail)
     now = utc_now()
     for days, mails, status in ((2, 1, "sent"), (4, 2, "sent"), (8, 2, "sent"), (15, 2, "expired")):

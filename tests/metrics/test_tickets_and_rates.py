@@ -24,7 +24,7 @@ async def solve(shop: Shop, ticket: str, seconds: int, day: int = 2, **more: Any
         await shop.record(type_, f"{ticket} {type_}", ticket=ticket, occurred_at=at, **more)
 
 
-async def test_nothing_is_null_and_not_zero(shop: Shop) -> None:
+async def test_without_tickets_the_value_is_null(shop: Shop) -> None:
     for name in ("ttr", "first_reply", "response_rate"):
         total = (await shop.metric(name))["total"]
         assert (total["value"], total["n"], total["reliability"]) == (None, 0, "none")

@@ -50,8 +50,8 @@ def test_a_guide_says_the_same_in_each_language(source: str) -> None:
 
 def code_in(instructions: Instructions) -> Counter[str]:
     """Count what a guide's instructions show as code: addresses, names of events, commands."""
-    said = [instructions["before"], *instructions["steps"], instructions["test"]]
-    return Counter(re.findall("`[^`]+`", " ".join(said)))
+    messages = [instructions["before"], *instructions["steps"], instructions["test"]]
+    return Counter(re.findall("`[^`]+`", " ".join(messages)))
 
 
 async def commands_of(shop: Shop, guide: str) -> list[tuple[str, Any]]:

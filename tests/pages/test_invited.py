@@ -93,7 +93,7 @@ async def test_what_was_typed_is_there_again_beside_what_is_missing(shop: Shop) 
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-async def test_who_wants_only_headers_leaves_no_trace(shop: Shop, method: str) -> None:
+async def test_a_request_for_headers_records_nothing(shop: Shop, method: str) -> None:
     await shop.publish("s")
     id_, path = await invite(shop)
     headers = {"Sec-Purpose": "prefetch;prerender"} if method == "GET" else {}
@@ -161,7 +161,7 @@ async def test_an_operator_restores_and_rejects(shop: Shop) -> None:
     assert await states(shop) == [(9, "rejected")]
 
 
-async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Database) -> None:
+async def test_events_are_emitted_once_a_person_is_known(shop: Shop, database: Database) -> None:
     async def event_types() -> list[str]:
         async with database.session() as session:
             query = text(
@@ -183,7 +183,7 @@ async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Databa
     assert await event_types() == ["response.created", "response.updated", "response.updated"]
 
 
-async def test_what_is_deleted_is_gone_from_the_news_too(shop: Shop, database: Database) -> None:
+async def test_a_deleted_answer_is_emptied_in_its_events(shop: Shop, database: Database) -> None:
     async def told() -> str:
         async with database.session() as session:
             query = text("select string_agg(data::text, '') from event where workspace_id = :id")

@@ -105,8 +105,8 @@ async def test_an_order_shows_and_gives_nobody_anothers_answer(shop: Shop) -> No
     assert "Jan" not in stranger.text
     assert "This was already answered." in stranger.text
     assert "score" not in stranger.fields
-    told = parse(await shop.client.post(path, data={"score": "10", "why": "lovely"}))
-    assert "This was already answered." in told.text
+    reply = parse(await shop.client.post(path, data={"score": "10", "why": "lovely"}))
+    assert "This was already answered." in reply.text
     (response,) = (await shop.get("/v1/responses"))["data"]
     assert response["answers"] == {"score": 2, "why": "My name is Jan"}
 

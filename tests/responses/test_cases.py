@@ -21,8 +21,8 @@ async def test_an_answer_inherits_what_it_does_not_say(shop: Shop) -> None:
         "properties": {"store": "WAW", "plan": "pro"},
     }
     await shop.record("order.paid", "e-1", touchpoint="checkout", **case)
-    said = {"order": "1001", "properties": {"plan": "free"}}
-    answer = (await shop.answer("s", 9, **said)).json()
+    reply = {"order": "1001", "properties": {"plan": "free"}}
+    answer = (await shop.answer("s", 9, **reply)).json()
     found = await shop.get(f"/v1/responses/{answer['id']}")
     assert (found["touchpoint"], found["locale"]) == ("checkout", "pl")
     assert found["properties"] == {"store": "WAW", "plan": "free"}
@@ -61,8 +61,8 @@ async def test_a_resolved_follow_up_is_a_moment_of_its_own(shop: Shop) -> None:
     for _ in range(2):
         await shop.call("PATCH", path, json={"follow_up": {"status": "resolved", "note": "ok"}})
     await shop.work()
-    (told,) = (await shop.get("/v1/interactions"))["data"]
-    assert (told["type"], told["properties"]) == ("recovery.resolved", {"response": answer["id"]})
+    (reply,) = (await shop.get("/v1/interactions"))["data"]
+    assert (reply["type"], reply["properties"]) == ("recovery.resolved", {"response": answer["id"]})
     (decision,) = (await shop.get("/v1/decisions"))["data"]
     assert decision["outcome"] == "invited"
 
@@ -102,11 +102,11 @@ async def test_an_invited_answer_belongs_to_what_was_known_when_it_was_decided(
     case: dict[str, Any] = {"ticket": "7", "customer": {"external_id": "c-1"}}
     value = {"amount": "10.50", "currency": "EUR"}
     first = {"agent": "eva", "team": "night"}
-    told = await shop.record(
+    reply = await shop.record(
         "ticket.solved", "e-1", touchpoint="support", properties=first, value=value, **case
     )
     await shop.work()
-    invitation = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
+    invitation = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
     assert (invitation["properties"], invitation["value"]) == (first, value)
     later = {"agent": "bob", "team": "day", "floor": "2"}
     await shop.record("ticket.reopened", "e-2", touchpoint="desk", properties=later, **case)

@@ -29,9 +29,7 @@ def submission(survey: str) -> Submission:
     )  # fmt: skip
 
 
-async def test_when_too_many_wait_the_rest_is_told_to_come_back(
-    shop: Shop, database: Database
-) -> None:
+async def test_when_too_many_wait_the_rest_must_try_again(shop: Shop, database: Database) -> None:
     survey = (await shop.publish("s"))["id"]
     group = GroupCommit(database, slot=7, max_waiting=5)
     workspace = UUID(shop.workspace_id)

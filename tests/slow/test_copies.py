@@ -66,10 +66,10 @@ def furnish(service: Service, receiver: Receiver) -> None:
             who = {"external_id": f"c-{number}", "email": f"c{number}@example.pl"}
             body = {"survey": "nps", "channel": "api", "answers": answers, "touchpoint": "shop"}
             post("/v1/responses", body | {"customer": who})
-        told = {"source": "desk", "ticket": "1", "customer": {"external_id": "c-1"}}
+        shown = {"source": "desk", "ticket": "1", "customer": {"external_id": "c-1"}}
         for type_, at in (("ticket.opened", "08"), ("ticket.solved", "10")):
             moment = {"type": type_, "external_id": type_, "occurred_at": f"2026-11-20T{at}:00:00Z"}
-            post("/v1/interactions", told | moment)
+            post("/v1/interactions", shown | moment)
         wait_for(lambda: len(receiver.to("/good")) == 5 and len(receiver.to("/bad")) >= 1)
         wait_for(lambda: client.get("/v1/invitations").json()["data"][0]["status"] == "stored")
         wait_for(lambda: sum(e["pending"] for e in endpoints(client)) == 5)

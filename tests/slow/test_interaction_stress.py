@@ -44,10 +44,10 @@ def running(workers: int) -> Iterator[Service]:
 def happened() -> list[dict[str, Any]]:
     """Return orders that are told under two ids each, and tickets that are opened again."""
     chance = random.Random(5)
-    told: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     for number in range(ORDERS):
         customer = {"email": f"c{chance.randrange(CUSTOMERS)}@example.com"}
-        told += [
+        messages += [
             {"type": "order.paid", "source": "shop", "external_id": f"o-{number}-{times}",
              "order": f"o-{number}", "customer": customer,
              "occurred_at": f"2026-03-01T10:00:{times:02}Z",
@@ -58,12 +58,12 @@ def happened() -> list[dict[str, Any]]:
         customer = {"email": f"c{chance.randrange(CUSTOMERS)}@example.com"}
         types = ["opened", "solved", "reopened", "solved", "reopened", "solved"]
         for place, type_ in enumerate(types[: chance.randint(1, 6)]):
-            told.append({
+            messages.append({
                 "type": f"ticket.{type_}", "source": "desk", "ticket": f"t-{number}",
                 "external_id": f"t-{number}-{place}", "customer": customer,
                 "occurred_at": f"2026-03-0{1 + place}T{chance.randint(8, 18):02}:00:00Z",
             })  # fmt: skip
-    return told
+    return messages
 
 
 def prepare(service: Service) -> None:
@@ -84,9 +84,9 @@ def start_sender(service: Service, folder: Path, number: int) -> subprocess.Pope
 
 def send_under_kills(service: Service, folder: Path) -> None:
     """Let four processes send everything, some twice, while they and the service are killed."""
-    chance, told = random.Random(9), happened()
+    chance, interactions = random.Random(9), happened()
     shares: list[list[dict[str, Any]]] = [[] for _ in range(SENDERS)]
-    for number, interaction in enumerate(told):
+    for number, interaction in enumerate(interactions):
         shares[number % SENDERS].append(interaction)
         shares[chance.randrange(SENDERS)].append(interaction)
     for number, share in enumerate(shares):

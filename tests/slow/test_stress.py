@@ -80,9 +80,9 @@ def test_nothing_drifts_under_races_and_kills(service: Service) -> None:
         service.find("postgres -D")[0].send_signal(signal.SIGKILL)
         for writer in writers[:3]:
             assert writer.wait(60) == 0
-        told = [json.loads((Path(folder) / f"{n}.json").read_text()) for n in range(3)]
+        messages = [json.loads((Path(folder) / f"{n}.json").read_text()) for n in range(3)]
         assert changes.result() > 1
-    asyncio.run(judge(url, UUID(workspace), told))
+    asyncio.run(judge(url, UUID(workspace), messages))
 
 
 async def judge(url: str, workspace: UUID, told: list[list[list[object]]]) -> None:

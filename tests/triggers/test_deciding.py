@@ -13,8 +13,8 @@ ALA = {"external_id": "c-1", "email": "ala@example.pl", "name": "Ala Nowak", "lo
 
 async def reason(shop: Shop, external_id: str = "e-1", **more: Any) -> str | None:
     """Tell of a solved ticket and return why nobody was asked; None where somebody was."""
-    told = await shop.record("ticket.solved", external_id, **{"customer": ALA} | more)
-    (decision,) = told["decisions"]
+    reply = await shop.record("ticket.solved", external_id, **{"customer": ALA} | more)
+    (decision,) = reply["decisions"]
     assert (decision["outcome"] == "invited") is (decision["reason"] is None)
     found: str | None = decision["reason"]
     return found
@@ -23,13 +23,13 @@ async def reason(shop: Shop, external_id: str = "e-1", **more: Any) -> str | Non
 async def test_a_solved_ticket_invites_its_customer_once(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     trigger = await shop.make_trigger("ces", delay="PT2H")
-    told = await shop.record("ticket.solved", "e-1", ticket="4711", customer=ALA)
-    (decision,) = told["decisions"]
+    reply = await shop.record("ticket.solved", "e-1", ticket="4711", customer=ALA)
+    (decision,) = reply["decisions"]
     assert decision["outcome"] == "invited"
     assert decision["trigger"] == trigger["id"]
     again = await shop.record("ticket.solved", "e-1", status=200, ticket="4711", customer=ALA)
-    assert again["id"] == told["id"]
-    assert again["decisions"] == told["decisions"]
+    assert again["id"] == reply["id"]
+    assert again["decisions"] == reply["decisions"]
     invitation = await shop.get(f"/v1/invitations/{decision['invitation']}")
     assert invitation["status"] == "scheduled"
     assert (invitation["survey"], invitation["ticket"], invitation["locale"]) == (
@@ -39,9 +39,9 @@ async def test_a_solved_ticket_invites_its_customer_once(shop: Shop) -> None:
 
 
 async def test_where_no_trigger_listens_there_are_no_decisions(shop: Shop) -> None:
-    told = await shop.record("ticket.solved", "e-1")
-    assert told["decisions"] == []
-    assert told["ticket"] is None
+    reply = await shop.record("ticket.solved", "e-1")
+    assert reply["decisions"] == []
+    assert reply["ticket"] is None
 
 
 CONDITIONS = [
@@ -145,9 +145,9 @@ async def test_thirty_at_once_under_a_throttle_make_one_invitation(shop: Shop) -
 async def test_a_throttle_is_released_when_nothing_was_sent(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", throttle={"days": 30}, delay="PT1H")
-    told = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
+    reply = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
     assert await reason(shop, "e-2", ticket="2") == "throttled"
-    id_ = told["decisions"][0]["invitation"]
+    id_ = reply["decisions"][0]["invitation"]
     await shop.post(f"/v1/invitations/{id_}/cancel", status=200)
     assert await reason(shop, "e-3", ticket="3") is None
 
@@ -157,10 +157,10 @@ async def test_a_throttle_of_one_survey_leaves_others_alone(shop: Shop) -> None:
     await shop.publish("nps", "nps")
     await shop.make_trigger("ces", throttle={"days": 30, "scope": "survey"}, priority=5)
     await shop.make_trigger("nps", throttle={"days": 30, "scope": "metric"})
-    told = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
-    assert [d["outcome"] for d in told["decisions"]] == ["invited", "invited"]
-    told = await shop.record("ticket.solved", "e-2", ticket="2", customer=ALA)
-    assert [d["reason"] for d in told["decisions"]] == ["throttled", "throttled"]
+    reply = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
+    assert [d["outcome"] for d in reply["decisions"]] == ["invited", "invited"]
+    reply = await shop.record("ticket.solved", "e-2", ticket="2", customer=ALA)
+    assert [d["reason"] for d in reply["decisions"]] == ["throttled", "throttled"]
 
 
 async def test_the_higher_priority_wins(shop: Shop) -> None:
@@ -169,8 +169,8 @@ async def test_the_higher_priority_wins(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/workspace", json={"throttle": {"days": 7}})
     await shop.make_trigger("low")
     high = await shop.make_trigger("high", priority=10)
-    told = await shop.record("ticket.solved", "e-1", customer=ALA)
-    outcomes = [(d["trigger"] == high["id"], d["reason"]) for d in told["decisions"]]
+    reply = await shop.record("ticket.solved", "e-1", customer=ALA)
+    outcomes = [(d["trigger"] == high["id"], d["reason"]) for d in reply["decisions"]]
     assert outcomes == [(True, None), (False, "throttled")]
 
 
@@ -188,9 +188,9 @@ async def test_the_same_resolution_never_asks_twice(shop: Shop) -> None:
 async def test_reopened_within_the_delay_is_called_off(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", delay="PT2H")
-    told = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
+    reply = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
     await shop.record("ticket.reopened", "e-2", ticket="1")
-    invitation = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
+    invitation = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
     assert (invitation["status"], invitation["detail"]) == ("cancelled", "ticket.reopened")
     (decision,) = (await shop.get("/v1/decisions", ticket="1"))["data"]
     assert (decision["outcome"], decision["reason"]) == ("invited", "cancelled")
@@ -207,11 +207,11 @@ async def test_what_is_known_to_be_open_again_is_not_asked_about(shop: Shop) -> 
 async def test_a_refunded_order_is_not_asked_about(shop: Shop) -> None:
     await shop.publish("csat", "csat")
     await shop.make_trigger("csat", on="order.delivered", delay="P3D")
-    told = await shop.record("order.delivered", "e-1", order="1001", customer=ALA)
+    reply = await shop.record("order.delivered", "e-1", order="1001", customer=ALA)
     again = await shop.record("order.delivered", "e-2", order="1001", customer=ALA)
     assert again["decisions"][0]["reason"] == "duplicate"
     await shop.record("order.refunded", "e-3", order="1001")
-    invitation = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
+    invitation = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
     assert invitation["status"] == "cancelled"
 
 
@@ -219,12 +219,12 @@ async def test_conditions_are_checked_again_when_the_delay_is_over(shop: Shop) -
     await shop.publish("ces", "ces")
     where = [{"property": "tags", "op": "not_contains", "value": "angry"}]
     trigger = await shop.make_trigger("ces", where=where, delay="PT1S")
-    told = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
+    reply = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
     await shop.record("ticket.tagged", "e-2", ticket="1", properties={"tags": ["angry"]})
     other = await shop.record("ticket.solved", "e-3", ticket="2", customer={"email": "b@e.pl"})
     await shop.work()
     found = [
-        await shop.get(f"/v1/invitations/{t['decisions'][0]['invitation']}") for t in (told, other)
+        await shop.get(f"/v1/invitations/{t['decisions'][0]['invitation']}") for t in (reply, other)
     ]
     assert [(i["status"], i["reason"]) for i in found] == [
         ("cancelled", "condition"),
@@ -309,8 +309,8 @@ async def test_a_wrong_rule_is_named(shop: Shop, rules: dict[str, Any], field: s
 async def test_a_link_of_a_trigger_keeps_the_delay(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", channel="link", delay="PT1H")
-    told = await shop.record("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
-    path = f"/v1/invitations/{told['decisions'][0]['invitation']}"
+    reply = await shop.record("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
+    path = f"/v1/invitations/{reply['decisions'][0]['invitation']}"
     assert (await shop.get(path))["status"] == "scheduled"
     await shop.record("ticket.reopened", "e-2", ticket="1")
     assert (await shop.get(path))["status"] == "cancelled"
@@ -319,9 +319,9 @@ async def test_a_link_of_a_trigger_keeps_the_delay(shop: Shop) -> None:
 async def test_a_link_of_a_trigger_is_given_out_when_due(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", channel="link")
-    told = await shop.record("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
+    reply = await shop.record("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
     await shop.work()
-    found = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
+    found = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
     assert found["status"] == "sent"
     assert (await shop.client.get("/i/" + found["url"].rpartition("/")[2])).status_code == 200
 

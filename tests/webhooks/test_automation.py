@@ -37,9 +37,9 @@ async def test_interactions_are_filtered_by_their_type(
         await shop.record(type_, str(number))
     await shop.record("ticket.solved", "9", ticket="5")
     await post.deliver()
-    told = sorted(r["body"]["data"]["type"] for r in receiver.requests
+    reply = sorted(r["body"]["data"]["type"] for r in receiver.requests
                   if r["body"]["type"] == "interaction.created")  # fmt: skip
-    assert told == sorted([types] if isinstance(types, str) else types)
+    assert reply == sorted([types] if isinstance(types, str) else types)
     assert [r["body"]["type"] for r in receiver.requests].count("ticket.resolved") == 1
 
 
@@ -50,11 +50,11 @@ async def test_an_interaction_is_told_with_its_decisions(
     trigger = await shop.make_trigger("ces", delay="P1D")
     await post.subscribe(receiver.url, ["interaction.created"])
     who = {"email": "ala@e.pl"}
-    told = await shop.record("ticket.solved", "1", ticket="5", customer=who)
+    reply = await shop.record("ticket.solved", "1", ticket="5", customer=who)
     await post.deliver()
     (request,) = receiver.requests
     (decision,) = request["body"]["data"]["decisions"]
-    assert decision == told["decisions"][0]
+    assert decision == reply["decisions"][0]
     assert (decision["trigger"], decision["outcome"]) == (trigger["id"], "invited")
 
 

@@ -82,8 +82,8 @@ async def test_a_hostile_url_is_refused_when_it_is_saved(shop: Shop, url: str) -
     assert reply.status_code == 422, reply.text
     (error,) = reply.json()["errors"]
     assert error["loc"] == ["body", "url"]
-    said = error["msg"].replace(url, "")
-    assert not any(number in said for number in ("127.", "10.", "169.", "192.", "::"))
+    shown = error["msg"].replace(url, "")
+    assert not any(number in shown for number in ("127.", "10.", "169.", "192.", "::"))
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ async def test_they_verify_with_the_package_for_node(
     await shop.answer("nps", {"score": 9, "why": "Zażółć"})
     await post.deliver()
     (request,) = receiver.requests
-    told = {
+    reply = {
         "secret": endpoint["secret"],
         "body": request["raw"].decode(),
         "headers": {k.lower(): v for k, v in request["headers"].items()},
     }
-    assert verify_in_node(tmp_path, told).split() == ["standardwebhooks", "9", "svix", "9"]
+    assert verify_in_node(tmp_path, reply).split() == ["standardwebhooks", "9", "svix", "9"]
 
 
 async def test_after_a_rotation_both_secrets_verify(
@@ -285,9 +285,9 @@ async def test_slack_and_teams_get_their_own_forms(
     await post.deliver()
     (slack,) = receiver.to("/slack")
     assert slack["body"]["text"].startswith("A low score: 1 (detractor)")
-    said = slack["body"]["blocks"][0]["text"]["text"]
-    assert "Parcel &lt;late&gt; &amp; wet" in said
-    assert "Customer: Ala a@c.pl" in said
+    reply = slack["body"]["blocks"][0]["text"]["text"]
+    assert "Parcel &lt;late&gt; &amp; wet" in reply
+    assert "Customer: Ala a@c.pl" in reply
     (teams,) = receiver.to("/teams")
     card = teams["body"]["attachments"][0]["content"]
     assert card["type"] == "AdaptiveCard"

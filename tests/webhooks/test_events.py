@@ -39,8 +39,8 @@ async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receive
         "response.low_score",
     ]
     assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 3
-    told = next(r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed")
-    data = told["data"]
+    reply = next(r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed")
+    data = reply["data"]
     assert data["id"] == answer["id"]
     assert data["survey"] == {"key": "nps", "name": "NPS", "version": 1} | {
         "name": data["survey"]["name"]
@@ -95,7 +95,7 @@ async def test_an_answer_left_alone_is_complete_after_half_an_hour(
     assert len(receiver.requests) == 2
 
 
-async def test_held_answers_are_no_news_until_they_count(
+async def test_held_answers_emit_no_events_until_they_count(
     shop: Shop, post: Post, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
@@ -248,8 +248,8 @@ async def test_the_feed_holds_what_webhooks_bring(
     brought = {r["headers"]["webhook-id"]: r["body"] for r in receiver.requests}
     assert len(pulled) == len(brought) == 8
     for event in pulled:
-        told = {name: event[name] for name in ("type", "timestamp", "data")}
-        assert brought[event["id"]] == json.loads(json.dumps(told))
+        reply = {name: event[name] for name in ("type", "timestamp", "data")}
+        assert brought[event["id"]] == json.loads(json.dumps(reply))
     await shop.answer("nps", 0)
     low = await shop.get("/v1/events", after=cursor, types="response.low_score")
     assert [e["data"]["score"] for e in low["data"]] == [0]

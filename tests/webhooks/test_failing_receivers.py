@@ -167,9 +167,9 @@ async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiv
     assert "410" in shown["disabled_reason"]
     await shop.work()
     mails = [path.read_text() for path in (post.settings.data_dir / "mail").glob("*.notice.eml")]
-    (told,) = [mail for mail in mails if f"To: {email}" in mail and "410" in mail]
-    assert "A webhook was disabled" in told
-    assert "/replay" in told
+    (messages,) = [mail for mail in mails if f"To: {email}" in mail and "410" in mail]
+    assert "A webhook was disabled" in messages
+    assert "/replay" in messages
     await shop.answer("nps", 2)
     await post.deliver()
     assert len(receiver.requests) == 1
