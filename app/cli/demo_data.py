@@ -10,7 +10,7 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from app.surveys.question_types import (
     OptionAnswers,
@@ -183,7 +183,8 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
 
 def _answer_question(chance: random.Random, question: Question, mood: float, locale: str) -> Any:
     """Answer one question in a mood between 0 and 1; None leaves it open."""
-    match spec_of(question.type).answers:
+    asked_for = spec_of(question.type).answers
+    match asked_for:
         case TextAnswers():
             return _comment(chance, mood, locale)
         case WordAnswers(answers=answers):
@@ -193,6 +194,8 @@ def _answer_question(chance: random.Random, question: Question, mood: float, loc
             return [chosen] if several else chosen
         case ScoreAnswers():
             return _score(chance, question, mood)
+        case _:
+            assert_never(asked_for)
 
 
 def _comment(chance: random.Random, mood: float, locale: str) -> str | None:

@@ -256,9 +256,10 @@ def displays_for(type_: QuestionType) -> tuple[Display, ...]:
 
 
 def display_fits(type_: QuestionType, display: Display, points: int | None) -> bool:
-    """Tell whether a scale of so many points can be shown like that."""
+    """Tell whether a scale of so many points, or of the type's one length, can be shown so."""
     if display not in displays_for(type_):
         return False
+    points = points or spec_of(type_).default_points
     if display == "smileys":
         return points in _SMILEY_POINTS
     is_of_words = isinstance(spec_of(type_).answers, WordAnswers)

@@ -7,6 +7,8 @@ from sqlalchemy import text
 
 from app.core.database import Database, run_sql
 from app.surveys.question_entries import complete_entries
+from app.surveys.question_types import QuestionType, display_fits, displays_for, spec_of
+from app.surveys.scales import boxes_of, scale_of
 from tests.question_types import every_scale
 from tests.shop import Shop
 
@@ -43,3 +45,20 @@ async def test_what_an_older_version_left_out_is_derived_again(
     by_key = {row.key: tuple(row)[1:] for row in written}
     assert by_key["score"] == ("nps", 0, 1, 0, [1])
     assert by_key["q0"] == ("nps", 0, 9, 6, [1])
+
+
+def test_boxes_lie_within_every_scale() -> None:
+    for question in every_scale():
+        scale = scale_of(QuestionType(question["type"]), question.get("points"))
+        boxes = boxes_of(scale)
+        if boxes is not None:
+            lower, upper = boxes.unfavourable_to, boxes.favourable_from
+            assert scale.low <= lower < upper <= scale.high, scale
+
+
+def test_every_display_that_is_offered_fits_a_length() -> None:
+    for question in every_scale():
+        type_ = QuestionType(question["type"])
+        lengths = spec_of(type_).choosable_points or (None,)
+        for display in displays_for(type_):
+            assert any(display_fits(type_, display, points) for points in lengths), (type_, display)
