@@ -5,6 +5,7 @@
 here, because it stays as long as the service runs.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from app.core.data_folder import make_metrics_folder
 from app.core.log import configure_logging
 from app.core.postgres_programs import PostgresUnavailableError
 from app.core.postgres_server import PostgresServer
-from app.core.process_environment import METRICS_FOLDER_VARIABLE, SLOT_VARIABLE
+from app.core.process_environment import MAY_SERVE, METRICS_FOLDER_VARIABLE, SLOT_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,10 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 class _Child:
-    """One process that is started again when it dies."""
+    """One process that is started again when it dies.
+
+    A web process is started before the database is ready, and waits until it may serve.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class _Child:
         self._descriptors = descriptors
         self._started = 0.0
         self._failures = 0
+        self._may_serve = False
 
     def start(self) -> None:
         """Start it with a pipe that closes when this process ends."""
@@ -82,6 +87,16 @@ class _Child:
             pass_fds=self._descriptors,
             start_new_session=True,
         )
+        if self._may_serve:
+            self.let_serve()
+
+    def let_serve(self) -> None:
+        """Tell the process, and those that follow when it dies, that the database is ready."""
+        self._may_serve = True
+        if self.process and self.process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.write(MAY_SERVE)
+                self.process.stdin.flush()
 
     def restart_if_dead(self) -> None:
         """Start it again after it died, slower each time it dies soon."""
@@ -122,8 +137,7 @@ class Supervisor:
             if code := self._prepare():
                 return code
             self._is_starting = False
-            self._list_children()
-            self._start_children()
+            self._serve()
             while not self._stopping:
                 time.sleep(_POLL_SECONDS)
                 if self._postgres:
@@ -144,17 +158,19 @@ class Supervisor:
     def _prepare(self) -> int:
         """Start the database and bring it up to date; return the preparing process's exit code.
 
-        What prepares loads while PostgreSQL starts.
+        What prepares loads while PostgreSQL starts, and the web processes load meanwhile.
         """
         if not self._plan.prepares_database:
+            self._start_web()
             return 0
         with _preparation() as process:
             if self._postgres:
                 os.environ["AFTERWORD_DATABASE_URL"] = self._postgres.start()
+            self._start_web()
             process.communicate(os.environ["AFTERWORD_DATABASE_URL"])
             return process.returncode
 
-    def _list_children(self) -> None:
+    def _start_web(self) -> None:
         folder = make_metrics_folder(Path(self._plan.data_dir))
         environment = os.environ | {METRICS_FOLDER_VARIABLE: str(folder)}
         descriptor = self._plan.listening_descriptor
@@ -169,11 +185,13 @@ class Supervisor:
         ]
         if self._plan.with_worker:
             self._worker = [_Child("worker", module_command("app.worker"), environment)]
-
-    def _start_children(self) -> None:
-        """Start the worker after the web processes answer: they need the processors to load."""
         for child in self._web:
             child.start()
+
+    def _serve(self) -> None:
+        """Start the worker after the web processes answer: they need the processors to load."""
+        for child in self._web:
+            child.let_serve()
         if self._wait_until_ready():
             sys.stdout.write(self._plan.ready_message + "\n")
             sys.stdout.flush()

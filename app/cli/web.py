@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One web process: serves the listening socket that its parent hands down."""
+"""One web process: serves the listening socket that its parent hands down.
+
+It loads while the database is prepared, and serves once its parent says that this is done.
+"""
 
 import asyncio
 import socket
 import sys
+from importlib import import_module
 
 import uvicorn
 
 from app.cli.connection_limits import BoundedProtocol
-from app.core.garbage_collection import freeze_loaded_objects
+from app.core.garbage_collection import collector_paused, freeze_loaded_objects
 from app.core.parent_process import end_with_parent
+from app.core.process_environment import MAY_SERVE
 
 _DRAIN_SECONDS = 25
 
@@ -49,6 +54,11 @@ async def _serve(listening: socket.socket) -> None:
 def main() -> None:
     """Serve the socket whose descriptor is the only argument."""
     listening = socket.socket(fileno=int(sys.argv[1]))
+    with collector_paused():
+        import_module("app.main")
+    if sys.stdin.buffer.read(1) != MAY_SERVE:
+        # The parent has ended before there was a database to serve.
+        return
     with asyncio.Runner(
         loop_factory=uvicorn.Config("", loop="uvloop", log_config=None).get_loop_factory()
     ) as runner:
