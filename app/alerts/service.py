@@ -47,7 +47,9 @@ def rules_of(alert: Alert) -> AlertRules:
     )
 
 
-async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) -> None:
+async def require_known_names(
+    session: AsyncSession, workspace: Workspace, rules: AlertRules
+) -> None:
     """Raise InvalidInput if the rules name something unknown."""
     today = utc_now().astimezone(ZoneInfo(workspace.timezone)).date()
     require_baseline(rules, today)
@@ -57,7 +59,7 @@ async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) 
 async def create(session: AsyncSession, workspace: Workspace, body: AlertIn) -> Alert:
     """Make an alert; Conflict where its key is taken."""
     rules = AlertRules.model_validate(body.model_dump(include=_RULES, by_alias=True))
-    await check(session, workspace, rules)
+    await require_known_names(session, workspace, rules)
     await _require_members(session, workspace.id, body.notify)
     now = utc_now()
     alert = Alert(

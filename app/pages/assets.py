@@ -4,7 +4,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.pages.rendering import asset
+from app.pages.rendering import serve_asset
 
 routes = APIRouter(include_in_schema=False)
 
@@ -18,4 +18,4 @@ async def show_no_icon() -> Response:
 @routes.get("/assets/{name}")
 async def show_asset(request: Request, name: str) -> Response:
     """Serve a script or style."""
-    return asset(request, name)
+    return serve_asset(request, name)

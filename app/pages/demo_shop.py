@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse
 from app.core.errors import NotFound
 from app.core.settings import Settings
 from app.pages.demo_key import demo_key
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 
 routes = APIRouter(include_in_schema=False)
 
@@ -19,4 +19,6 @@ async def show_shop(request: Request) -> HTMLResponse:
     if not settings.demo:
         raise NotFound("The demo shop is here with `afterword up --demo`.")
     key = demo_key(request.app.state.box)
-    return page("demo_shop.html", lang="en", title="Demo shop", key=key, scripts=("demo.js",))
+    return render_page(
+        "demo_shop.html", lang="en", title="Demo shop", key=key, scripts=("demo.js",)
+    )

@@ -21,7 +21,7 @@ from app.core.errors import NotFound
 from app.core.http import public_path
 from app.core.settings import Settings
 from app.integrations.guides import SOURCE_GUIDES, read_instructions
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 
 routes = APIRouter(include_in_schema=False)
 
@@ -78,7 +78,7 @@ def _as_html(text: str, base: str) -> Markup:
 @routes.get("/guides")
 async def show_guides() -> HTMLResponse:
     """List the guides."""
-    return page(
+    return render_page(
         "guides.html",
         lang="en",
         title="Guides",
@@ -96,18 +96,18 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
     base = settings.base_url
     if name in PROSE:
         title, text = _prose(name)
-        return page("prose.html", lang="en", title=title, text=_as_html(text, base))
+        return render_page("prose.html", lang="en", title=title, text=_as_html(text, base))
     if name in BI:
         found = BI[name]
-        return page("bi.html", lang="en", title=found["title"], guide=found, base=base)
+        return render_page("bi.html", lang="en", title=found["title"], guide=found, base=base)
     if name in BOUNCES:
         found = BOUNCES[name]
         title = f"Bounces of {found['title']}"
-        return page("bounces.html", lang="en", title=title, guide=found, base=base)
+        return render_page("bounces.html", lang="en", title=title, guide=found, base=base)
     if name not in SOURCE_GUIDES:
         raise NotFound("There is no guide of this name; see /guides.")
     guide = SOURCE_GUIDES[name]
-    return page(
+    return render_page(
         "guide.html",
         lang="en",
         title=guide["title"],

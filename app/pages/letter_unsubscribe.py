@@ -11,7 +11,7 @@ from app.core.http import public_path
 from app.core.signing import SealedBox
 from app.core.texts import shipped_language, texts_of
 from app.pages.brand import page_style_of
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 from app.pages.survey_page import stamp
 from app.workspaces.admission import PublicRate
 from app.workspaces.models import Member
@@ -43,7 +43,7 @@ async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
             await stop_letter(session, member)
         workspace = await get_workspace(session, member.workspace_id)
     words = texts_of("mail", _language(member, workspace.default_locale))
-    return page(
+    return render_page(
         "unsubscribe.html",
         lang=_language(member, workspace.default_locale),
         title=words["letter_stop"],

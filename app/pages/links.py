@@ -16,7 +16,7 @@ from app.core.routing import SessionDep, router
 from app.core.settings import Settings
 from app.pages.brand import page_style_of
 from app.pages.open_page import find_open_survey
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 from app.surveys import service as surveys
 from app.surveys.models import Survey
 from app.surveys.schemas import SurveyStatus
@@ -141,7 +141,7 @@ async def show_poster(
     question = definition.main_question or definition.questions[0]
     wording = SurveyWording(locale, survey.locale, words, lambda text: fill(text, {}))
     url = _page_url(request.app.state.settings, public_id, src=src, lang=lang)
-    return page(
+    return render_page(
         "poster.html",
         lang=locale,
         title=words["scan"],

@@ -15,7 +15,7 @@ from app.interactions.customers import update_customer
 from app.invitations.suppression import SuppressionKind, suppress
 from app.pages.brand import page_style_of
 from app.pages.invited_page import InvitedPerson, find_person
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 from app.pages.survey_page import PostedForm, read_form, show_message, stamp
 from app.responses import service as responses
 from app.surveys.catalogue import find_published
@@ -46,7 +46,7 @@ async def show_data(request: Request, token: str) -> Response:
 async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
     words, lang = _words(person)
     box: SealedBox = request.app.state.box
-    shown = page(
+    shown = render_page(
         "data.html",
         lang=lang,
         title=words["data_title"],
@@ -135,7 +135,7 @@ async def show_unsubscribe(request: Request, token: str) -> Response:
 
 def _ask_unsubscribe(request: Request, person: InvitedPerson) -> HTMLResponse:
     words, lang = _words(person)
-    return page(
+    return render_page(
         "unsubscribe.html",
         lang=lang,
         title=words["unsubscribe_title"],

@@ -74,7 +74,7 @@ def languages_of(request: Request) -> list[str]:
     return accepted_languages(request.headers.get("accept-language", ""))
 
 
-def page(
+def render_page(
     template: str,
     *,
     lang: str,
@@ -103,7 +103,7 @@ def _file(name: str) -> tuple[bytes, bytes]:
     return content, gzip.compress(content, 9, mtime=0)
 
 
-def asset(request: Request, name: str, **headers: str) -> Response:
+def serve_asset(request: Request, name: str, **headers: str) -> Response:
     """Serve one of our scripts and styles, as small as the browser takes it."""
     if name not in _ASSETS:
         raise NotFound("There is no such file.")

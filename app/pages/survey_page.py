@@ -18,7 +18,7 @@ from app.core.http import read_body
 from app.core.signing import SealedBox
 from app.invitations.votes import SubmissionSignals
 from app.pages.brand import PageStyle
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 from app.pages.survey_form import shown_question, shown_questions
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
@@ -110,7 +110,7 @@ def show_form(  # noqa: PLR0913 - what one page holds
     ]
     definition = view.survey.definition
     intro = definition.texts.intro
-    shown_page = page(
+    shown_page = render_page(
         "survey.html",
         lang=view.locale,
         status=422 if wrong else 200,
@@ -150,7 +150,7 @@ def show_thanks(view: SurveyView, band: str | None, links: PageLinks) -> HTMLRes
     link_text = None
     if own is not None and own.link_url:
         link_text = wording.say(own.link_text) if own.link_text else own.link_url
-    return page(
+    return render_page(
         "thanks.html",
         lang=view.locale,
         title=words["thanks_title"],
@@ -170,7 +170,7 @@ def show_thanks(view: SurveyView, band: str | None, links: PageLinks) -> HTMLRes
 def show_confirmation(box: SealedBox, view: SurveyView, links: PageLinks) -> HTMLResponse:
     """Ask a respondent that may be a program for one more press; no answer is lost."""
     words = view.words
-    return page(
+    return render_page(
         "again.html",
         lang=view.locale,
         title=words["again_title"],
@@ -195,7 +195,7 @@ def show_message(
     """Show one message of the service's own words; `links` add what an invited person may do."""
     words = SurveyWords(locale, {})
     lang = words.locale if not words.language_attributes(name) else "en"
-    return page(
+    return render_page(
         "message.html",
         lang=lang,
         status=status,

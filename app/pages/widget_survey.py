@@ -12,7 +12,7 @@ from app.core.database import Database
 from app.core.errors import AfterwordError, NotFound
 from app.core.http import json_reply, problem_reply
 from app.pages.brand import page_style_of
-from app.pages.rendering import asset, languages_of
+from app.pages.rendering import languages_of, serve_asset
 from app.responses import widget
 from app.responses.body import ResponseIn
 from app.responses.claims import is_answered
@@ -123,7 +123,7 @@ _WORDS = (
 @routes.get("/widget.js", include_in_schema=False)
 async def show_script(request: Request) -> Response:
     """Serve the widget's script, as it was built."""
-    return asset(request, "widget.js", **{"Access-Control-Allow-Origin": "*"})
+    return serve_asset(request, "widget.js", **{"Access-Control-Allow-Origin": "*"})
 
 
 @routes.post(

@@ -42,7 +42,7 @@ class DashboardUser:
         return scope in self.caller.scopes
 
 
-async def new_link(session: AsyncSession, member: Member) -> str:
+async def make_sign_in_link(session: AsyncSession, member: Member) -> str:
     """Make a link's token for a member."""
     token = new_token(member.workspace_id)
     session.add(
@@ -135,7 +135,7 @@ where s.workspace_id = :workspace_id and s.token_hash = :hash and s.expires_at >
 """).columns(scopes=Json)
 
 
-async def find(session: AsyncSession, token: str) -> DashboardUser | None:
+async def find_user(session: AsyncSession, token: str) -> DashboardUser | None:
     """Return who is signed in by a session's token, with the rights of this moment."""
     workspace_id = workspace_of(token)
     if workspace_id is None:
@@ -159,7 +159,7 @@ async def find(session: AsyncSession, token: str) -> DashboardUser | None:
     return DashboardUser(caller, row.member_locale or row.locale, row.expires_at)
 
 
-async def close(session: AsyncSession, token: str) -> None:
+async def sign_out(session: AsyncSession, token: str) -> None:
     """Sign out: the session's token opens nothing any more."""
     await run_sql(
         session,
@@ -202,7 +202,7 @@ async def find_workspaces_of_email(session: AsyncSession, email: str) -> list[Wo
     return list(await session.exec(query))
 
 
-async def change_own(
+async def change_own_settings(
     session: AsyncSession,
     workspace_id: UUID,
     id_: UUID,
@@ -228,7 +228,9 @@ async def change_own(
         )
 
 
-async def switch(session: AsyncSession, member: Member, workspace_key: str) -> str | None:
+async def open_in_workspace(
+    session: AsyncSession, member: Member, workspace_key: str
+) -> str | None:
     """Return the token of a session in another workspace of a member's address, or None."""
     query = (
         select(Member)

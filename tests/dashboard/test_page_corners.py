@@ -29,7 +29,7 @@ def test_every_page_that_a_route_shows_is_declared() -> None:
         name
         for file in folder.iterdir()
         if file.name.endswith(".py")
-        for name in re.findall(r"visit\.page\(\s*\"(\w+)\"", file.read_text())
+        for name in re.findall(r"visit\.render\(\s*\"(\w+)\"", file.read_text())
     }
     assert shown
     assert shown <= PAGES.keys(), f"no entry in pages.py for {shown - PAGES.keys()}"

@@ -26,7 +26,7 @@ _MAX_CHARTS = 8
 async def show_alerts(visit: SnapshotVisitDep) -> HTMLResponse:
     """Show the figures that are watched, and what is raised now."""
     found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
-    return visit.page(
+    return visit.render(
         "alerts", alerts=found,
         members=await members.find_page(visit.session, visit.workspace.id, limit=200, cursor=None),
         choices=await read_choices(visit.session, visit.workspace, visit.texts.language),
@@ -46,7 +46,7 @@ async def show_alert(visit: ApiVisitDep, alert: UUID) -> HTMLResponse:
     charts = [(group, _line_of(visit, reply["metric"], rows)) for group, rows in by_group.items()][
         :_MAX_CHARTS
     ]
-    return visit.page(
+    return visit.render(
         "alert", title=reply["name"], alert=reply, charts=charts,
         baseline=chart["baseline"], left_out=len(by_group) - len(charts),
         noun=METRICS[reply["metric"]].counter.noun,

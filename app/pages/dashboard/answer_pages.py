@@ -66,7 +66,7 @@ async def show_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesD
         "/v1/responses", **filters, limit=50, cursor=wanted.cursor, order_by="responded_at"
     )
     more = wanted.more_filters()
-    return visit.page(
+    return visit.render(
         "answers",
         **await filter_form(visit, wanted, properties),
         wanted=wanted, more=more, rows=reply["data"], cursor=reply["next_cursor"],
@@ -143,7 +143,7 @@ async def show_follow_ups(
         cursor=wanted.cursor,
     )
     filters = wanted.model_dump(exclude={"cursor"})
-    return visit.page(
+    return visit.render(
         "follow_ups", wanted=wanted,
         follow_ups=rows, cursor=cursor,
         owners=[member.name for member in await members.find_page(
@@ -163,7 +163,7 @@ async def show_response(visit: ApiVisitDep, session: SessionDep, response_id: UU
     )
     owners = await members.find_page(session, visit.workspace.id, limit=200, cursor=None)
     names = dict(await surveys.names_of(session, visit.workspace.id))
-    return visit.page(
+    return visit.render(
         "response",
         title=f"{visit.texts['answer']}: {names.get(response.survey, response.survey)}",
         response=response,
@@ -214,7 +214,7 @@ async def show_comments(
         "/v1/responses", has_comment="true", integrity="ok", limit=50, cursor=filters.cursor,
         order_by="responded_at", **(await filters.list_filters(visit, properties) | more),
     )  # fmt: skip
-    return visit.page(
+    return visit.render(
         "comments", wanted=filters, comments=reply["data"], cursor=reply["next_cursor"],
         bands=tuple(Band), more=more, is_filtered=bool(more or filters.is_narrowed(properties)),
         here_with=filters.link("/comments", properties, **more),

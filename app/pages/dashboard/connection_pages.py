@@ -65,7 +65,7 @@ async def show_connections(visit: ApiVisitDep) -> HTMLResponse:
             path = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
             shown["deliveries"][endpoint["id"]] = (await visit.api.get(path, limit=5))["data"]
         shown["roles"] = await visit.api.list("/v1/bi-roles")
-    return visit.page(
+    return visit.render(
         "connections",
         integrations=await health.integrations(visit),
         endpoints=await health.endpoints(visit),
@@ -97,7 +97,7 @@ async def show_integration(visit: ApiVisitDep, integration: str) -> HTMLResponse
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
     guide = reply["preset"] or reply["source"]
     made = [UUID(id_) for event in events for id_ in event["interactions"] or ()]
-    return visit.page(
+    return visit.render(
         "integration", title=reply["key"], integration=reply, events=events,
         guide=guide, guide_title=SOURCE_GUIDES[guide]["title"], meanings=list(TYPES),
         instructions=_instructions_for_dashboard(guide, visit.texts),
@@ -133,7 +133,7 @@ async def show_files(
     for row in reply["data"][:20]:
         if row["status"] in {"refused", "undone"}:
             reports[row["id"]] = (await visit.api.get(f"/v1/imports/{row['id']}"))["report"]
-    return visit.page(
+    return visit.render(
         "imports", rows=reply["data"], cursor=reply["next_cursor"], reports=reports,
         reason=reason_in,
         file_presets=[name for kind in ("answers", "tickets") for name in presets(kind)],

@@ -7,14 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.pages.dashboard.visit import texts_for
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 
 
 def dashboard_problem(request: Request, problem: Response) -> Response:
     """Show a problem's own words and its request id."""
     texts = texts_for(request)
     document = json.loads(bytes(problem.body))
-    return page(
+    return render_page(
         "dashboard/problem.html",
         lang=texts.language,
         status=problem.status_code,

@@ -73,7 +73,7 @@ async def show_experience(
             # Means can be shown with any number of answers; weights need more.
             means = await figures.tag_points(visit, view, _TAGS[name], properties)
             shown["points"] = whiskers(means)
-    return visit.page(
+    return visit.render(
         "experience", tab=name, tabs=tabs, title=visit.texts["experience"],
         **await filter_form(visit, view, properties), **shown,
     )  # fmt: skip
@@ -157,7 +157,7 @@ async def show_compare(
     is_time = METRICS[metric].unit.kind == "duration"
     if within is None:
         within = (0.0, max([*(point.high or point.value or 0 for point in points), 1.0]))
-    return visit.page(
+    return visit.render(
         "compare", by=by, groups=groups, metric=metric, metrics=metrics, points=points,
         columns=[name for name in METRICS if name in replies],
         chart=whiskers_of(

@@ -43,7 +43,7 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
         if job.attempts == 1 and await sessions.has_fresh_link(session, member):
             return
         workspace = await get_workspace(session, job.workspace_id)
-        token = await sessions.new_link(session, member)
+        token = await sessions.make_sign_in_link(session, member)
     texts = DashboardTexts(member.locale)
     link = f"{settings.base_url}{SIGN_IN}/{token}"
     if job.payload["next"] != "/":

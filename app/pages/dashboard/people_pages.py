@@ -22,7 +22,7 @@ async def show_people(
     """List customers, or those whose name, address or id holds what is searched."""
     wanted = q.strip()
     reply = await visit.api.get("/v1/customers", limit=50, cursor=cursor, q=wanted)
-    return visit.page("people", rows=reply["data"], cursor=reply["next_cursor"], q=wanted)
+    return visit.render("people", rows=reply["data"], cursor=reply["next_cursor"], q=wanted)
 
 
 @routes.get("/people/{customer}", include_in_schema=False)
@@ -38,7 +38,7 @@ async def show_person(
     moments = [row | {"at": dt.datetime.fromisoformat(row["at"])} for row in timeline["data"]]
     ids = [known["id"] for known in person["external_ids"]]
     name = person["name"] or person["email"] or next(iter(ids), visit.texts["anonymous"])
-    return visit.page(
+    return visit.render(
         "person", title=name, customer=person, moments=moments, cursor=timeline["next_cursor"],
         next_asked=min((row["send_at"] for row in planned["data"]), default=None),
     )  # fmt: skip

@@ -37,7 +37,7 @@ async def show_overview(
     for_members = (
         HIDDEN_FROM_SHARED if visit.shared else await _for_members(visit, view, properties)
     )
-    return visit.page(
+    return visit.render(
         "overview",
         weakest=await figures.weakest_of(visit, view, properties),
         **for_members,
@@ -121,7 +121,7 @@ async def show_journey(
         )
         for step in steps if step["score_0_100"] is not None
     ]  # fmt: skip
-    return visit.page(
+    return visit.render(
         "journey",
         view=view,
         properties=properties,

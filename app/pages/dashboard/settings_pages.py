@@ -40,7 +40,7 @@ async def show_settings(visit: ApiVisitDep) -> HTMLResponse:
     if not visit.may_admin:
         return await show_account(visit)
     workspace = await visit.api.get("/v1/workspace")
-    return visit.page(
+    return visit.render(
         "settings",
         workspace_now=workspace,
         shades=shades_of(workspace["brand"]["colour"]),
@@ -63,7 +63,7 @@ async def show_audit(
     reply = await visit.api.get("/v1/audit", limit=100, cursor=cursor)
     names = await find_names(visit.api, reply["data"], language=visit.texts.language)
     rows = [(row, subject_of(row, names)) for row in reply["data"]]
-    return visit.page("audit", rows=rows, cursor=reply["next_cursor"])
+    return visit.render("audit", rows=rows, cursor=reply["next_cursor"])
 
 
 @routes.get("/account", include_in_schema=False)
@@ -72,7 +72,7 @@ async def show_account(visit: ApiVisitDep) -> HTMLResponse:
     workspace_id, caller = visit.workspace.id, visit.user.caller
     member = await sessions.find_member(visit.session, workspace_id, caller.key_id)
     others = await sessions.find_workspaces_of_email(visit.session, member.email) if member else []
-    return visit.page(
+    return visit.render(
         "account", member=member, others=others, languages=LANGUAGES, digests=_DIGESTS
     )
 
@@ -83,7 +83,7 @@ async def post_account(visit: SnapshotVisitDep, session: SessionDep) -> Response
     fields = await visit.read_form()
     language = fields.get("locale", "")
     digest = next((choice for choice in _DIGESTS if choice == fields.get("digest")), None)
-    await sessions.change_own(
+    await sessions.change_own_settings(
         session, visit.workspace.id, visit.user.caller.key_id, visit.token,
         locale=language if language in LANGUAGES else None,
         digest=digest,
@@ -96,7 +96,11 @@ async def post_switch(visit: SnapshotVisitDep, session: SessionDep, request: Req
     """Switch to another workspace in which the same address is a member."""
     fields = await visit.read_form()
     member = await sessions.find_member(session, visit.workspace.id, visit.user.caller.key_id)
-    token = await sessions.switch(session, member, fields.get("workspace", "")) if member else None
+    token = (
+        await sessions.open_in_workspace(session, member, fields.get("workspace", ""))
+        if member
+        else None
+    )
     if token is None:
         raise NotFound("There is no such workspace for this address.")
     return await start_session(request, session, token, "/")
@@ -110,7 +114,7 @@ async def show_sharing(
     visit.require(Scope.ADMIN)
     rows = await visit.api.list("/v1/share-links")
     choices = await read_choices(visit.session, visit.workspace, visit.texts.language)
-    return visit.page(
+    return visit.render(
         "sharing",
         rows=rows,
         path=path,

@@ -20,7 +20,7 @@ from app.pages.dashboard.visit import (
     start_session,
     texts_of_browser,
 )
-from app.pages.rendering import page
+from app.pages.rendering import render_page
 from app.workspaces import sessions
 from app.workspaces.caller import Keyring
 from app.workspaces.limits import require_public_rate
@@ -40,7 +40,7 @@ def _form(
     wrong: bool = False,
 ) -> HTMLResponse:
     texts = texts_of_browser(request)
-    shown = page(
+    shown = render_page(
         "dashboard/sign_in.html", lang=texts.language, status=status, title=texts["sign_in"],
         texts=texts, next=_local(next_), told=message, wrong=wrong,
         stored=current_settings(request).smtp_url is None,
@@ -100,7 +100,7 @@ async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, 
 async def show_link(request: Request, token: str, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
     """Ask for a click, because mail scanners open links and would use this one up."""
     texts = texts_of_browser(request)
-    shown = page(
+    shown = render_page(
         "dashboard/sign_in_link.html", lang=texts.language, title=texts["sign_in"], texts=texts,
         action=public_path(f"{SIGN_IN}/{token}"), next=_local(next),
     )  # fmt: skip
@@ -125,7 +125,7 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
 async def post_sign_out(request: Request, session: SessionDep, visit: SnapshotVisitDep) -> Response:
     """End the session here and in the database."""
     await visit.read_form()
-    await sessions.close(session, visit.token)
+    await sessions.sign_out(session, visit.token)
     reply = RedirectResponse(public_path(SIGN_IN), status_code=303)
     reply.delete_cookie(cookie_name(current_settings(request)), path="/")
     return reply

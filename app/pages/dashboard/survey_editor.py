@@ -42,7 +42,7 @@ async def show_editor(
     languages = languages_of(survey)
     if LANGUAGE.fullmatch(add_language) and add_language not in languages:
         languages.append(add_language)
-    return visit.page(
+    return visit.render(
         "survey_editor",
         title=survey["name"],
         survey=survey,

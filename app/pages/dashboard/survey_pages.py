@@ -39,7 +39,9 @@ async def show_surveys(visit: ApiVisitDep) -> HTMLResponse:
         reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
         found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
     last = await last_answer_by_survey(visit.session, visit.workspace.id)
-    return visit.page("surveys", surveys=rows, figures=found, last=last, write=figures.format_value)
+    return visit.render(
+        "surveys", surveys=rows, figures=found, last=last, write=figures.format_value
+    )
 
 
 @routes.get("/surveys/new", include_in_schema=False)
@@ -47,7 +49,7 @@ async def show_new_survey(visit: ApiVisitDep) -> HTMLResponse:
     """Offer the templates for a new survey."""
     visit.require(Scope.ADMIN)
     brand = (await visit.api.get("/v1/workspace"))["brand"]
-    return visit.page(
+    return visit.render(
         "survey_new",
         templates=get_args(TemplateName),
         brand=brand,
@@ -72,7 +74,7 @@ async def show_survey(
     links: dict[str, Any] = {}
     if survey.published_version and not visit.shared:
         links = await visit.api.get(f"/v1/surveys/{survey.key}/links")
-    return visit.page(
+    return visit.render(
         "survey",
         title=survey.name,
         survey=survey,

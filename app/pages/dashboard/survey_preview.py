@@ -28,7 +28,7 @@ from app.pages import widget_survey
 from app.pages.brand import page_style_of
 from app.pages.dashboard.drafts import read_draft
 from app.pages.dashboard.visit import ApiVisitDep
-from app.pages.rendering import MAIL_POLICY, asset, page
+from app.pages.rendering import MAIL_POLICY, render_page, serve_asset
 from app.pages.survey_page import PageLinks, SurveyView, show_form
 from app.surveys import previews
 from app.surveys import service as surveys
@@ -148,7 +148,7 @@ async def show_mail(visit: ApiVisitDep, request: Request, preview: PreviewDep) -
 @routes.get(_ADDRESS + "/widget", include_in_schema=False)
 async def show_widget(visit: ApiVisitDep, preview: PreviewDep) -> Response:
     """Show a page with the widget in it, which asks this preview for its survey."""
-    return page(
+    return render_page(
         "widget_preview.html", lang=preview.locale, title=visit.texts["preview"],
         look=page_style_of(visit.workspace), survey=preview.survey.key, base=preview.address,
     )  # fmt: skip
@@ -157,7 +157,7 @@ async def show_widget(visit: ApiVisitDep, preview: PreviewDep) -> Response:
 @routes.get(_ADDRESS + "/widget.js", include_in_schema=False)
 async def show_script(_visit: ApiVisitDep, request: Request, _preview: PreviewDep) -> Response:
     """Serve the widget's script below the preview's address, which the script then calls."""
-    return asset(request, "widget.js")
+    return serve_asset(request, "widget.js")
 
 
 class WidgetQuery(BaseModel):

@@ -53,14 +53,14 @@ async def show_triggers(visit: ApiVisitDep) -> HTMLResponse:
     since_then = utc_now() - _LATELY
     funnel = await count_invitation_funnel(visit.session, visit.workspace.id, since_then)
     names = dict(await surveys.names_of(visit.session, visit.workspace.id))
-    return visit.page("asking", triggers=rows, done=done, funnel=funnel, names=names)
+    return visit.render("asking", triggers=rows, done=done, funnel=funnel, names=names)
 
 
 @routes.get("/asking/new", include_in_schema=False)
 async def show_new_trigger(visit: ApiVisitDep) -> HTMLResponse:
     """Show the form of a new trigger."""
     visit.require(Scope.ADMIN)
-    return visit.page("trigger", trigger=None, history=None, **await _choices(visit))
+    return visit.render("trigger", trigger=None, history=None, **await _choices(visit))
 
 
 @routes.get("/asking/{trigger}", include_in_schema=False)
@@ -75,7 +75,7 @@ async def show_trigger(visit: ApiVisitDep, trigger: str, dry_run: bool = False) 
             history = reply.json()
         except ApiRefused as refused:
             history = {"refused": refused.detail}
-    return visit.page(
+    return visit.render(
         "trigger", title=found["name"], trigger=found, history=history,
         **await _choices(visit, found["on"], *(found["cancel_on"] or ())),
     )  # fmt: skip
@@ -145,7 +145,7 @@ async def show_decisions(
     subjects = await describe_decisions(
         visit.session, visit.workspace.id, [row["id"] for row in shown]
     )
-    return visit.page(
+    return visit.render(
         "decisions",
         wanted=filters,
         decisions=shown,
@@ -169,7 +169,7 @@ async def show_invitations(
     """List the invitations with their life."""
     status = status if status in _STATUSES else ""
     reply = await visit.api.get("/v1/invitations", status=status, limit=50, cursor=cursor)
-    return visit.page(
+    return visit.render(
         "invitations", rows=reply["data"], cursor=reply["next_cursor"], wanted_status=status,
         statuses=_STATUSES, names=dict(await surveys.names_of(visit.session, visit.workspace.id)),
     )  # fmt: skip
@@ -182,6 +182,6 @@ async def show_suppressions(
     """List the addresses that are not asked."""
     reply = await visit.api.get("/v1/unsubscribes", limit=100, cursor=cursor)
     bounced = await visit.api.list("/v1/bounces", most=200)
-    return visit.page(
+    return visit.render(
         "suppressions", rows=reply["data"], cursor=reply["next_cursor"], bounced=bounced
     )

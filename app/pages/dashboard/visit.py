@@ -30,7 +30,7 @@ from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.pages import NAVIGATION, PAGES, DashboardPage
 from app.pages.dashboard.table_labels import label_cells
 from app.pages.dashboard.texts import DashboardTexts
-from app.pages.rendering import ShowPage, languages_of, page
+from app.pages.rendering import ShowPage, languages_of, render_page
 from app.pages.survey_page import read_fields
 from app.workspaces import sessions
 from app.workspaces.models import Workspace
@@ -68,7 +68,7 @@ async def start_session(
 ) -> RedirectResponse:
     """Lead to a page with the cookie of a new session, which lives as long as the session."""
     await session.flush()
-    user = await sessions.find(session, token)
+    user = await sessions.find_user(session, token)
     reply = RedirectResponse(public_path(next_), status_code=303)
     if user is not None:
         seconds = int((user.expires_at - utc_now()).total_seconds())
@@ -182,7 +182,7 @@ class DashboardVisit:
         box: SealedBox = self.request.app.state.box
         return box.sign(_CSRF, hash_secret(self.token))
 
-    def page(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
+    def render(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
         """Render one of the dashboard's pages; `title` says more than its name does.
 
         Raises Forbidden for a user who may not see it.
@@ -191,7 +191,7 @@ class DashboardVisit:
         # What a link shares is checked by its own path.
         if not self.shared:
             self.require(shown_page.scope)
-        shown_reply = page(
+        shown_reply = render_page(
             shown_page.template,
             lang=self.texts.language,
             title=title or self.texts[name],
@@ -294,7 +294,7 @@ async def _visit_of(
         texts = texts_of_browser(request)
         return DashboardVisit(request, holder, workspace, texts, "", reading, shared=True)
     token = request.cookies.get(cookie_name(current_settings(request)), "")
-    user = await sessions.find(session, token) if token else None
+    user = await sessions.find_user(session, token) if token else None
     if user is None or not user.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
         asked = urlencode({"next": request.url.path + query})
