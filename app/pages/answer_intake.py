@@ -54,7 +54,7 @@ class PendingResponse:
 
 async def save(
     ingest: Ingest,
-    page: PendingResponse,
+    pending: PendingResponse,
     given: Mapping[str, Any],
     *,
     held: HoldState | None,
@@ -67,12 +67,12 @@ async def save(
     adds to confirmed answers. If another post was stored meanwhile, this one is numbered again.
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
-    survey = page.survey
-    origin = msgspec.structs.replace(page.origin, held=held, gesture=gesture)
+    survey = pending.survey
+    origin = msgspec.structs.replace(pending.origin, held=held, gesture=gesture)
     replaceable = _REPLACEABLE_STATES.get(held, _NEVER_CONFIRMED if opened else _ANY_STATE)
     for _ in range(_TRIES):
         async with ingest.database.session() as session:
-            stored = await find_stored(session, survey.workspace_id, page.response_id)
+            stored = await find_stored(session, survey.workspace_id, pending.response_id)
         fitting = _still_valid_answers(survey, stored.answers)
         only_adds = stored.gesture and not gesture
         merged = fitting | dict(given)
@@ -89,10 +89,10 @@ async def save(
         if same and known and stored.seq and _state(held) == _state(stored.state):
             return stored
         body = msgspec.structs.replace(
-            page.body, answers=merged, seq=stored.seq + 1, complete=complete
+            pending.body, answers=merged, seq=stored.seq + 1, complete=complete
         )
         submission = submission_of(
-            body, survey, origin, checked=checked, customer_id=page.customer_id
+            body, survey, origin, checked=checked, customer_id=pending.customer_id
         )
         written = await ingest.take(survey.workspace_id, submission)
         if (
@@ -126,8 +126,8 @@ def _state(state: str | None) -> str:
     return "counted" if state is None or state in COUNTED else state
 
 
-def invited_page(invitation: Invitation, survey: CompiledSurvey) -> PendingResponse:
-    """Return the page of an invitation: its response bears the invitation's id."""
+def pending_response_of(invitation: Invitation, survey: CompiledSurvey) -> PendingResponse:
+    """Return the response of an invitation, which bears the invitation's id."""
     context = invitation.context
     reference = context.get("interaction")
     body = ResponseIn(

@@ -30,7 +30,7 @@ from app.invitations.votes import (
     hold_state_of_opening,
 )
 from app.pages import survey_flow
-from app.pages.answer_intake import invited_page, is_editable, save
+from app.pages.answer_intake import is_editable, pending_response_of, save
 from app.pages.brand import page_style_of
 from app.pages.rendering import ShowPage, asks_only_for_headers, languages_of
 from app.pages.survey_form import answer_of_link
@@ -146,12 +146,12 @@ class InvitedVisit:
         signals: SubmissionSignals | None = None,
     ) -> StoredAnswers:
         """Store what was sent or, without `signals`, the score of an opened link."""
-        page = invited_page(self.person.invitation, self.view.survey)
+        pending = pending_response_of(self.person.invitation, self.view.survey)
         opened = signals is None
         signals = signals or SubmissionSignals()
         try:
             stored = await save(
-                self.ingest, page, given, held=held, gesture=signals.moved, opened=opened
+                self.ingest, pending, given, held=held, gesture=signals.moved, opened=opened
             )
         except Conflict:
             raise self.person.closed_page(status=409) from None
@@ -163,7 +163,9 @@ class InvitedVisit:
                 hits = hits_of(found.hits)
             # Another score may have been sent while this one was being stored.
             if has_too_many_scores(hits, signals, now=utc_now()) and not signals.asked_again:
-                return await save(self.ingest, page, {}, held="quarantined", gesture=signals.moved)
+                return await save(
+                    self.ingest, pending, {}, held="quarantined", gesture=signals.moved
+                )
         return stored
 
 

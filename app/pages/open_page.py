@@ -61,18 +61,17 @@ _SOURCE = "src"
 class PublicVisit:
     """A visit of a survey's own page.
 
-    `stored` is what this respondent has answered, `resumed` the address where that can be seen
-    again.
-    `taken` says that the order has its answer, which is neither shown nor replaced.
+    `stored` is what this respondent has answered, and `resume_address` leads to it again.
+    `is_order_answered` says that the order has its answer, which is neither shown nor replaced.
     """
 
     ingest: Ingest
     view: SurveyView
-    page: PendingResponse
+    pending: PendingResponse
     stored: StoredAnswers
     links: PageLinks
-    resumed: str
-    taken: bool
+    resume_address: str
+    is_order_answered: bool
 
     def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
         """Return False: the address was mailed to nobody, so no scanner chose the answer."""
@@ -87,7 +86,7 @@ class PublicVisit:
         held = _hold_state_of(posted.signals)
         try:
             stored = await save(
-                self.ingest, self.page, given, held=held, gesture=posted.signals.moved
+                self.ingest, self.pending, given, held=held, gesture=posted.signals.moved
             )
         except Conflict:
             over = show_message(self.view.locale, "over", look=self.view.look, status=409)
@@ -101,7 +100,7 @@ class PublicVisit:
 
     def address_of(self, step: str) -> str:
         """Return the address of a step: that of this respondent's own response."""
-        return f"{self.resumed}&{step}=1"
+        return f"{self.resume_address}&{step}=1"
 
 
 async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSurvey, Workspace]:
@@ -130,35 +129,37 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
         query.get("lang", ""),
         *languages_of(request),
     ]
-    kept = _kept(query, workspace.segments)
+    known = _kept(query, workspace.segments)
     locale = choose_language(wanted, sorted(survey.locales), survey.locale)
     box: SealedBox = request.app.state.box
-    own = read_response_id(box, survey, query.get("r", ""))
-    page, by_order = await _page(request, survey, kept, locale=locale, own=own)
+    response_id = read_response_id(box, survey, query.get("r", ""))
+    pending, by_order = await _pending_response(
+        request, survey, known, locale=locale, own=response_id
+    )
     async with request.app.state.database.session() as session:
-        stored = await find_stored(session, survey.workspace_id, page.response_id)
-        taken = by_order and await is_answered(session, survey, page.body)
-    kiosk = "kiosk" in kept
-    start = _address(survey, kept)
-    resumed = _address(survey, kept, r=sign_response(box, survey, page.response_id))
+        stored = await find_stored(session, survey.workspace_id, pending.response_id)
+        is_order_answered = by_order and await is_answered(session, survey, pending.body)
+    kiosk = "kiosk" in known
+    start = _address(survey, known)
+    resume_address = _address(survey, known, r=sign_response(box, survey, pending.response_id))
     view = SurveyView(
         survey=survey,
         look=page_style_of(workspace),
         locale=locale,
-        values=values_of(name=None, order=kept.get("ref"), ticket=None, properties={}),
+        values=values_of(name=None, order=known.get("ref"), ticket=None, properties={}),
         kiosk=kiosk,
     )
     # Knowing the order is not proof of being the person who has answered.
-    action = start if by_order else resumed
-    links = PageLinks(action=action, change=None if kiosk else resumed, start=start)
+    action = start if by_order else resume_address
+    links = PageLinks(action=action, change=None if kiosk else resume_address, start=start)
     return PublicVisit(
         ingest=request.app.state.ingest,
         view=view,
-        page=page,
+        pending=pending,
         stored=StoredAnswers() if by_order else stored,
         links=links,
-        resumed=resumed,
-        taken=taken,
+        resume_address=resume_address,
+        is_order_answered=is_order_answered,
     )
 
 
@@ -183,7 +184,7 @@ def _address(survey: CompiledSurvey, kept: Mapping[str, str], **more: str) -> st
     return public_path(f"/s/{survey.public_id}") + (f"?{query}" if query else "")
 
 
-async def _page(
+async def _pending_response(
     request: Request,
     survey: CompiledSurvey,
     kept: Mapping[str, str],
@@ -227,7 +228,7 @@ async def _page(
 async def show_open(request: Request, public_id: str) -> Response:
     """Show the survey: its main question alone, or what is left of one that was begun."""
     visit = await _visit(request, *await find_open_survey(request, public_id))
-    if visit.taken:
+    if visit.is_order_answered:
         return show_message(visit.view.locale, "answered", look=visit.view.look)
     box, query = request.app.state.box, request.query_params
     thanks = bool(visit.stored.seq) or visit.view.kiosk
@@ -252,6 +253,6 @@ async def take_open(request: Request, public_id: str) -> Response:
     visit = await _visit(request, *await find_open_survey(request, public_id))
     box: SealedBox = request.app.state.box
     posted = await read_form(request, box)
-    if visit.taken:
+    if visit.is_order_answered:
         return show_message(visit.view.locale, "answered", look=visit.view.look)
     return await survey_flow.take(box, visit, posted)
