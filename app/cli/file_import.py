@@ -94,7 +94,9 @@ async def _take(
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(looked.file.name, total=looked.report["rows"]["seen"])
-        report = await service.take(importer, looked, lambda n: progress.update(task, completed=n))
+        report = await service.take(
+            ingest.database, run, importer, looked, lambda n: progress.update(task, completed=n)
+        )
     rejected = len(looked.file.scan.rejected) + len(report["not_stored"])
     kept = report.get("kept", 0)
     parts = [

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from app.core.database import Database
 from app.core.errors import AfterwordError, Forbidden, InvalidInput, NotFound
 from app.core.http import MEBIBYTE, json_reply
 from app.core.paging import Page, page_of
@@ -16,6 +17,7 @@ from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
 from app.imports.answer_inspection import survey_of
+from app.imports.models import ImportRun
 from app.imports.rejects import encoding_of_rejects
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
@@ -75,7 +77,9 @@ async def create_import(
     task = _running.get(run.id)
     if task is None:
         # The same file that is sent twice at once is taken once.
-        task = _running[run.id] = asyncio.create_task(_take(importer, inspection))
+        task = _running[run.id] = asyncio.create_task(
+            _take(ingest.database, run, importer, inspection)
+        )
         task.add_done_callback(lambda _: _running.pop(run.id, None))
     await asyncio.wait({task}, timeout=_MAX_WAIT_SECONDS)
     async with ingest.database.session() as session:
@@ -84,9 +88,14 @@ async def create_import(
     return json_reply(reply.model_dump(mode="json"), status=202)
 
 
-async def _take(importer: service.FileImporter, inspection: service.FileInspection) -> None:
+async def _take(
+    database: Database,
+    run: ImportRun,
+    importer: service.FileImporter,
+    inspection: service.FileInspection,
+) -> None:
     try:
-        await service.take(importer, inspection)
+        await service.take(database, run, importer, inspection)
     except AfterwordError as error:
         await importer.note("refused", inspection.report | {"refused": str(error)})
     except Exception:

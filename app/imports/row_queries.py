@@ -260,6 +260,17 @@ async def note_progress(
     )  # fmt: skip
 
 
+async def show_life(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> None:
+    """Note that an import goes on, without any progress."""
+    await run_sql(
+        session,
+        text(
+            "update import_run set updated_at = :now "
+            "where workspace_id = :workspace and id = :id and status = 'reading'"
+        ).bindparams(workspace=workspace_id, id=import_id, now=dt.datetime.now(dt.UTC)),
+    )
+
+
 async def keep_rejects(
     session: AsyncSession, workspace_id: UUID, import_id: UUID, rejects: str | None
 ) -> None:

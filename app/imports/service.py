@@ -2,9 +2,10 @@
 """Verbs of imports: look, take, undo, list, read."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -14,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
-from app.core.database import Database
+from app.core.database import CONNECTION_LOST, Database
 from app.core.errors import Conflict, NotFound
 from app.imports import row_queries
 from app.imports.answer_import import AnswerImporter, FileIdentity, begin
@@ -127,15 +128,43 @@ def _rejects_of(file: AnswerFile | RecordFile, import_id: UUID) -> str | None:
 
 
 async def take(
-    importer: FileImporter, look: FileInspection, on_progress: Callable[[int], None] | None = None
+    database: Database,
+    run: ImportRun,
+    importer: FileImporter,
+    look: FileInspection,
+    on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Take the rows, or note why they are refused; return the report."""
     if look.refused is not None:
         await importer.note("refused", look.report)
         return look.report
-    await importer.take(on_progress)
+    async with _signs_of_life(database, run):
+        await importer.take(on_progress)
     await importer.note("done", look.report)
     return importer.report(look.report)
+
+
+@contextlib.asynccontextmanager
+async def _signs_of_life(database: Database, run: ImportRun) -> AsyncIterator[None]:
+    """Say every few seconds that an import goes on, however long one part of it takes.
+
+    An import without a sign of life counts as interrupted, and may be undone.
+    """
+
+    async def show() -> None:
+        while True:
+            await asyncio.sleep(INTERRUPTED_AFTER.total_seconds() / 4)
+            with contextlib.suppress(*CONNECTION_LOST):
+                async with database.transaction() as session:
+                    await row_queries.show_life(session, run.workspace_id, run.id)
+
+    task = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:

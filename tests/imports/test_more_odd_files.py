@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that gave a wrong figure, or none: each kind with the right figure or a refusal."""
 
+import asyncio
 import datetime as dt
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.core.database import Database
 from app.imports.dates import DateReading
 from app.imports.options import source_of
+from app.workspaces.service import lock_config
 from tests.imports.files import net, nps, nps_survey, post, send, table
 from tests.imports.test_tickets_from_files import send as send_of
 from tests.shop import Shop
@@ -252,3 +256,20 @@ async def test_exports_in_other_languages_are_known(shop: Shop, header: str, ans
     cells = ["7", *([f"{DAY} 10:00"] * (width - 1))] if width > 1 else [f"{DAY} 10:00"]
     seen = await send(shop, header + "\n" + ";".join([*cells, "9"]) + "\n", dry_run=True)
     assert (seen["preset"], seen["rows"]["accepted"]) == (answers, 1)
+
+
+async def test_a_slow_import_is_not_taken_for_interrupted(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.imports.service.INTERRUPTED_AFTER", dt.timedelta(seconds=1))
+    await nps_survey(shop)
+    rows = table([["responded_at", "score"], [DAY, "9"]])
+    async with database.transaction() as session:
+        # Whoever holds this lock lets no answer be written.
+        await lock_config(session, UUID(shop.workspace_id))
+        sending = asyncio.create_task(send(shop, rows, source="slow"))
+        await asyncio.sleep(3)
+        (run,) = (await shop.get("/v1/imports"))["data"]
+        refused = await shop.call("DELETE", f"/v1/imports/{run['id']}")
+        assert (refused.status_code, "still being taken" in refused.text) == (409, True)
+    assert (await sending)["accepted"] == 1
