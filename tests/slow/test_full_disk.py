@@ -73,7 +73,7 @@ def test_a_full_disk_refuses_for_now_and_recovers(service: Service) -> None:
         assert unready_after <= 5
         ready = client.get("/readyz", timeout=2)
         assert ready.status_code == 503
-        assert ready.json()["checks"]["disk"] == "full: make room"
+        assert ready.json()["checks"]["disk"] == "full: free some disk space"
         assert client.get("/metrics").status_code == 200
         assert client.get("/v1/metrics/nps").json()["total"]["n"] == taken
         assert {process.pid for process in service.processes()} >= alive
