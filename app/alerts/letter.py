@@ -180,8 +180,7 @@ async def _find_weakest(
     if weakest is None:
         return None
     names = await touchpoint_names(session, workspace.id, language)
-    touchpoint, score = weakest
-    return names.get(touchpoint, touchpoint), score
+    return names.get(weakest.key, weakest.key), weakest.score
 
 
 async def _read_comments(

@@ -82,7 +82,8 @@ def restore(
         tell(f"The backup was made at {manifest['made_at']}.")
         _require_empty(settings)
         if settings.database_url:
-            # An embedded one is made below; secrets and the journal stay as they are until here.
+            # A database with tables is refused before secrets and the journal are changed. An
+            # embedded one does not exist yet.
             asyncio.run(_require_no_tables(settings.database_url))
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         _install_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)

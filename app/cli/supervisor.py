@@ -161,16 +161,17 @@ class Supervisor:
         What prepares loads while PostgreSQL starts, and the web processes load meanwhile.
         """
         if not self._plan.prepares_database:
-            self._start_web()
+            self._make_children()
             return 0
         with _preparation() as process:
             if self._postgres:
                 os.environ["AFTERWORD_DATABASE_URL"] = self._postgres.start()
-            self._start_web()
+            self._make_children()
             process.communicate(os.environ["AFTERWORD_DATABASE_URL"])
             return process.returncode
 
-    def _start_web(self) -> None:
+    def _make_children(self) -> None:
+        """Make all children, and start the web processes, which load until they may serve."""
         folder = make_metrics_folder(Path(self._plan.data_dir))
         environment = os.environ | {METRICS_FOLDER_VARIABLE: str(folder)}
         descriptor = self._plan.listening_descriptor
@@ -229,7 +230,7 @@ class Supervisor:
 
 @contextmanager
 def _preparation() -> Iterator[subprocess.Popen[str]]:
-    """Give the process that prepares the database whose URL it is sent; end it on any error."""
+    """Start the process that prepares a database and waits for its URL; end it on any error."""
     command = module_command("app.cli.preparation")
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
         try:

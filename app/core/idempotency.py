@@ -174,7 +174,7 @@ async def _store(session: AsyncSession, taken: TakenKey, reply: bytes) -> None:
 
 
 async def erase_replies(
-    session: AsyncSession, box: SealedBox, workspace_id: UUID, needles: Sequence[bytes]
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, search_texts: Sequence[bytes]
 ) -> int:
     """Empty stored replies that contain any of these bytes; their keys stay in use."""
     rows = await run_sql(
@@ -187,7 +187,7 @@ async def erase_replies(
     emptied = 0
     for row in rows.all():
         plain = box.unseal(row.reply) or b""
-        if any(needle in plain for needle in needles):
+        if any(search_text in plain for search_text in search_texts):
             kept = KeptReply(200, b'{"erased":true}', "application/json")
             taken = TakenKey(workspace_id, row.route, row.key_hash)
             await _store(session, taken, box.seal(msgspec.msgpack.encode(kept)))

@@ -49,7 +49,8 @@ class Notices:
             except CONNECTION_LOST as error:
                 logger.warning("listening connection lost", extra={"why": str(error)})
             except Exception:
-                # Whatever it is, such as a changed password: what is kept must not grow old.
+                # Any other error, such as a changed password. Without notices the caches would go
+                # stale.
                 logger.exception("the connection for notices failed; it is tried again")
             RECONNECTS.labels("notices").inc()
             await asyncio.sleep(0.5)

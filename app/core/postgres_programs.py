@@ -83,7 +83,7 @@ def _candidates(programs_folder: Path | None) -> list[Path]:
 def newest_clients(programs_folder: Path | None, *, system_first: bool) -> Programs:
     """Return the newest programs that dump and load, for any server of theirs or older.
 
-    They are sought in the wanted folder or, without one, in the wheel and the system. With
+    They are sought in `programs_folder` or, without one, in the wheel and the system. With
     `system_first` those of the system win over newer ones of the wheel.
     """
     found = [
@@ -133,7 +133,7 @@ def _installed(programs_folder: Path | None) -> list[Programs]:
 
 
 def find_programs(programs_folder: Path | None, *, data: Path) -> Programs:
-    """Find programs that fit the data folder: in the wanted folder, or the wheel's or system's.
+    """Find programs that fit the data folder: in `programs_folder`, the wheel or the system.
 
     A data folder of another major version than any we find is refused with the command that
     upgrades it.
@@ -189,7 +189,7 @@ def copy_if_unreachable(programs: Programs, *, data_dir: Path) -> Programs:
     if not _closed_folders(programs.folder):
         return programs
     beside = default_data_dir() if _closed_folders(data_dir) else data_dir
-    # Another minor version is another copy: it mends the faults of the one before.
+    # A new minor version gets a copy of its own, because it mends faults of the one before.
     copy = beside / f"postgresql-{_version_of(programs)}"
     if not (copy / "bin" / "postgres").exists():
         draft = copy.with_name(copy.name + ".new")

@@ -62,7 +62,7 @@ class PostgresServer:
         self._is_path_open = True
 
     def start(self) -> str:
-        """Start the server, making its files at first, and return the service's own URL.
+        """Start the server, making its files the first time, and return the service's own URL.
 
         The login and the database of that URL are made by `postgres.complete_owner`.
         Raises AlreadyRunningError where another supervisor holds the folder, and

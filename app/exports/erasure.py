@@ -77,7 +77,7 @@ and (customer_id = :customer or cast(customer_id as text) = any(:merged))""",
     "import_reports": """
 update import_run r set rejects = null,
   report = r.report - 'columns' - 'rejected' - 'notes' - 'not_stored'
-where workspace_id = :workspace_id and exists (select from unnest(cast(:needles as text[])) n
+where workspace_id = :workspace_id and exists (select from unnest(cast(:search_texts as text[])) n
   where position(lower(n) in lower(r.report::text || coalesce(r.rejects, ''))) > 0)""",
     # Files that wait to be imported may name anybody, and are sent again.
     "uploads": "delete from import_upload where workspace_id = :workspace_id",
@@ -133,12 +133,14 @@ where workspace_id = :workspace_id and {_IS_ABOUT_CUSTOMER_SQL}""",
     "webhooks": """
 update inbound_event set body = ''::bytea, headers = '{}', reason = coalesce(reason, 'erased')
 where workspace_id = :workspace_id and (interactions ?| cast(:interactions as text[])
-  or exists (select from unnest(cast(:needles as text[])) n
+  or exists (select from unnest(cast(:search_texts as text[])) n
     where position(lower(encode(convert_to(n, 'UTF8'), 'escape'))
       in lower(encode(body, 'escape'))) > 0))""",
     "jobs": """
 update job set error = null where workspace_id = :workspace_id
-and exists (select from unnest(cast(:needles as text[])) n where position(n in job.error) > 0)""",
+and exists (
+    select from unnest(cast(:search_texts as text[])) n where position(n in job.error) > 0
+)""",
     "suppressed": """
 update suppression set email = null, detail = null
 where workspace_id = :workspace_id and email = any(:emails)""",
@@ -190,7 +192,9 @@ async def erase_customer(
     erased["responses"] = await _run(session, _RESPONSES, bound)
     for name, statement in _STATEMENTS.items():
         erased[name] = await _run(session, statement, bound)
-    search_texts = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
+    search_texts = [
+        search_text.encode() for search_text in (*bound["search_texts"], str(customer_id))
+    ]
     erased["replies"] = await erase_replies(session, box, workspace_id, search_texts)
     mails = data_dir / "mail"
     erased["mails"] = await asyncio.to_thread(_delete_mails, mails, invitations, search_texts)
@@ -304,7 +308,7 @@ async def _erasure_parameters(
         "external_ids": [row.value for row in known if row.kind != "email"],
         "merged": [str(row.id) for row in merged],
         "name": (customer["name"] or "").lower() or None,
-        "needles": sorted(_as_in_bodies(emails) | _other_names(customer, known)),
+        "search_texts": sorted(_as_in_bodies(emails) | _other_names(customer, known)),
         "responses": [
             str(id_) for id_ in await _ids(session, "response", workspace_id, customer_id)
         ],
@@ -358,4 +362,4 @@ def _delete_mails(folder: Path, invitations: Sequence[UUID], search_texts: Seque
 
 def _holds(mail: Path, search_texts: Sequence[bytes]) -> bool:
     text = mail.read_bytes().replace(b"=\r\n", b"").replace(b"=\n", b"").lower()
-    return any(needle.lower() in text for needle in search_texts)
+    return any(search_text.lower() in text for search_text in search_texts)

@@ -97,7 +97,7 @@ class DateReading:
         try:
             return dt.datetime.strptime(text, self.format or "")  # noqa: DTZ007 - zone is given after
         except (ValueError, re.error):
-            # A form that names the same part twice is no pattern.
+            # A format that names a part twice makes no valid pattern.
             msg = f"`{text[:40]}` is not of the form {self.format}"
             raise ValueError(msg) from None
 

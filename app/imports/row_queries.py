@@ -260,7 +260,7 @@ async def note_progress(
     )  # fmt: skip
 
 
-async def show_life(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> None:
+async def touch_run(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> None:
     """Note that an import goes on, without any progress."""
     await run_sql(
         session,

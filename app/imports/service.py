@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
-from app.core.database import CONNECTION_LOST, Database
+from app.core.database import Database
 from app.core.errors import Conflict, NotFound
 from app.imports import row_queries
 from app.imports.answer_import import AnswerImporter, FileIdentity, begin
@@ -30,6 +31,8 @@ from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
 from app.imports.undo import undo_answers
 from app.responses.ingest import Ingest
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 20
 
@@ -138,27 +141,30 @@ async def take(
     if look.refused is not None:
         await importer.note("refused", look.report)
         return look.report
-    async with _signs_of_life(database, run):
+    async with _heartbeat(database, run):
         await importer.take(on_progress)
     await importer.note("done", look.report)
     return importer.report(look.report)
 
 
 @contextlib.asynccontextmanager
-async def _signs_of_life(database: Database, run: ImportRun) -> AsyncIterator[None]:
-    """Say every few seconds that an import goes on, however long one part of it takes.
+async def _heartbeat(database: Database, run: ImportRun) -> AsyncIterator[None]:
+    """Note every few seconds that an import goes on, however long one part of it takes.
 
-    An import without a sign of life counts as interrupted, and may be undone.
+    An import that notes nothing counts as interrupted, and may be undone.
     """
 
-    async def show() -> None:
+    async def beat() -> None:
         while True:
             await asyncio.sleep(INTERRUPTED_AFTER.total_seconds() / 4)
-            with contextlib.suppress(*CONNECTION_LOST):
+            try:
                 async with database.transaction() as session:
-                    await row_queries.show_life(session, run.workspace_id, run.id)
+                    await row_queries.touch_run(session, run.workspace_id, run.id)
+            except Exception:
+                # The import itself goes on, and the next beat tries again.
+                logger.exception("an import could not note that it goes on")
 
-    task = asyncio.create_task(show())
+    task = asyncio.create_task(beat())
     try:
         yield
     finally:

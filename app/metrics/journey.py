@@ -2,7 +2,7 @@
 """A journey's map: each step with its figures, the weakest one, and the touchpoints on no step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -47,10 +47,17 @@ async def all_touchpoints(session: AsyncSession, workspace_id: UUID) -> Journey:
     return Journey(workspace_id=workspace_id, key="", name={}, steps=steps, created_at=utc_now())
 
 
+class WeakestTouchpoint(NamedTuple):
+    """The touchpoint with the lowest score on 0-100."""
+
+    key: str
+    score: float
+
+
 async def find_weakest(
     session: AsyncSession, requests: Mapping[str, MetricRequest]
-) -> tuple[str, float] | None:
-    """Return the weakest of all touchpoints with its score on 0-100, as a map of them shows it.
+) -> WeakestTouchpoint | None:
+    """Return the weakest of all touchpoints, the one that a map of them marks.
 
     `requests` has one request by touchpoint for each of `SCORED`.
     """
@@ -58,7 +65,7 @@ async def find_weakest(
     journey = await all_touchpoints(session, first_request.workspace.id)
     shrunk = _shrunken_means(await _count_scores(session, requests, SCORED), first_request)
     weakest = _weakest_of([step["touchpoint"] for step in journey.steps], shrunk)
-    return None if weakest is None else (weakest, shrunk[weakest])
+    return None if weakest is None else WeakestTouchpoint(weakest, shrunk[weakest])
 
 
 async def _count_scores(

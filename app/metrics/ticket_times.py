@@ -294,7 +294,7 @@ async def _group(
     """Run a query by period, groups, measure and `shown`."""
     keys = [query.period(interval), *query.groups()]
     names = ", ".join(f"{sql} as k{number}" for number, sql in enumerate(keys))
-    # What is the same in every row would only slow the grouping down.
+    # Constants are left out: they would only slow the grouping down.
     varying = [f"k{number}" for number in range(1 if interval is Interval.NONE else 0, len(keys))]
     measure = f"'{query.measures[0]}'::text"
     if len(query.measures) > 1:

@@ -107,7 +107,7 @@ class InvitedVisit:
         return await self._save(given, held, signals=posted.signals)
 
     def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
-        """Tell whether to ask for confirmation: it may be a program, and was not asked before."""
+        """Tell whether to ask for confirmation: the sender may be a program, and was not asked."""
         held = stored.state in {"unverified", "quarantined"}
         return held and not (posted.signals.trapped or posted.signals.asked_again)
 

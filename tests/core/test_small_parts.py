@@ -219,7 +219,8 @@ async def test_gzip_of_several_members_is_read_whole(shop: Shop) -> None:
     reply = await shop.call("POST", "/v1/responses/batch", content=b"".join(lines), headers=headers)
     assert reply.status_code == 200, reply.text
     assert (await shop.metric("nps"))["total"]["n"] == 2
-    for broken in (lines[0] + b"trailing", lines[0] + lines[1][:-3]):
+    many = lines[0] * 1001
+    for broken in (lines[0] + b"trailing", lines[0] + lines[1][:-3], many):
         refused = await shop.call("POST", "/v1/responses/batch", content=broken, headers=headers)
         assert refused.status_code == 422
 

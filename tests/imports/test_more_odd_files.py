@@ -265,7 +265,7 @@ async def test_a_slow_import_is_not_taken_for_interrupted(
     await nps_survey(shop)
     rows = table([["responded_at", "score"], [DAY, "9"]])
     async with database.transaction() as session:
-        # Whoever holds this lock lets no answer be written.
+        # While this lock is held, no answer can be written.
         await lock_config(session, UUID(shop.workspace_id))
         sending = asyncio.create_task(send(shop, rows, source="slow"))
         await asyncio.sleep(3)

@@ -225,7 +225,7 @@ async def test_before_the_secret_is_known_events_wait(shop: Shop) -> None:
     assert sorted((e["status"], e["verified"]) for e in events) == [
         ("failed", False), ("translated", True),
     ]  # fmt: skip
-    # The right secret comes late: what the first one did not fit is looked at again.
+    # A right secret that comes late verifies what the wrong one did not.
     await shop.call("PATCH", "/v1/integrations/desk", json={"secret": "forged one"})
     await shop.work()
     events = (await shop.get("/v1/integrations/desk/events"))["data"]

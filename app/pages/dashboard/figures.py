@@ -8,7 +8,14 @@ from typing import Any
 
 from app.core.clock import utc_now
 from app.insights.labels import NON_DRIVER_TAGS
-from app.metrics.journey import ON_MAP, SCORED, all_touchpoints, find_weakest, read_journey_map
+from app.metrics.journey import (
+    ON_MAP,
+    SCORED,
+    WeakestTouchpoint,
+    all_touchpoints,
+    find_weakest,
+    read_journey_map,
+)
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
 from app.metrics.registry import CARD_METRICS, METRICS, SCORE_METRICS
@@ -288,8 +295,8 @@ async def journey_of(
 
 async def weakest_of(
     visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
-) -> tuple[str, float] | None:
-    """Return the touchpoint that the map shows as weakest, with its score."""
+) -> WeakestTouchpoint | None:
+    """Return the touchpoint that the map shows as weakest."""
     requests = {
         name: await request_of(visit, view, name, properties, group_by=["touchpoint"])
         for name in SCORED
