@@ -41,9 +41,12 @@ def said(path: Path) -> Iterator[str]:
         if isinstance(node, ast.JoinedStr)
         for part in node.values
     }
-    # Patterns, statements and formats are arguments of these.
+    # Patterns and statements are arguments of the first two; only operators read the log.
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"re.compile", "text"}:
+        if not isinstance(node, ast.Call):
+            continue
+        function = ast.unparse(node.func)
+        if function in {"re.compile", "text"} or function.startswith("logger."):
             hidden |= {id(argument) for argument in ast.walk(node)}
     for node in ast.walk(tree):
         if id(node) in hidden:
