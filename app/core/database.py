@@ -24,6 +24,11 @@ else:
 
 logger = logging.getLogger(__name__)
 
+
+class DatabaseUnreachableError(ConnectionError):
+    """No connection to the database could be opened."""
+
+
 # Errors after which the same statement may be sent again on a new connection.
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
@@ -33,7 +38,7 @@ CONNECTION_LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
-    OSError,
+    ConnectionError,
 )
 
 
@@ -131,17 +136,13 @@ class Database:
 
     async def connect(self, **server_settings: str) -> RawConnection:
         """Open a connection of its own, outside the pool, with the server settings given."""
-        return await asyncpg.connect(
+        return await open_connection(
             self.url,
-            timeout=10,
-            server_settings={
-                "application_name": "afterword",
-                "timezone": "UTC",
-                # A cluster hides its shards by a function for each row of the catalogue: asking
-                # for a type costs a second then. Elsewhere the setting means nothing.
-                "citus.override_table_visibility": "off",
-            }
-            | server_settings,
+            application_name="afterword",
+            timezone="UTC",
+            # A cluster hides its shards by a function for each row of the catalogue: asking for
+            # a type costs a second then. Elsewhere the setting means nothing.
+            **{"citus.override_table_visibility": "off"} | server_settings,
         )
 
     async def connect_keeping_plans(self, **server_settings: str) -> RawConnection:
@@ -196,6 +197,15 @@ class Database:
         await self._recording_engine.dispose()
 
 
+async def open_connection(url: str, **server_settings: str) -> RawConnection:
+    """Open a connection with the server settings given, or raise DatabaseUnreachableError."""
+    try:
+        return await asyncpg.connect(url, timeout=10, server_settings=server_settings)
+    except OSError as error:
+        # An unknown host, no route to it, no answer in time, or no socket in its folder.
+        raise DatabaseUnreachableError(str(error) or "the database did not answer") from error
+
+
 def _require_open(adapted: Any, _record: object, _pooled: object) -> None:
     """Make the pool reconnect if an idle connection was closed."""
     if adapted.driver_connection.is_closed():
@@ -244,15 +254,10 @@ def is_node_lost(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InternalServerError) and bool(_NODE_LOST.search(str(error)))
 
 
-def _is_missing_template(error: BaseException) -> bool:
-    """Tell whether a page's template is missing: Jinja's error is an error of the system, too."""
-    return isinstance(error, OSError) and isinstance(error, LookupError)
-
-
 def is_connection_lost(error: BaseException | None) -> bool:
     """Tell whether the error, or what caused it, is a database that went away or is too busy."""
     return any(
-        (isinstance(cause, (*CONNECTION_LOST, *_TRY_AGAIN)) and not _is_missing_template(cause))
+        isinstance(cause, (*CONNECTION_LOST, *_TRY_AGAIN))
         or is_node_lost(cause)
         or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
         for cause in _causes(error)

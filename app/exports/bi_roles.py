@@ -22,7 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
-from app.core.database import Database, run_sql
+from app.core.database import Database, open_connection, run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.exports.models import BiAccess
 from app.workspaces.service import find_workspace
@@ -208,7 +208,7 @@ async def _revoke_public_rights(database: Database, maker_url: str) -> None:
 async def _revoke_xact_id_functions(maker: str, login: str) -> None:
     """Revoke the functions that give out transaction ids, if the maker's login may do that."""
     statements: list[str] = []
-    connection = await asyncpg.connect(maker, timeout=10)
+    connection = await open_connection(maker)
     try:
         found = await connection.fetch(
             "select oid::regprocedure::text as name from pg_proc where proname = any($1::text[]) "
@@ -263,7 +263,7 @@ async def end_idle(session: AsyncSession, now: dt.datetime) -> None:
 
 
 async def _run_as_maker(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await open_connection(url)
     try:
         async with connection.transaction():
             for statement in statements:

@@ -9,6 +9,7 @@ import re
 import time
 import uuid
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core import flags
-from app.core.database import Database, is_connection_lost, run_sql
+from app.core.database import (
+    Database,
+    DatabaseUnreachableError,
+    is_connection_lost,
+    run_sql,
+)
 from app.core.guarded_http import is_public
 from app.core.ids import derived_uuid, keyed_uuid, keyed_uuids, uuid7
 from app.core.log import JsonFormatter, request_id
@@ -125,6 +131,20 @@ async def test_a_request_that_waits_too_long_for_a_connection_gets_503(
                 await run_sql(session, text("select 1"))
         # The edge answers such an error with 503 and Retry-After.
         assert is_connection_lost(refused.value)
+
+
+async def test_only_a_failed_connection_counts_as_a_lost_database(tmp_path: Path) -> None:
+    for url in (
+        "postgresql://nobody@no-such-host.invalid/afterword",
+        "postgresql://nobody@127.0.0.1:1/afterword",
+        f"postgresql://nobody@/afterword?host={tmp_path}",
+    ):
+        with pytest.raises(DatabaseUnreachableError) as refused:
+            await Database(url).connect()
+        assert is_connection_lost(refused.value)
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "missing").read_bytes()
+    assert not is_connection_lost(missing.value)
 
 
 async def test_a_proxy_that_is_not_trusted_is_remembered(shop: Shop, database: Database) -> None:
