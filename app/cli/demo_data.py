@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from app.interactions.known_types import KnownType
 from app.surveys.question_types import (
     OptionAnswers,
     ScoreAnswers,
@@ -144,15 +145,15 @@ def _answers_about(
 ) -> list[dict[str, Any]]:
     """Answer about some of the orders of a day, and about its ticket once it is solved."""
     answers = []
-    ended = {body["ticket"]: body for body in happened if body["type"] == "ticket.solved"}
-    orders = [body for body in happened if body["type"] == "order.paid"]
+    ended = {body["ticket"]: body for body in happened if body["type"] == KnownType.TICKET_SOLVED}
+    orders = [body for body in happened if body["type"] == KnownType.ORDER_PAID]
     for body in (*orders, *ended.values()):
         if chance.random() > _SHARE_ANSWERED:
             continue
         survey = "support" if "ticket" in body else "delivery"
         customer = body["customer"]["external_id"]
         mood = mood_of.get(customer, chance.gauss(0.75, 0.2))
-        was_reopened = any(other["type"] == "ticket.reopened" for other in happened)
+        was_reopened = any(other["type"] == KnownType.TICKET_REOPENED for other in happened)
         answer = _answer(
             chance, dt.datetime.fromisoformat(body["occurred_at"]), definitions, customer,
             mood - (0.15 if survey == "support" and was_reopened else 0), survey=survey,
@@ -226,7 +227,7 @@ def _score(chance: random.Random, question: Question, mood: float) -> int:
 def _call(answer: dict[str, Any], customer: str, number: int) -> dict[str, Any]:
     at = dt.datetime.fromisoformat(answer["responded_at"]) + dt.timedelta(days=1)
     return {
-        "type": "recovery.resolved", "source": "crm", "external_id": f"call-{number}",
+        "type": KnownType.RECOVERY_RESOLVED, "source": "crm", "external_id": f"call-{number}",
         "customer": {"external_id": customer}, "occurred_at": at.isoformat(),
         "properties": {"agent": AGENTS[number % len(AGENTS)]},
     }  # fmt: skip
@@ -242,7 +243,7 @@ def _orders(
             number = f"{day:%m%d}-{customer}"
             amount = round(chance.lognormvariate(3.6 + 0.7 * mood, 0.5), 2)
             found.append({
-                "type": "order.paid", "source": "shop", "external_id": f"paid-{number}",
+                "type": KnownType.ORDER_PAID, "source": "shop", "external_id": f"paid-{number}",
                 "order": number, "customer": _customer_of(customer),
                 "value": {"amount": f"{amount:.2f}", "currency": "EUR"},
                 "touchpoint": "checkout", "properties": {"store": chance.choice(STORES)},
@@ -261,11 +262,17 @@ def _ticket(chance: random.Random, day: dt.datetime, number: int) -> list[dict[s
         return []
     opened = day - dt.timedelta(hours=chance.randint(1, 12))
     solved = opened + dt.timedelta(hours=chance.lognormvariate(2.2, 0.9))
-    events = [("ticket.opened", opened), ("ticket.replied", opened + (solved - opened) / 4),
-              ("ticket.solved", solved)]  # fmt: skip
+    events = [
+        (KnownType.TICKET_OPENED, opened),
+        (KnownType.TICKET_REPLIED, opened + (solved - opened) / 4),
+        (KnownType.TICKET_SOLVED, solved),
+    ]
     if chance.random() < 0.12:
         again = solved + dt.timedelta(days=1)
-        events += [("ticket.reopened", again), ("ticket.solved", again + dt.timedelta(hours=20))]
+        events += [
+            (KnownType.TICKET_REOPENED, again),
+            (KnownType.TICKET_SOLVED, again + dt.timedelta(hours=20)),
+        ]
     customer = f"c-{chance.randint(1, _CUSTOMERS)}"
     agent, store = chance.choice(AGENTS), chance.choice(STORES)
     return [

@@ -22,20 +22,35 @@ from app.imports.rows import UnreadableRowError, touchpoint_key_or_none
 from app.imports.values import fold, yes_or_no
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.interaction_recorder import InteractionDraft
+from app.interactions.known_types import KnownType
 from app.interactions.resolution import TicketEvent, progress_of
 from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
 
 # The times of a ticket with their events; equal times are ordered as in `resolution`. If there
 # is a `first_solved`, `solved` is the time when the ticket was last solved.
 TIMES = {
-    "opened": "ticket.opened", "first_reply": "ticket.replied", "first_solved": "ticket.solved",
-    "reopened": "ticket.reopened", "solved": "ticket.solved", "closed": "ticket.closed",
-}  # fmt: skip
+    "opened": KnownType.TICKET_OPENED,
+    "first_reply": KnownType.TICKET_REPLIED,
+    "first_solved": KnownType.TICKET_SOLVED,
+    "reopened": KnownType.TICKET_REOPENED,
+    "solved": KnownType.TICKET_SOLVED,
+    "closed": KnownType.TICKET_CLOSED,
+}
 _MINUTES = {"first_reply_minutes": "first_reply", "first_solved_minutes": "first_solved"}
 FIELDS = (
-    "id", *TIMES, *_MINUTES, "customer.email", "customer.external_id", "customer.name", "agent",
-    "team", "touchpoint", "event", "at", "event_id",
-)  # fmt: skip
+    "id",
+    *TIMES,
+    *_MINUTES,
+    "customer.email",
+    "customer.external_id",
+    "customer.name",
+    "agent",
+    "team",
+    "touchpoint",
+    "event",
+    "at",
+    "event_id",
+)
 _TARGETS = {name: name for name in FIELDS} | {
     "customer_email": "customer.email", "customer_id": "customer.external_id",
 }  # fmt: skip
@@ -44,10 +59,16 @@ _COUNT = re.compile(r"\d{1,4}(?:[.,]0+)?")
 # What stands for no time in exports.
 _NO_TIME = frozenset({"-", "–", "—", "null", "none", "n/a", "na", "nan", "nat"})
 _KNOWN_EVENTS = {
-    "opened": "ticket.opened", "created": "ticket.opened", "new": "ticket.opened",
-    "replied": "ticket.replied", "solved": "ticket.solved", "resolved": "ticket.solved",
-    "reopened": "ticket.reopened", "closed": "ticket.closed", "on hold": "ticket.on_hold",
-}  # fmt: skip
+    "opened": KnownType.TICKET_OPENED,
+    "created": KnownType.TICKET_OPENED,
+    "new": KnownType.TICKET_OPENED,
+    "replied": KnownType.TICKET_REPLIED,
+    "solved": KnownType.TICKET_SOLVED,
+    "resolved": KnownType.TICKET_SOLVED,
+    "reopened": KnownType.TICKET_REOPENED,
+    "closed": KnownType.TICKET_CLOSED,
+    "on hold": KnownType.TICKET_ON_HOLD,
+}
 
 
 def vocabulary(preset: str | None) -> Vocabulary:

@@ -23,6 +23,7 @@ from app.insights.request import (
     InsightRow,
     ResponseQuery,
 )
+from app.interactions.known_types import KnownType
 from app.metrics.statistics import share_change, wilson
 from app.surveys.bands import bands_sql
 from app.surveys.question_types import QuestionType
@@ -307,7 +308,7 @@ async def _count_solved_again(session: AsyncSession, request: InsightRequest) ->
     # only its last solving.
     again = f"""select t.workspace_id, t.ticket, t.source, coalesce(
     (select min(i.occurred_at) from interaction i where i.workspace_id = t.workspace_id
-      and i.ticket = t.ticket and i.source = t.source and i.type = 'ticket.solved'
+      and i.ticket = t.ticket and i.source = t.source and i.type = '{KnownType.TICKET_SOLVED}'
       and not i.test and i.occurred_at > t.first_solved_at),
     case when t.last_solved_at > t.first_solved_at then t.last_solved_at end) as solved_again_at
   from ticket t where t.workspace_id = :workspace and t.reopened

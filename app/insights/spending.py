@@ -27,6 +27,7 @@ from app.insights.request import (
     InsightRow,
     ResponseQuery,
 )
+from app.interactions.known_types import KnownType
 from app.metrics.statistics import SIGNIFICANCE_LEVEL, t_cdf, wilson
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
@@ -150,8 +151,8 @@ async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str
         session,
         text(
             "select currency, count(*) as n from interaction where workspace_id = :workspace "
-            "and type = 'order.paid' and amount is not null and customer_id is not null "
-            "and not test group by 1 order by 2 desc, 1"
+            f"and type = '{KnownType.ORDER_PAID}' and amount is not null "
+            "and customer_id is not null and not test group by 1 order by 2 desc, 1"
         ).bindparams(workspace=request.metric_request.workspace.id),
     )
     currencies = [row.currency for row in rows if row.currency]
@@ -180,14 +181,15 @@ with first as (
   select distinct on (r.customer_id) r.customer_id, r.band, r.score, r.responded_at
   from (select r.* {chosen}) r order by r.customer_id, r.responded_at, r.id),
 orders as (
-  select i.customer_id, bool_or(i.type = 'order.paid') as is_order,
-    min(i.occurred_at) filter (where i.type = 'order.paid') as paid_at,
+  select i.customer_id, bool_or(i.type = '{KnownType.ORDER_PAID}') as is_order,
+    min(i.occurred_at) filter (where i.type = '{KnownType.ORDER_PAID}') as paid_at,
     min(i.occurred_at) as first_at,
-    coalesce(max(i.amount) filter (where i.type = 'order.paid'), 0)
-      - coalesce(sum(i.amount) filter (where i.type = 'order.refunded'), 0) as net
+    coalesce(max(i.amount) filter (where i.type = '{KnownType.ORDER_PAID}'), 0)
+      - coalesce(sum(i.amount) filter (where i.type = '{KnownType.ORDER_REFUNDED}'), 0) as net
   from interaction i
   where i.workspace_id = :workspace and not i.test and i.customer_id is not null
-  and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
+  and i.type in ('{KnownType.ORDER_PAID}', '{KnownType.ORDER_REFUNDED}')
+  and i.currency = {query.bind(currency)}
   group by i.customer_id, i.order_source, i.order_ref,
     case when i.order_ref is null then i.id end),
 customers as (

@@ -16,9 +16,8 @@ from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.interactions.interaction_recorder import InteractionDraft
+from app.interactions.known_types import KnownType
 from app.invitations.service import cancel_invitations
-
-REFUNDED = "order.refunded"
 
 
 async def resolve_order(
@@ -92,7 +91,10 @@ def complete(
         completed_draft = draft
         if any(row.test for row in history) and not integration.accept_test:
             completed_draft = replace(completed_draft, test=True)
-        if completed_draft.type == REFUNDED and "refund" not in completed_draft.properties:
+        if (
+            completed_draft.type == KnownType.ORDER_REFUNDED
+            and "refund" not in completed_draft.properties
+        ):
             completed_draft = replace(
                 completed_draft,
                 properties={**completed_draft.properties, **_refund(completed_draft, history)},
@@ -138,17 +140,19 @@ async def mark_tests(
 def _is_anothers_session(draft: InteractionDraft, history: Sequence[Any]) -> bool:
     """Tell whether this ends a checkout session other than the one that was paid."""
     session = draft.properties.get("session")
-    paid = {row.session for row in history if row.type == "order.paid"} - {None}
-    return draft.type == "order.cancelled" and bool(session and paid) and session not in paid
+    paid = {row.session for row in history if row.type == KnownType.ORDER_PAID} - {None}
+    return (
+        draft.type == KnownType.ORDER_CANCELLED and bool(session and paid) and session not in paid
+    )
 
 
 def _is_cancelled_again(draft: InteractionDraft, history: Sequence[Any]) -> bool:
     """Tell whether the order's last known state is the same: a shop repeats it at every change."""
-    if draft.type != "order.cancelled" or draft.occurred_at is None:
+    if draft.type != KnownType.ORDER_CANCELLED or draft.occurred_at is None:
         return False
     earlier = [row for row in history if row.occurred_at <= draft.occurred_at
-              and row.type != REFUNDED]  # fmt: skip
-    return bool(earlier) and earlier[-1].type == "order.cancelled"
+              and row.type != KnownType.ORDER_REFUNDED]  # fmt: skip
+    return bool(earlier) and earlier[-1].type == KnownType.ORDER_CANCELLED
 
 
 def _refund(draft: InteractionDraft, history: Sequence[Any]) -> Mapping[str, str]:
@@ -156,15 +160,22 @@ def _refund(draft: InteractionDraft, history: Sequence[Any]) -> Mapping[str, str
 
     A refund in another currency than the order counts as partial.
     """
-    values = [row for row in history if row.type != REFUNDED and row.amount is not None]
+    values = [
+        row for row in history if row.type != KnownType.ORDER_REFUNDED and row.amount is not None
+    ]
     if not values or draft.amount is None:
         return {}
     if values[-1].currency != draft.currency:
         return {"refund": "partial"}
     refunded_before = sum(
-        (row.amount for row in history
-         if row.type == REFUNDED and row.external_id != draft.external_id and row.amount),
+        (
+            row.amount
+            for row in history
+            if row.type == KnownType.ORDER_REFUNDED
+            and row.external_id != draft.external_id
+            and row.amount
+        ),
         Decimal(),
-    )  # fmt: skip
+    )
     is_full = refunded_before + draft.amount >= values[-1].amount
     return {"refund": "full" if is_full else "partial"}

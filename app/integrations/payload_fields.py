@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from app.core.clock import rfc3339
 from app.core.text_types import normalize_email
 from app.integrations.adapter import InteractionBody, UnreadableTimeError
+from app.interactions.known_types import KnownType
 
 # Seconds since 1970 have 10 digits from 2001 to 2286, and milliseconds 13.
 _SECONDS_FROM, _MILLISECONDS_FROM, _MAX_DIGITS = 10**9, 10**12, 23
@@ -223,7 +224,7 @@ def build_interaction(type_: str, case: str, **more: Any) -> InteractionBody:
     at, given_id = more.pop("occurred_at", None), more.pop("external_id", None)
     if given_id is None and at is not None:
         given_id = f"{case}:{type_.rpartition('.')[2]}:{at}"
-    found = {"type": type_, "external_id": _cut(given_id, 128), "occurred_at": at, **more}
+    found = {"type": str(type_), "external_id": _cut(given_id, 128), "occurred_at": at, **more}
     return {key: value for key, value in found.items() if value not in (None, "", {}, [])}
 
 
@@ -232,11 +233,11 @@ def with_opening(
 ) -> list[InteractionBody]:
     """Put the ticket's opening in front, once, made from the payload's creation time."""
     bodies = list(interactions)
-    rest = [body for body in bodies if body["type"] != "ticket.opened"]
+    rest = [body for body in bodies if body["type"] != KnownType.TICKET_OPENED]
     if opened_at is None and len(rest) == len(bodies):
         return bodies
     opening = build_interaction(
-        "ticket.opened", ticket, ticket=ticket, occurred_at=opened_at,
+        KnownType.TICKET_OPENED, ticket, ticket=ticket, occurred_at=opened_at,
         external_id=f"{ticket}:opened", **more,
     )  # fmt: skip
     return [opening, *rest]

@@ -8,31 +8,32 @@ from importlib.resources import files
 
 from app.integrations.adapter import SourceSettings, UnmappedStatusError
 from app.integrations.payload_fields import text_of
+from app.interactions.known_types import KnownType
 
 # What a status may be mapped to, and the interaction type that it becomes.
 TYPES: Mapping[str, str | None] = {
-    "new": "ticket.opened",
-    "opened": "ticket.opened",
-    "open": "ticket.reopened",
-    "reopened": "ticket.reopened",
-    "pending": "ticket.on_hold",
-    "on_hold": "ticket.on_hold",
-    "solved": "ticket.solved",
-    "resolved": "ticket.solved",
-    "closed": "ticket.closed",
-    "deleted": "ticket.deleted",
-    "spam": "ticket.deleted",
-    "merged": "ticket.merged",
-    "placed": "order.placed",
-    "paid": "order.paid",
-    "fulfilled": "order.fulfilled",
-    "delivered": "order.delivered",
-    "refunded": "order.refunded",
-    "cancelled": "order.cancelled",
+    "new": KnownType.TICKET_OPENED,
+    "opened": KnownType.TICKET_OPENED,
+    "open": KnownType.TICKET_REOPENED,
+    "reopened": KnownType.TICKET_REOPENED,
+    "pending": KnownType.TICKET_ON_HOLD,
+    "on_hold": KnownType.TICKET_ON_HOLD,
+    "solved": KnownType.TICKET_SOLVED,
+    "resolved": KnownType.TICKET_SOLVED,
+    "closed": KnownType.TICKET_CLOSED,
+    "deleted": KnownType.TICKET_DELETED,
+    "spam": KnownType.TICKET_DELETED,
+    "merged": KnownType.TICKET_MERGED,
+    "placed": KnownType.ORDER_PLACED,
+    "paid": KnownType.ORDER_PAID,
+    "fulfilled": KnownType.ORDER_FULFILLED,
+    "delivered": KnownType.ORDER_DELIVERED,
+    "refunded": KnownType.ORDER_REFUNDED,
+    "cancelled": KnownType.ORDER_CANCELLED,
     "ignored": None,
 }
 # For sources where a closed case counts as solved.
-CLOSED_IS_SOLVED = {**TYPES, "closed": "ticket.solved"}
+CLOSED_IS_SOLVED = {**TYPES, "closed": KnownType.TICKET_SOLVED}
 
 
 def fold(status: str) -> str:

@@ -17,20 +17,29 @@ from app.integrations.inbound_events import WAITS_FOR_END, WAITS_FOR_REOPENING
 from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.interactions.interaction_recorder import InteractionDraft
+from app.interactions.known_types import RESOLVING_TYPES, WITHDRAWING_TYPES, KnownType
 from app.interactions.tickets import delete_empty_tickets, lock_tickets, share_configuration_lock
 
 # How long a webhook waits for an earlier one of its case.
 TURN_DELAY = dt.timedelta(seconds=0.2)
-_REOPENED = "ticket.reopened"
-TICKET_ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
+_REOPENED = KnownType.TICKET_REOPENED
+TICKET_ENDS = RESOLVING_TYPES | WITHDRAWING_TYPES
 # A repeat counts as a new event if the opposite happened in between.
-_OPPOSITE = {"ticket.solved": WAITS_FOR_REOPENING, _REOPENED: WAITS_FOR_END}
+_OPPOSITE: Mapping[str, str] = {
+    KnownType.TICKET_SOLVED: WAITS_FOR_REOPENING,
+    _REOPENED: WAITS_FOR_END,
+}
 # What opens a ticket again that was solved.
-REOPENINGS = frozenset({_REOPENED, "ticket.on_hold"})
+REOPENINGS = frozenset({_REOPENED, KnownType.TICKET_ON_HOLD})
 _STATES = (
-    "ticket.opened", "ticket.reopened", "ticket.on_hold", "ticket.solved", "ticket.closed",
-    "ticket.deleted", "ticket.merged",
-)  # fmt: skip
+    KnownType.TICKET_OPENED,
+    KnownType.TICKET_REOPENED,
+    KnownType.TICKET_ON_HOLD,
+    KnownType.TICKET_SOLVED,
+    KnownType.TICKET_CLOSED,
+    KnownType.TICKET_DELETED,
+    KnownType.TICKET_MERGED,
+)
 
 
 @dataclass(slots=True)
@@ -188,7 +197,7 @@ async def _compare_state(
             "select type from interaction where workspace_id = :workspace_id "
             "and source = :source and ticket = :ticket and test = :test and type = any(:types) "
             "and occurred_at <= :at "
-            "order by occurred_at desc, type = 'ticket.opened', id desc limit 1"
+            f"order by occurred_at desc, type = '{KnownType.TICKET_OPENED}', id desc limit 1"
         ).bindparams(
             workspace_id=integration.workspace_id, source=integration.key, ticket=draft.ticket,
             test=draft.test, types=list(_STATES), at=draft.occurred_at,
@@ -197,19 +206,22 @@ async def _compare_state(
     last: Any = rows.first()
     if draft.type == _REOPENED and not await _ended_before(session, integration, draft):
         # Nothing was solved before: the ticket is new, or still open.
-        return (replace(draft, type="ticket.opened") if last is None else None), True
+        return (replace(draft, type=KnownType.TICKET_OPENED) if last is None else None), True
     is_known = last is not None and last.type == draft.type
     return (None if is_known else draft), is_known
 
 
 def _is_repeated(draft: InteractionDraft, ticket: KnownTicket) -> bool:
     """Tell whether the ticket was in that state already, at the time of the draft."""
-    if draft.type == "ticket.opened":
+    if draft.type == KnownType.TICKET_OPENED:
         return ticket.opened_at is not None
-    if draft.type == "ticket.solved":
-        return ticket.state_at(draft.occurred_at) in {"ticket.solved", "ticket.closed"}
+    if draft.type == KnownType.TICKET_SOLVED:
+        return ticket.state_at(draft.occurred_at) in {
+            KnownType.TICKET_SOLVED,
+            KnownType.TICKET_CLOSED,
+        }
     if draft.type == _REOPENED:
-        return ticket.state_at(draft.occurred_at) in {"ticket.opened", _REOPENED}
+        return ticket.state_at(draft.occurred_at) in {KnownType.TICKET_OPENED, _REOPENED}
     return bool(draft.type.removeprefix("ticket.") == ticket.status in {"deleted", "merged"})
 
 
@@ -235,7 +247,7 @@ async def find_known_tickets(
             "select ticket, type, occurred_at from interaction "
             "where workspace_id = :workspace_id and source = :source and ticket = any(:names) "
             "and not test and type = any(:types) "
-            "order by occurred_at, type <> 'ticket.opened', id"
+            f"order by occurred_at, type <> '{KnownType.TICKET_OPENED}', id"
         ).bindparams(**bound, types=list(_STATES)),
     )
     for row in states:

@@ -2,18 +2,22 @@
 """Compute the resolution of a ticket from its events, in whatever order they arrive. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-OPENED, REPLIED, SOLVED = "ticket.opened", "ticket.replied", "ticket.solved"
-REOPENED, CLOSED, ON_HOLD = "ticket.reopened", "ticket.closed", "ticket.on_hold"
-DELETED, MERGED = "ticket.deleted", "ticket.merged"
-# What ends a ticket without solving it.
-GONE = frozenset({DELETED, MERGED})
-_RANKS = {OPENED: 0, REOPENED: 1, SOLVED: 3, CLOSED: 4, DELETED: 5, MERGED: 5}
+from app.interactions.known_types import KnownType
+
+_RANKS: Mapping[str, int] = {
+    KnownType.TICKET_OPENED: 0,
+    KnownType.TICKET_REOPENED: 1,
+    KnownType.TICKET_SOLVED: 3,
+    KnownType.TICKET_CLOSED: 4,
+    KnownType.TICKET_DELETED: 5,
+    KnownType.TICKET_MERGED: 5,
+}
 _OTHER = 2
 
 
@@ -75,17 +79,23 @@ def progress_of(events: Iterable[TicketEvent]) -> TicketProgress:
     history = sorted(set(events), key=_order)
     for event in history:
         is_open = not progress.is_resolved
-        if event.type == OPENED and progress.opened_at is None:
+        if event.type == KnownType.TICKET_OPENED and progress.opened_at is None:
             progress.opened_at = event.at
-        elif event.type == REPLIED and progress.first_reply_at is None:
+        elif event.type == KnownType.TICKET_REPLIED and progress.first_reply_at is None:
             progress.first_reply_at = event.at
-        elif event.type == SOLVED or (event.type == CLOSED and is_open):
+        elif event.type == KnownType.TICKET_SOLVED or (
+            event.type == KnownType.TICKET_CLOSED and is_open
+        ):
             progress.resolutions += is_open
             progress.first_solved_at = progress.first_solved_at or event.at
             progress.last_solved_at = event.at
-        elif event.type == REOPENED or (event.type == ON_HOLD and progress.is_resolved):
+        elif event.type == KnownType.TICKET_REOPENED or (
+            event.type == KnownType.TICKET_ON_HOLD and progress.is_resolved
+        ):
             # A reopening implies that the ticket was solved before, at whatever time.
-            progress.reopened |= event.type == REOPENED or progress.first_solved_at is not None
+            progress.reopened |= (
+                event.type == KnownType.TICKET_REOPENED or progress.first_solved_at is not None
+            )
             progress.reopenings += progress.is_resolved
         progress.status = _status_after(event.type, progress.status)
         if progress.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:
@@ -93,21 +103,21 @@ def progress_of(events: Iterable[TicketEvent]) -> TicketProgress:
         progress.ordinals[event.id] = progress.resolutions
     # A ticket solved and reopened at the same moment counts as reopened.
     progress.reopened |= any(
-        e.type == REOPENED and e.at == progress.first_solved_at for e in history
+        e.type == KnownType.TICKET_REOPENED and e.at == progress.first_solved_at for e in history
     )
     return progress
 
 
-_AFTER = {
-    SOLVED: TicketStatus.SOLVED,
-    CLOSED: TicketStatus.CLOSED,
-    REOPENED: TicketStatus.OPEN,
-    DELETED: TicketStatus.DELETED,
-    MERGED: TicketStatus.MERGED,
+_AFTER: Mapping[str, TicketStatus] = {
+    KnownType.TICKET_SOLVED: TicketStatus.SOLVED,
+    KnownType.TICKET_CLOSED: TicketStatus.CLOSED,
+    KnownType.TICKET_REOPENED: TicketStatus.OPEN,
+    KnownType.TICKET_DELETED: TicketStatus.DELETED,
+    KnownType.TICKET_MERGED: TicketStatus.MERGED,
 }
 
 
 def _status_after(type_: str, status: TicketStatus) -> TicketStatus:
-    if type_ == ON_HOLD and status in {TicketStatus.SOLVED, TicketStatus.CLOSED}:
+    if type_ == KnownType.TICKET_ON_HOLD and status in {TicketStatus.SOLVED, TicketStatus.CLOSED}:
         return TicketStatus.OPEN
     return _AFTER.get(type_, status)

@@ -10,10 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.prepared_statements import PreparedStatement
 from app.interactions.interaction_recorder import RecordedInteraction
-from app.interactions.resolution import GONE
+from app.interactions.known_types import RESOLVING_TYPES, WITHDRAWING_TYPES, KnownType
 from app.invitations import service as invitations
 from app.invitations.refusals import Refusal, RefusalReason
-from app.triggers.compiled_trigger import REFUNDED, RESOLVING_TYPES, CompiledTrigger
+from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.decision_context import (
     CaseEvent,
     CaseKey,
@@ -62,11 +62,11 @@ def cancels(
     A refund that does not say whether it is partial counts as partial while all refunds together
     are less than the order's value. A session that ends cancels only what was paid in it.
     """
-    if event.type in GONE:
+    if event.type in WITHDRAWING_TYPES:
         return True
     if event.type not in trigger.cancel_types:
         return False
-    if event.type != REFUNDED:
+    if event.type != KnownType.ORDER_REFUNDED:
         return not (event.session and asked.session and event.session != asked.session)
     return event.refund == "full" or (event.refund is None and _is_whole(event, history, asked))
 
@@ -77,7 +77,9 @@ def _is_whole(event: CaseEvent, history: Sequence[CaseEvent], asked: AskedOrder)
         return True
     if asked.currency != event.currency:
         return False
-    back = sum((e.amount for e in history if e.type == REFUNDED and e.amount), Decimal())
+    back = sum(
+        (e.amount for e in history if e.type == KnownType.ORDER_REFUNDED and e.amount), Decimal()
+    )
     return back >= asked.amount
 
 
@@ -141,7 +143,7 @@ def _may_cancel(
     trigger: CompiledTrigger | None, interaction: RecordedInteraction, row: Mapping[str, Any]
 ) -> bool:
     """Tell whether an interaction of this type, case and time may cancel an invitation."""
-    is_cancelling = interaction.type in GONE or (
+    is_cancelling = interaction.type in WITHDRAWING_TYPES or (
         trigger and interaction.type in trigger.cancel_types
     )
     is_later = row["occurred_at"] is None or interaction.occurred_at >= row["occurred_at"]
@@ -165,7 +167,7 @@ def _is_cancelled(
     histories: Mapping[CaseKey, Sequence[CaseEvent]],
 ) -> bool:
     if trigger is None:
-        return interaction.type in GONE
+        return interaction.type in WITHDRAWING_TYPES
     event = CaseEvent(
         at=interaction.occurred_at, type=interaction.type, id=interaction.id,
         refund=interaction.properties.get("refund"), amount=interaction.amount,

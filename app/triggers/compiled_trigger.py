@@ -10,14 +10,11 @@ from uuid import UUID
 
 from app.core.durations import duration_of
 from app.interactions.interaction_recorder import RecordedInteraction
+from app.interactions.known_types import ENDS_OF_ORDERS, RESOLVING_TYPES, KnownType
 from app.triggers.conditions import Condition
 from app.triggers.models import Trigger
 from app.triggers.schemas import TriggerRules
 from app.workspaces.models import Workspace
-
-RESOLVING_TYPES = frozenset({"ticket.solved", "ticket.closed"})
-REFUNDED = "order.refunded"
-_ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ class CompiledTrigger:
         if stated is not None:
             return frozenset(stated)
         if self.row.on_type in RESOLVING_TYPES:
-            return frozenset({"ticket.reopened"})
-        return _ENDS_OF_ORDERS if self.row.on_type.startswith("order.") else frozenset()
+            return frozenset({KnownType.TICKET_REOPENED})
+        return ENDS_OF_ORDERS if self.row.on_type.startswith("order.") else frozenset()
 
     def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
         """Return the trigger's throttle; the workspace's if the trigger does not set one."""

@@ -15,7 +15,7 @@ from app.core.clock import utc_now
 from app.core.prepared_statements import PreparedStatement
 from app.interactions.customers import find_customers_by_id
 from app.interactions.interaction_recorder import RecordedInteraction
-from app.interactions.resolution import GONE
+from app.interactions.known_types import WITHDRAWING_TYPES
 from app.invitations.refusals import PastInvitation, find_recent_invitations, throttle_interval
 from app.invitations.suppression import SuppressionKind, find_suppressions
 from app.surveys.compiled import CompiledSurvey
@@ -199,7 +199,7 @@ async def find_case_events(
     triggers: Sequence[CompiledTrigger],
 ) -> dict[CaseKey, list[CaseEvent]]:
     """Return the events of the same tickets and orders that may cancel an invitation."""
-    types = sorted(GONE.union(*(trigger.cancel_types for trigger in triggers)))
+    types = sorted(WITHDRAWING_TYPES.union(*(trigger.cancel_types for trigger in triggers)))
     tickets = sorted({interaction.ticket for interaction in recorded if interaction.ticket})
     orders = sorted({interaction.order_ref for interaction in recorded if interaction.order_ref})
     cases_of_order: dict[str | None, set[CaseKey]] = defaultdict(set)

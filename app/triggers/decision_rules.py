@@ -39,7 +39,7 @@ from app.triggers.decision_context import DecisionContext, read_context
 from app.triggers.timing import is_sampled, move_into_window
 from app.triggers.workspace_triggers import read_triggers
 
-# Customers are not asked about conversations that the company opened itself.
+# Customers are not asked about tickets that the company opened itself.
 _COMPANY = {"admin", "bot"}
 
 
@@ -140,8 +140,9 @@ def _refusal_at_once(
 def evaluate_conditions(trigger: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
     """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
-    if isinstance(opened_by, str) and opened_by in _COMPANY:
-        return Refusal(RefusalReason.CONDITION, "the company itself has opened the conversation")
+    if facts.get("ticket") and isinstance(opened_by, str) and opened_by in _COMPANY:
+        detail = f"the company opened the ticket itself: `opened_by` is `{opened_by}`"
+        return Refusal(RefusalReason.CONDITION, detail)
     evaluation = evaluate(trigger.where, trigger.unless, facts)
     return (
         Refusal(RefusalReason.CONDITION, evaluation.detail)

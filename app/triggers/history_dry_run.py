@@ -19,8 +19,9 @@ from app.core.database import run_sql
 from app.core.schema import Json
 from app.interactions.inherited_fields import COLUMNS
 from app.interactions.interaction_recorder import RecordedInteraction
+from app.interactions.known_types import RESOLVING_TYPES
 from app.invitations.refusals import PastInvitation, find_recent_invitations, throttle_interval
-from app.triggers.compiled_trigger import RESOLVING_TYPES, CompiledTrigger
+from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.decision_context import DecisionContext, case_of, read_context
 from app.triggers.decision_rules import evaluate_trigger, plan_invitation
 from app.triggers.models import Trigger

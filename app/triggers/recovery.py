@@ -12,10 +12,11 @@ from app.core.event_consumer import StoredEvent
 from app.core.jobs import Job
 from app.core.signing import SealedBox
 from app.interactions.interaction_recorder import InteractionDraft
+from app.interactions.known_types import KnownType
 from app.triggers.interaction_intake import take_interactions
 
 RECOVERY_JOB = "triggers.recovery"
-TYPE, SOURCE = "recovery.resolved", "afterword"
+TYPE, SOURCE = KnownType.RECOVERY_RESOLVED, "afterword"
 
 
 async def consume_follow_ups(session: AsyncSession, events: Sequence[StoredEvent]) -> None:

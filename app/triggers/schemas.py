@@ -75,7 +75,10 @@ class TriggerRules(Body):
 
     where: list[ConditionIn] = Field(default=[], max_length=50, description="All must hold.")
     unless: list[ConditionIn] = Field(
-        default=[], max_length=50, description="Where all of them hold, nobody is asked."
+        default=[],
+        max_length=50,
+        description="Where all of them hold, nobody is asked. Nor is anybody asked about a ticket "
+        "whose property `opened_by` is `admin` or `bot`: the company opened it.",
     )
     channel: Literal["email", "link"] = "email"
     delay: Duration = "PT0S"
@@ -136,15 +139,6 @@ class TriggerIn(TriggerPatch):
     name: Line
     on: InteractionType
     survey: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-
-
-# The types that our own sources send; other senders may send more.
-KNOWN_TYPES = (
-    "ticket.opened", "ticket.replied", "ticket.solved", "ticket.closed", "ticket.reopened",
-    "ticket.on_hold", "ticket.deleted", "ticket.merged", "order.placed", "order.paid",
-    "order.fulfilled", "order.delivered", "order.edited", "order.cancelled", "order.refunded",
-    "recovery.resolved",
-)  # fmt: skip
 
 
 class TriggerOut(TriggerRules):

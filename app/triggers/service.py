@@ -14,9 +14,10 @@ from app.core.errors import Conflict, not_found_as_field_error
 from app.core.ids import uuid7
 from app.core.lookup import find_by_reference
 from app.core.text_types import did_you_mean
+from app.interactions.known_types import KnownType
 from app.surveys import service as surveys
 from app.triggers.models import Trigger
-from app.triggers.schemas import KNOWN_TYPES, TriggerIn, TriggerOut, TriggerPatch
+from app.triggers.schemas import TriggerIn, TriggerOut, TriggerPatch
 
 _COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
@@ -96,7 +97,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
 
 def _warnings(on_type: str) -> list[str]:
     """Return a hint if the type is unknown but similar to a known one."""
-    hint = "" if on_type in KNOWN_TYPES else did_you_mean(on_type, KNOWN_TYPES)
+    hint = "" if on_type in set(KnownType) else did_you_mean(on_type, list(KnownType))
     return [f"on: no built-in source sends `{on_type}`{hint}"] if hint else []
 
 

@@ -15,7 +15,7 @@ from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.config_lock import config_lock_sql
 from app.core.cursors import newest_first
-from app.core.database import run_sql
+from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.lookup import is_referenced_sql
@@ -173,10 +173,11 @@ async def change_workspace(
     The row is locked FOR UPDATE, so every writer of responses waits for this change. A response
     is therefore counted under the new configuration, or the recount finds it.
     """
+    # First, while the session holds no connection: a foreign server may take its time.
+    picture = await _new_logo(session, workspace_id, patch, allow_private=allow_private)
     if patch.timezone and not await is_known_to_database(session, patch.timezone):
         msg = "is not known to the database; choose a neighbouring zone"
         raise InvalidInput.at("body", "timezone", msg=msg)
-    picture = await _new_logo(session, workspace_id, patch, allow_private=allow_private)
     # Counted before the lock, so that no answer waits for the counting.
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
@@ -236,10 +237,12 @@ async def _new_logo(
     url = patch.brand.logo_url
     if url is None:
         return None
-    # The column alone: the row itself is read anew under its lock.
-    rows = await session.exec(select(Workspace.brand).where(Workspace.id == workspace_id))
-    row = rows.one()
-    if row.get("logo_url") == url and row.get("logo"):
+    database: Database = session.info["database"]
+    async with database.session() as reading:
+        # The column alone: the row itself is read anew under its lock.
+        rows = await reading.exec(select(Workspace.brand).where(Workspace.id == workspace_id))
+        brand = rows.one()
+    if brand.get("logo_url") == url and brand.get("logo"):
         return None
     return await fetch_logo(url, allow_private=allow_private)
 

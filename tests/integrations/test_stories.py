@@ -275,7 +275,7 @@ def test_a_shop_says_that_it_numbers_its_orders() -> None:
     of_orders = {
         module.name
         for module in pkgutil.iter_modules(sources.__path__)
-        if "order.paid" in (Path(sources.__path__[0]) / f"{module.name}.py").read_text()
+        if "KnownType.ORDER_PAID" in (Path(sources.__path__[0]) / f"{module.name}.py").read_text()
     }
     # Stripe's orders have the numbers that the shop behind it gives.
     assert {name for name in of_orders if not ADAPTERS[name].numbers_orders} == {"stripe"}

@@ -13,6 +13,7 @@ import pytest
 import app
 from app.core.texts import LANGUAGES, SECTIONS, plural_of, texts_of
 from app.imports import customer_rows, options, ticket_rows
+from app.interactions.known_types import KnownType
 from app.metrics.registry import METRICS
 from app.pages.dashboard.pages import PAGES
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
@@ -23,7 +24,6 @@ from app.surveys.texts import (
     choose_language,
     direction_of,
 )
-from app.triggers.schemas import KNOWN_TYPES
 
 
 def test_every_language_has_every_word() -> None:
@@ -154,7 +154,7 @@ def test_events_and_fields_of_files_have_their_names() -> None:
     words = texts_of("dashboard", "en")
     fields = {*options.FIELDS, *ticket_rows.FIELDS, *customer_rows.FIELDS}
     assert [name for name in fields if f"field.{name}" not in words] == []
-    assert [name for name in KNOWN_TYPES if f"happened.{name}" not in words] == []
+    assert [name for name in KnownType if f"happened.{name}" not in words] == []
 
 
 def test_every_fixed_answer_is_read_from_files() -> None:

@@ -329,8 +329,20 @@ async def test_a_link_of_a_trigger_is_given_out_when_due(shop: Shop) -> None:
 async def test_odd_properties_break_no_trigger(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
-    assert await reason(shop, "e-1", properties={"opened_by": ["admin"]}) is None
-    assert await reason(shop, "e-2", properties={"opened_by": "admin"}) == "condition"
+    odd = await reason(shop, "e-1", ticket="1", properties={"opened_by": ["admin"]})
+    assert odd is None
+
+
+async def test_nobody_is_asked_about_a_ticket_that_the_company_opened(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    await shop.make_trigger("ces", throttle=None)
+    for opener in ("admin", "bot"):
+        by_company = {"ticket": opener, "properties": {"opened_by": opener}}
+        assert await reason(shop, opener, **by_company) == "condition"
+    by_customer = {"ticket": "3", "properties": {"opened_by": "user"}}
+    assert await reason(shop, "e-3", **by_customer) is None
+    # Elsewhere the property may mean anything, such as who opened a shop's door.
+    assert await reason(shop, "e-4", properties={"opened_by": "admin"}) is None
 
 
 async def test_a_dry_run_says_what_the_trigger_hears(shop: Shop) -> None:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A company's look: colours that can be seen, and a logo that is fetched once."""
 
+import asyncio
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
+from app.core.database import Database
 from app.core.settings import Settings
 from app.workspaces.colours import (
     DARK_PAPER,
@@ -122,6 +124,32 @@ async def test_a_logo_comes_from_the_public_internet(shop: Shop, url: str) -> No
     reply = await shop.call("PATCH", "/v1/workspace", json={"brand": {"logo_url": url}})
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["loc"] == ["body", "brand", "logo_url"]
+
+
+async def test_a_slow_logo_holds_no_connection_to_the_database(shop: Shop) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await answered.wait()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + PNG)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer_late, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/logo.png"
+    with shop.changed_settings(allow_private_webhooks=True):
+        changing = asyncio.create_task(
+            shop.call("PATCH", "/v1/workspace", json={"brand": {"logo_url": url}})
+        )
+        await asyncio.wait_for(asked.wait(), 10)
+        database: Database = shop.state.database
+        assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        answered.set()
+        assert (await changing).json()["brand"]["logo_url"] == url
+    server.close()
+    await server.wait_closed()
 
 
 async def test_mail_brand_and_zone_change_together(shop: Shop) -> None:

@@ -30,11 +30,12 @@ from app.integrations.payload_fields import (
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import type_of_status
+from app.interactions.known_types import KnownType
 
 _BY_EVENT = {
-    "conversation_created": "ticket.opened",
-    "conversation_opened": "ticket.reopened",
-    "conversation_deleted": "ticket.deleted",
+    "conversation_created": KnownType.TICKET_OPENED,
+    "conversation_opened": KnownType.TICKET_REOPENED,
+    "conversation_deleted": KnownType.TICKET_DELETED,
 }
 
 
@@ -45,7 +46,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     ticket = text_of(payload.get("id"))
     if ticket is None:
         return UnusedWebhook("`id` is missing")
-    type_ = _BY_EVENT.get(event)
+    type_: str | None = _BY_EVENT.get(event)
     if event in {"conversation_status_changed", "conversation_resolved"}:
         type_ = type_of_status(settings, payload.get("status"))
     if type_ is None:
@@ -74,7 +75,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     interactions = with_opening([body], ticket, opened_at, **shared)
     if replied_at := time_of(payload.get("first_reply_created_at"), zone):
         first_reply = build_interaction(
-            "ticket.replied", ticket, ticket=ticket, occurred_at=replied_at,
+            KnownType.TICKET_REPLIED, ticket, ticket=ticket, occurred_at=replied_at,
             external_id=f"{ticket}:first-reply",
         )  # fmt: skip
         interactions = [*interactions, first_reply]

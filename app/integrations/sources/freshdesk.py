@@ -32,17 +32,18 @@ from app.integrations.payload_fields import (
     with_opening,
 )
 from app.integrations.statuses import CLOSED_IS_SOLVED, type_of_status
+from app.interactions.known_types import KnownType
 
 _IDS = {
     "2": "open", "3": "on_hold", "4": "solved", "5": "closed", "6": "on_hold", "7": "on_hold",
 }  # fmt: skip
 _BY_EVENT = {
-    "ticket.resolved": "ticket.solved", "ticket.closed": "ticket.solved",
-    "ticket.solved": "ticket.solved", "ticket.reopened": "ticket.reopened",
-    "ticket.created": "ticket.opened", "ticket.opened": "ticket.opened",
-    "ticket.replied": "ticket.replied", "ticket.on_hold": "ticket.on_hold",
-    "ticket.deleted": "ticket.deleted", "ticket.spam": "ticket.deleted",
-    "ticket.merged": "ticket.merged",
+    "ticket.resolved": KnownType.TICKET_SOLVED, "ticket.closed": KnownType.TICKET_SOLVED,
+    "ticket.solved": KnownType.TICKET_SOLVED, "ticket.reopened": KnownType.TICKET_REOPENED,
+    "ticket.created": KnownType.TICKET_OPENED, "ticket.opened": KnownType.TICKET_OPENED,
+    "ticket.replied": KnownType.TICKET_REPLIED, "ticket.on_hold": KnownType.TICKET_ON_HOLD,
+    "ticket.deleted": KnownType.TICKET_DELETED, "ticket.spam": KnownType.TICKET_DELETED,
+    "ticket.merged": KnownType.TICKET_MERGED,
 }  # fmt: skip
 _TRUE = {"true", "1", "yes"}
 
@@ -121,7 +122,7 @@ def _in_one_form(payload: Payload) -> Payload:
 
 def _type(payload: Payload, settings: SourceSettings) -> str | None:
     if any(str(payload.get(name)).lower() in _TRUE for name in ("deleted", "spam")):
-        return "ticket.deleted"
+        return KnownType.TICKET_DELETED
     named = _BY_EVENT.get(text_of(payload.get("event")) or "")
     return named or type_of_status(
         settings,

@@ -25,12 +25,13 @@ from app.integrations.payload_fields import (
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import CLOSED_IS_SOLVED, type_of_status
+from app.interactions.known_types import KnownType
 
 _BY_EVENT = {
-    "convo.created": "ticket.opened",
-    "convo.agent.reply.created": "ticket.replied",
-    "convo.deleted": "ticket.deleted",
-    "convo.merged": "ticket.merged",
+    "convo.created": KnownType.TICKET_OPENED,
+    "convo.agent.reply.created": KnownType.TICKET_REPLIED,
+    "convo.deleted": KnownType.TICKET_DELETED,
+    "convo.merged": KnownType.TICKET_MERGED,
 }
 
 
@@ -41,7 +42,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     ticket = text_of(payload.get("id"))
     if ticket is None:
         return UnusedWebhook("`id` is missing")
-    type_ = _BY_EVENT.get(event)
+    type_: str | None = _BY_EVENT.get(event)
     if event == "convo.status":
         type_ = type_of_status(settings, payload.get("status"), types=CLOSED_IS_SOLVED)
     if type_ is None:
@@ -72,7 +73,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
 
 def _changed_at(payload: Payload, type_: str, zone: ZoneInfo) -> str | None:
     names = ["userUpdatedAt", "modifiedAt", "userModifiedAt"]
-    if type_ == "ticket.solved":
+    if type_ == KnownType.TICKET_SOLVED:
         names.insert(0, "closedAt")
     return next((at for name in names if (at := time_of(payload.get(name), zone))), None)
 

@@ -23,18 +23,19 @@ from app.integrations.payload_fields import (
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
+from app.interactions.known_types import KnownType
 
 _BY_TOPIC = {
-    "conversation.admin.closed": "ticket.solved",
-    "conversation.admin.opened": "ticket.reopened",
-    "conversation.admin.open.assigned": "ticket.reopened",
-    "conversation.user.created": "ticket.opened",
-    "conversation.admin.single.created": "ticket.opened",
-    "conversation.admin.replied": "ticket.replied",
-    "conversation.admin.snoozed": "ticket.on_hold",
-    "conversation.deleted": "ticket.deleted",
-    "conversation.spam": "ticket.deleted",
-    "conversation.merged": "ticket.merged",
+    "conversation.admin.closed": KnownType.TICKET_SOLVED,
+    "conversation.admin.opened": KnownType.TICKET_REOPENED,
+    "conversation.admin.open.assigned": KnownType.TICKET_REOPENED,
+    "conversation.user.created": KnownType.TICKET_OPENED,
+    "conversation.admin.single.created": KnownType.TICKET_OPENED,
+    "conversation.admin.replied": KnownType.TICKET_REPLIED,
+    "conversation.admin.snoozed": KnownType.TICKET_ON_HOLD,
+    "conversation.deleted": KnownType.TICKET_DELETED,
+    "conversation.spam": KnownType.TICKET_DELETED,
+    "conversation.merged": KnownType.TICKET_MERGED,
 }
 _PEOPLE = {"user", "lead", "contact"}
 

@@ -27,15 +27,16 @@ from app.integrations.payload_fields import (
     value_at,
 )
 from app.integrations.signatures import SignatureRule
+from app.interactions.known_types import KnownType
 
 # The interaction type of an order's topic, and the field with its time.
 _ORDERS = {
-    "orders/create": ("order.placed", "created_at"),
-    "orders/paid": ("order.paid", "processed_at"),
-    "orders/fulfilled": ("order.fulfilled", "updated_at"),
-    "orders/cancelled": ("order.cancelled", "cancelled_at"),
-    "orders/edited": ("order.edited", "updated_at"),
-    "orders/delete": ("order.cancelled", "updated_at"),
+    "orders/create": (KnownType.ORDER_PLACED, "created_at"),
+    "orders/paid": (KnownType.ORDER_PAID, "processed_at"),
+    "orders/fulfilled": (KnownType.ORDER_FULFILLED, "updated_at"),
+    "orders/cancelled": (KnownType.ORDER_CANCELLED, "cancelled_at"),
+    "orders/edited": (KnownType.ORDER_EDITED, "updated_at"),
+    "orders/delete": (KnownType.ORDER_CANCELLED, "updated_at"),
 }
 _FULFILMENTS = {"fulfillments/create", "fulfillments/update", "fulfillment_events/create"}
 
@@ -75,10 +76,12 @@ def _order(webhook: InboundWebhook, topic: str, settings: SourceSettings) -> Tra
     at = time_of(payload.get(time_field), zone) or time_of(payload.get("created_at"), zone)
     # An order may be edited many times; each of the other events happens once.
     number = (
-        f"{order}:edited:{text_of(payload.get('id'))}:{at}" if type_ == "order.edited" else None
+        f"{order}:edited:{text_of(payload.get('id'))}:{at}"
+        if type_ == KnownType.ORDER_EDITED
+        else None
     )
     total = payload.get("total_price")
-    if type_ == "order.edited":
+    if type_ == KnownType.ORDER_EDITED:
         total = payload.get("current_total_price") or total
     event = build_interaction(
         type_,
@@ -127,7 +130,7 @@ def _fulfilment(webhook: InboundWebhook, settings: SourceSettings) -> Translatio
         return UnusedWebhook("`order_id` is missing")
     at = time_of(payload.get("updated_at"), zone) or time_of(payload.get("happened_at"), zone)
     event = build_interaction(
-        "order.delivered",
+        KnownType.ORDER_DELIVERED,
         order,
         order=order,
         external_id=f"{order}:delivered:{text_of(payload.get('id'))}",
@@ -153,7 +156,7 @@ def _refund(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     # A refund without a payment, such as goods put back into stock, is never a full refund.
     partial = build_properties(refund="partial") if value is None else {}
     event = build_interaction(
-        "order.refunded",
+        KnownType.ORDER_REFUNDED,
         order,
         order=order,
         external_id=f"{order}:refunded:{number}",

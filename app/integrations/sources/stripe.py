@@ -25,6 +25,7 @@ from app.integrations.payload_fields import (
     value_at,
 )
 from app.integrations.signatures import CombinedHeader, SignatureRule
+from app.interactions.known_types import KnownType
 
 _PAID = {"paid", "no_payment_required"}
 
@@ -64,7 +65,7 @@ def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> 
         return UnusedWebhook(f"the payment is {session.get('payment_status')!r}, not paid")
     details, locale = session.get("customer_details"), session.get("locale")
     body = build_interaction(
-        "order.paid",
+        KnownType.ORDER_PAID,
         _order_of_session(session),
         order=_order_of_session(session),
         external_id=f"{text_of(session['id'])}:paid",
@@ -91,9 +92,13 @@ def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> 
 def _session_ended(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
     order = _order_of_session(session)
     body = build_interaction(
-        "order.cancelled", order, order=order, external_id=f"{text_of(session['id'])}:cancelled",
-        properties=build_properties(session=session["id"]), **shared,
-    )  # fmt: skip
+        KnownType.ORDER_CANCELLED,
+        order,
+        order=order,
+        external_id=f"{text_of(session['id'])}:cancelled",
+        properties=build_properties(session=session["id"]),
+        **shared,
+    )
     return Interpretation([body], order_names=_names(session["id"]))
 
 
@@ -103,7 +108,7 @@ def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> 
     listed = payments if isinstance(payments, list) else []
     intents = [value_at(payment, "payment", "payment_intent") for payment in listed]
     body = build_interaction(
-        "order.paid",
+        KnownType.ORDER_PAID,
         order,
         order=order,
         external_id=f"{order}:paid",
@@ -133,7 +138,7 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
     amount = back - before if isinstance(back, int) and isinstance(before, int) else back
     full = charge.get("refunded") is True or back == charge.get("amount")
     body = build_interaction(
-        "order.refunded",
+        KnownType.ORDER_REFUNDED,
         "",
         external_id=f"{text_of(charge['id'])}:refunded:{back}",
         value=_value(amount, charge.get("currency")),
@@ -146,7 +151,7 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
 
 def _disputed(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Translation:
     body = build_interaction(
-        "order.cancelled",
+        KnownType.ORDER_CANCELLED,
         "",
         external_id=f"{text_of(dispute['id'])}:disputed",
         properties=build_properties(cancel_reason="dispute", dispute_reason=dispute.get("reason")),

@@ -29,15 +29,16 @@ from app.integrations.payload_fields import (
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import TYPES, fold, remedy_of
+from app.interactions.known_types import KnownType
 
 # The interaction type of an order's status, and the field with its time.
 _BY_STATUS = {
-    "processing": ("order.paid", "date_paid"),
-    "completed": ("order.fulfilled", "date_completed"),
-    "refunded": ("order.refunded", "date_modified"),
-    "cancelled": ("order.cancelled", "date_modified"),
-    "failed": ("order.cancelled", "date_modified"),
-    "trash": ("order.cancelled", "date_modified"),
+    "processing": (KnownType.ORDER_PAID, "date_paid"),
+    "completed": (KnownType.ORDER_FULFILLED, "date_completed"),
+    "refunded": (KnownType.ORDER_REFUNDED, "date_modified"),
+    "cancelled": (KnownType.ORDER_CANCELLED, "date_modified"),
+    "failed": (KnownType.ORDER_CANCELLED, "date_modified"),
+    "trash": (KnownType.ORDER_CANCELLED, "date_modified"),
 }
 _BEFORE_PAYMENT = {"pending", "on-hold", "checkout-draft", "auto-draft", "draft", "new"}
 
@@ -52,7 +53,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         return UnusedWebhook("`id` is missing")
     if topic == "order.deleted":
         deleted = build_interaction(
-            "order.cancelled", order, order=order, properties={"deleted": True}
+            KnownType.ORDER_CANCELLED, order, order=order, properties={"deleted": True}
         )
         return Interpretation([deleted])
     status = fold(text_of(payload.get("status")) or "").removeprefix("wc-")
@@ -74,8 +75,8 @@ def _by_status(
         return []
     type_, time_field = found
     at = _moment(payload, time_field, settings) or _moment(payload, "date_modified", settings)
-    often = type_ == "order.cancelled"
-    named = build_properties(refund="full") if type_ == "order.refunded" else {}
+    often = type_ == KnownType.ORDER_CANCELLED
+    named = build_properties(refund="full") if type_ == KnownType.ORDER_REFUNDED else {}
     event = build_interaction(
         type_,
         order,
@@ -120,7 +121,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
         is_full = (left is not None and left <= Decimal()) or (whole and number == len(listed))
         bodies.append(
             build_interaction(
-                "order.refunded",
+                KnownType.ORDER_REFUNDED,
                 order,
                 order=order,
                 external_id=f"{order}:refunded:{id_}",

@@ -25,6 +25,7 @@ from app.integrations.payload_fields import (
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import CLOSED_IS_SOLVED, fold, type_of_status
+from app.interactions.known_types import KnownType
 
 # The types of states are few and are never translated; a state's own name may be anything.
 _STATE_TYPES = {
@@ -40,7 +41,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     if number is None:
         return UnusedWebhook("`ticket.id` is missing")
     type_ = _type(ticket, settings)
-    if type_ == "ticket.reopened" and value_at(ticket, "close_at") is None:
+    if type_ == KnownType.TICKET_REOPENED and value_at(ticket, "close_at") is None:
         type_ = None
     if type_ is None:
         return UnusedWebhook(f"the state {_label(ticket)!r} makes no interaction")
@@ -63,7 +64,9 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
             tags=tags_of(value_at(ticket, "tags")),
         ),
     }
-    solved_at = time_of(value_at(ticket, "close_at"), zone) if type_ == "ticket.solved" else None
+    solved_at = (
+        time_of(value_at(ticket, "close_at"), zone) if type_ == KnownType.TICKET_SOLVED else None
+    )
     at = solved_at or time_of(value_at(ticket, "updated_at"), zone)
     body = build_interaction(type_, number, ticket=number, occurred_at=at, **shared)
     opened_at = time_of(value_at(ticket, "created_at"), zone)

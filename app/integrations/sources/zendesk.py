@@ -32,20 +32,27 @@ from app.integrations.payload_fields import (
 )
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import type_of_status
+from app.interactions.known_types import KnownType
 
 _KNOWN_EVENTS = {
-    "ticket.solved", "ticket.reopened", "ticket.opened", "ticket.closed", "ticket.replied",
-    "ticket.on_hold", "ticket.deleted", "ticket.merged",
-}  # fmt: skip
+    KnownType.TICKET_SOLVED,
+    KnownType.TICKET_REOPENED,
+    KnownType.TICKET_OPENED,
+    KnownType.TICKET_CLOSED,
+    KnownType.TICKET_REPLIED,
+    KnownType.TICKET_ON_HOLD,
+    KnownType.TICKET_DELETED,
+    KnownType.TICKET_MERGED,
+}
 _FORM = "zen:event-type:ticket."
 _BY_KIND = {
-    "created": "ticket.opened",
-    "soft_deleted": "ticket.deleted",
-    "permanently_deleted": "ticket.deleted",
-    "deleted": "ticket.deleted",
-    "marked_as_spam": "ticket.deleted",
-    "merged": "ticket.merged",
-    "undeleted": "ticket.reopened",
+    "created": KnownType.TICKET_OPENED,
+    "soft_deleted": KnownType.TICKET_DELETED,
+    "permanently_deleted": KnownType.TICKET_DELETED,
+    "deleted": KnownType.TICKET_DELETED,
+    "marked_as_spam": KnownType.TICKET_DELETED,
+    "merged": KnownType.TICKET_MERGED,
+    "undeleted": KnownType.TICKET_REOPENED,
 }
 _RESOLVED = {"SOLVED", "CLOSED"}
 # Zendesk closes a ticket that was merged into another and says so with a tag only.
@@ -68,8 +75,8 @@ def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
     type_ = text_of(payload.get("event"))
     if type_ not in _KNOWN_EVENTS:
         type_ = type_of_status(settings, payload.get("status"))
-    if type_ in {"ticket.solved", "ticket.closed"} and _MERGED_TAG in labels:
-        type_ = "ticket.merged"
+    if type_ in {KnownType.TICKET_SOLVED, KnownType.TICKET_CLOSED} and _MERGED_TAG in labels:
+        type_ = KnownType.TICKET_MERGED
     if type_ is None:
         return UnusedWebhook(f"the status {payload.get('status')!r} makes no interaction")
     requester = payload.get("requester")
@@ -104,7 +111,7 @@ def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
         return UnusedWebhook("`detail.id` is missing")
     kind = str(payload["type"]).removeprefix(_FORM)
     labels = tags_of(value_at(detail, "tags"))
-    type_ = _BY_KIND.get(kind)
+    type_: str | None = _BY_KIND.get(kind)
     if kind == "status_changed":
         type_ = _changed_to(payload, labels, settings)
     if type_ is None:
@@ -138,9 +145,9 @@ def _changed_to(payload: Payload, labels: list[str], settings: SourceSettings) -
         for name in ("current", "previous")
     )
     if current in _RESOLVED and _MERGED_TAG in labels:
-        return "ticket.merged"
+        return KnownType.TICKET_MERGED
     type_ = type_of_status(settings, current)
-    return None if type_ == "ticket.reopened" and previous not in _RESOLVED else type_
+    return None if type_ == KnownType.TICKET_REOPENED and previous not in _RESOLVED else type_
 
 
 def _write_back_requests(access: HelpdeskAccess, answer: WriteBackContent) -> list[HelpdeskRequest]:

@@ -15,6 +15,7 @@ from app.core.cursors import encode_cursor
 from app.core.durations import duration_of
 from app.core.http import public_path
 from app.core.routing import router
+from app.interactions.known_types import KnownType
 from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
@@ -29,7 +30,7 @@ from app.triggers.recent_activity import (
     find_recent_properties,
     find_recent_types,
 )
-from app.triggers.schemas import KNOWN_TYPES, ConditionIn, DecisionFilter, DecisionListFilter
+from app.triggers.schemas import ConditionIn, DecisionFilter, DecisionListFilter
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -112,7 +113,7 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
             for key, name, status in found
         ],
         "live": {key for key, _, status in found if status == SurveyStatus.LIVE},
-        "types": sorted({*seen, *own, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
+        "types": sorted({*seen, *own, *KnownType}, key=lambda name: (name not in seen, name)),
         "seen": await find_recent_properties(visit.session, visit.workspace.id),
     }
 
