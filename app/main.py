@@ -269,10 +269,10 @@ def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, AfterwordError):
         return problem_reply(error)
     assert isinstance(error, HTTPException)  # noqa: S101 - the handlers' types
-    found = from_http_exception(error)
+    routing_error = from_http_exception(error)
     if error.status_code == 405:
-        found.headers["Allow"] = _allowed_methods(request)
-    return problem_reply(found)
+        routing_error.headers["Allow"] = _allowed_methods(request)
+    return problem_reply(routing_error)
 
 
 def _known_fields(request: Request) -> list[str]:
@@ -281,7 +281,7 @@ def _known_fields(request: Request) -> list[str]:
     fields = getattr(getattr(body, "type_", None), "model_fields", None)
     if fields is None and body is not None:
         fields = getattr(body.field_info.annotation, "model_fields", {})
-    return [found.alias or name for name, found in (fields or {}).items()]
+    return [field.alias or name for name, field in (fields or {}).items()]
 
 
 def _allowed_methods(request: Request) -> str:

@@ -90,7 +90,7 @@ def job_handlers(database: Database, settings: Settings) -> dict[str, JobHandler
     box = SealedBox(load_secret_keys(settings))
     mail_context = MailContext(settings, box, Mailer(settings))
     translator = Translator(database, box, settings)
-    found: dict[str, JobHandler] = {
+    handlers: dict[str, JobHandler] = {
         RECOUNT_JOB: recount,
         EXPIRE_JOB: lambda database, job: delete_expired(database, EXPIRIES, job.workspace_id),
         REASSIGN_JOB: reassign_merged,
@@ -120,7 +120,7 @@ def job_handlers(database: Database, settings: Settings) -> dict[str, JobHandler
         ),
         REMIND_JOB: lambda database, job: send_reminder(database, mail_context, job),
     }
-    return found | {former: found[kind] for former, kind in FORMER_KINDS.items()}
+    return handlers | {former: handlers[kind] for former, kind in FORMER_KINDS.items()}
 
 
 # Kinds whose jobs share their transactions, and how many of each run at once.

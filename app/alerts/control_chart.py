@@ -5,10 +5,10 @@ A standardised, exponentially weighted moving average (Roberts 1959) with lambda
 and the spread are frozen from a baseline. The limit is wider than the textbook's: L = 3 would
 raise a false alarm in 16 to 44 % of years of a stable series of days, L = 4 in at most 3 %.
 
-Means of lopsided answers, such as 95 % satisfied, are not normal: their long tail would raise
-falsely in up to 40 % of years. So a signal must also be beyond the limit if each period counts by
-its normal score, which is that of a gamma distribution of the same skewness (Wilson and Hilferty
-1931).
+Means of lopsided answers, such as 95 % satisfied, are not normally distributed: their long tail
+would raise false alarms in up to 40 % of years. So each period also gets a normal score, computed
+from a gamma distribution of the same skewness (Wilson and Hilferty 1931), and a signal must be
+beyond the limit by both.
 """
 
 import math
@@ -21,10 +21,10 @@ from app.metrics.statistics import two_sided
 LAMBDA = 0.2
 LIMITS = {"day": 4.0, "week": 3.5}
 BASELINE_PERIODS, MIN_IN_BASELINE = 20, 10
-# So many periods in a row, each so many standard errors to one side, are a signal as well: a drop
-# of two standard errors is found at the fifth period at the latest.
+# A run of so many periods, each at least so many standard errors to the same side, is a signal,
+# too: so a drop of two standard errors is found at the fifth period at the latest.
 RUN_PERIODS, RUN_ERRORS = 5, 1.6
-# In a baseline whose answers are nearly all alike, at least so many count as different by a step.
+# If nearly all answers of a baseline are equal, at least so many are assumed to differ by a step.
 _MIN_DIFFERENT = 5
 _P_VALUE_OF_RUN = 2 * (two_sided(RUN_ERRORS) / 2) ** RUN_PERIODS
 # Below this skewness a mean is as good as normal.
@@ -95,9 +95,9 @@ def normal_score(errors: float, skewness: float) -> float:
 
 def deviation_of(t: int, baseline_periods: int, weight: float = LAMBDA) -> float:
     """Return the standard deviation of the t-th value after the baseline."""
-    kept = 1 - weight
-    own = weight / (2 - weight) * (1 - kept ** (2 * t))
-    return math.sqrt(own + (1 - kept**t) ** 2 / baseline_periods)
+    decay = 1 - weight
+    own = weight / (2 - weight) * (1 - decay ** (2 * t))
+    return math.sqrt(own + (1 - decay**t) ** 2 / baseline_periods)
 
 
 def chart(
@@ -116,9 +116,9 @@ def chart(
     points = []
     z, scored, t = 0.0, 0.0, 0
     runs = {"down": 0, "up": 0}
-    for place, sums in enumerate(periods):
+    for index, sums in enumerate(periods):
         value = sums.mean if sums.n else None
-        if value is None or place < first:
+        if value is None or index < first:
             points.append(ChartPoint(value, sums.n))
             continue
         t += 1

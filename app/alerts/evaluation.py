@@ -242,8 +242,8 @@ async def preview(session: AsyncSession, workspace: Workspace, rules: AlertRules
             if point.n < least:
                 continue
             if point.signal and not is_raised and day >= since:
-                named = charts.group_of(group.group)
-                rows.append({"period": day, "value": point.value, "z": point.z, "group": named})
+                label = charts.group_of(group.group)
+                rows.append({"period": day, "value": point.value, "z": point.z, "group": label})
             is_raised = point.signal
     rows.sort(key=lambda row: str(row["period"]))
     periods = sum(day >= since for day in charts.days)

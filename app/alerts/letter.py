@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts.service import raised_alerts
+from app.alerts.service import find_raised_alerts
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
@@ -27,9 +27,9 @@ from app.interactions.service import touchpoint_names
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
-from app.metrics.journey import SCORED, find_weakest
+from app.metrics.journey import find_weakest
 from app.metrics.parameters import MetricQuery, resolve
-from app.metrics.registry import CARD_METRICS, METRICS
+from app.metrics.registry import CARD_METRICS, METRICS, SCORE_METRICS
 from app.metrics.service import measure
 from app.responses.inbox import count_open_follow_ups
 from app.surveys.scales import LOW_BANDS
@@ -154,7 +154,7 @@ async def read_content(
         end=end,
         figures=figures,
         weakest=await _find_weakest(session, workspace, first, end, language),
-        alerts=[alert.name for alert in await raised_alerts(session, workspace.id)],
+        alerts=[alert.name for alert in await find_raised_alerts(session, workspace.id)],
         waiting=await count_open_follow_ups(session, workspace.id),
         comments=await _read_comments(session, workspace, first, end),
     )
@@ -175,7 +175,9 @@ async def _find_weakest(
 ) -> tuple[str, float] | None:
     """Return the name and score (0-100) of the touchpoint that the journey shows as weakest."""
     query = MetricQuery(from_=first.isoformat(), to=end.isoformat(), group_by=["touchpoint"])
-    requests = {metric: await resolve(session, workspace, metric, query, {}) for metric in SCORED}
+    requests = {
+        metric: await resolve(session, workspace, metric, query, {}) for metric in SCORE_METRICS
+    }
     weakest = await find_weakest(session, requests)
     if weakest is None:
         return None
@@ -234,11 +236,11 @@ def write_letter(
     address, stop = html.escape(settings.base_url), html.escape(words["letter_stop"])
     parts.append(f'<p><a href="{address}">{address}</a></p>')
     parts.append(f'<p><small><a href="{html.escape(link)}">{stop}</a></small></p>')
-    whole = (
+    document = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         f"<title>{html.escape(title)}</title></head><body>{''.join(parts)}</body></html>"
     )
-    message.add_alternative(whole, subtype="html", cte="quoted-printable")
+    message.add_alternative(document, subtype="html", cte="quoted-printable")
     return message
 
 
@@ -288,8 +290,8 @@ def _format_value(metric: str, value: float, language: str) -> str:
     unit = METRICS[metric].unit
     if unit.kind == "duration":
         return f"{number_in(language, value / 3600, 1)} h"
-    shown = number_in(language, value, unit.digits)
-    return f"{shown} %" if unit.kind == "percent" else shown
+    number = number_in(language, value, unit.digits)
+    return f"{number} %" if unit.kind == "percent" else number
 
 
 def _format_change(metric: str, delta: float, language: str) -> str:

@@ -34,8 +34,8 @@ def _alert_out(alert: Alert) -> AlertOut:
 
 def _alert_out_for(caller: Caller, alert: Alert) -> AlertOut:
     """Return an alert; a key that sees figures only sees no member's address."""
-    shown = _alert_out(alert)
-    return shown if Scope.READ in caller.scopes else shown.model_copy(update={"notify": []})
+    alert_out = _alert_out(alert)
+    return alert_out if Scope.READ in caller.scopes else alert_out.model_copy(update={"notify": []})
 
 
 def _require_segments(workspace: Workspace, caller: Caller, rules: AlertRules) -> None:

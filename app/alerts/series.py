@@ -57,7 +57,7 @@ async def request_of(
 
     Raise InvalidInput that names the alert's own field.
     """
-    named = {name: value for name, value in rules.filter.items() if not name.startswith(PROPERTY)}
+    fields = {name: value for name, value in rules.filter.items() if not name.startswith(PROPERTY)}
     properties = {
         name.removeprefix(PROPERTY): [value]
         for name, value in rules.filter.items()
@@ -69,19 +69,19 @@ async def request_of(
         timezone=workspace.timezone,
         from_=since.isoformat(),
         to=today.isoformat(),
-        **{name: [value] for name, value in named.items()},
+        **{name: [value] for name, value in fields.items()},
     )
     try:
         request = await resolve(session, workspace, str(rules.metric), query, properties)
         counter = METRICS[request.metric].counter
-        for place, names, known in (
+        for parameter, names, known in (
             ("group_by", request.groups, counter.groups),
             ("filter", list(request.filters), counter.filters),
         ):
             for name in names:
                 if name not in known and not name.startswith(PROPERTY):
                     msg = f"`{name}` cannot be used with {counter.noun}; use {', '.join(known)}"
-                    raise InvalidInput.at("query", place, msg=msg)
+                    raise InvalidInput.at("query", parameter, msg=msg)
     except InvalidInput as error:
         raise InvalidInput(
             errors=[{"loc": _own_place(e["loc"]), "msg": e["msg"]} for e in error.errors]
@@ -144,18 +144,18 @@ def _series_of(
 ) -> AlertSeries:
     """Return the series of every group that was counted."""
     counter = METRICS[request.metric].counter
-    shown = counter.select_rows(request, counts, reading)
+    row_counts = counter.select_rows(request, counts, reading)
     by_group: dict[str | None, dict[dt.date, Any]] = {} if rules.group_by else {None: {}}
-    for (day, *names), count in shown.items():
+    for (day, *names), count in row_counts.items():
         by_group.setdefault(names[0] if names else None, {})[day] = count
     series = []
     for group, counts_by_day in sorted(by_group.items(), key=lambda item: item[0] or ""):
-        named = {rules.group_by: group} if rules.group_by else {}
+        group_values = {rules.group_by: group} if rules.group_by else {}
         counted = [counts_by_day.get(period.first_day) for period in periods]
         if METRICS[request.metric].unit.kind == "duration":
             series.append(_in_time(group, request, counted, periods, rules))
             continue
-        figures = [counter.make_figure(request, c, reading, named) for c in counted]
+        figures = [counter.make_figure(request, c, reading, group_values) for c in counted]
         sums = [_sums_of(request.metric, figure) for figure in figures]
         series.append(GroupSeries(group, sums, baseline_positions(sums, periods, rules)))
     kind = METRICS[request.metric].unit.kind
@@ -182,10 +182,10 @@ def _in_time(
     measure = counter.measures[0]
     times = [Durations() if c is None else c.times[measure] for c in counted]
     times = [Durations() if request.hides(time.n) else time for time in times]
-    places = baseline_positions([AnswerSums(time.n) for time in times], periods, rules)
+    positions = baseline_positions([AnswerSums(time.n) for time in times], periods, rules)
     pooled = Durations()
-    for place in places:
-        for value, count in times[place].counts.items():
+    for position in positions:
+        for value, count in times[position].counts.items():
             pooled.add(value, count, 0)
     median = pooled.quantile(0.5)
     sums = []
@@ -196,7 +196,7 @@ def _in_time(
             if median is not None and value <= median
         )
         sums.append(share_sums(durations.n, good))
-    return GroupSeries(group, sums, places)
+    return GroupSeries(group, sums, positions)
 
 
 def baseline_positions(
@@ -206,9 +206,11 @@ def baseline_positions(
     if rules.baseline is not None:
         span = rules.baseline
         return [
-            place
-            for place, (period, period_sums) in enumerate(zip(periods, sums, strict=True))
+            position
+            for position, (period, period_sums) in enumerate(zip(periods, sums, strict=True))
             if span.from_ <= period.first_day < span.to and period_sums.n
         ]
-    enough = [place for place, period_sums in enumerate(sums) if period_sums.n >= MIN_IN_BASELINE]
+    enough = [
+        position for position, period_sums in enumerate(sums) if period_sums.n >= MIN_IN_BASELINE
+    ]
     return enough[:BASELINE_PERIODS] if len(enough) >= BASELINE_PERIODS else []

@@ -86,14 +86,14 @@ async def create(session: AsyncSession, workspace: Workspace, body: AlertIn) -> 
 
 
 async def _require_members(session: AsyncSession, workspace_id: UUID, notify: list[str]) -> None:
-    for place, name in enumerate(notify):
+    for position, name in enumerate(notify):
         email = name.removeprefix("member:").lower()
         rows = await session.exec(
             select(Member.id).where(Member.workspace_id == workspace_id, Member.email == email)
         )
         if rows.first() is None:
             msg = f"`{email[:128]}` is not a member of this workspace; add the member first"
-            raise InvalidInput.at("body", "notify", place, msg=msg)
+            raise InvalidInput.at("body", "notify", position, msg=msg)
 
 
 async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Alert:
@@ -139,9 +139,9 @@ def _require_rules(alert: Alert) -> None:
     try:
         rules_of(alert)
     except ValidationError as error:
-        found = error.errors()[0]
-        msg = found["msg"].removeprefix("Value error, ")
-        raise InvalidInput.at("body", *(found["loc"] or ("rule",)), msg=msg) from None
+        fault = error.errors()[0]
+        msg = fault["msg"].removeprefix("Value error, ")
+        raise InvalidInput.at("body", *(fault["loc"] or ("rule",)), msg=msg) from None
 
 
 async def delete(
@@ -160,7 +160,7 @@ async def _clear(session: AsyncSession, settings: Settings, alert: Alert) -> Non
     alert.raised = {}
 
 
-async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert]:
+async def find_raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert]:
     """Return the alerts that are raised now, for the dashboard and the letter."""
     rows = await session.exec(
         select(Alert)

@@ -55,9 +55,9 @@ class AssistantTool:
             "additionalProperties": self.is_open,
         }
 
-    def fault_of(self, given: Mapping[str, Any]) -> str | None:
+    def fault_of(self, arguments: Mapping[str, Any]) -> str | None:
         """Return what is wrong with some arguments; None if they fit."""
-        error = best_match(Draft202012Validator(self.schema).iter_errors(given))
+        error = best_match(Draft202012Validator(self.schema).iter_errors(arguments))
         if error is None:
             return None
         where = ".".join(map(str, error.absolute_path))
@@ -165,21 +165,23 @@ async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> type
     tool = TOOLS.get(params.name)
     if tool is None:
         return _result(f"There is no tool `{params.name}`; there are {', '.join(TOOLS)}.", ok=False)
-    given = dict(params.arguments or {})
-    if fault := tool.fault_of(given):
+    arguments = dict(params.arguments or {})
+    if fault := tool.fault_of(arguments):
         return _result(fault, ok=False)
     if not tool.path:
-        words = explanations().get(str(given["metric"]))
-        return _result(words or f"There is no metric `{given['metric']}`.", ok=words is not None)
-    return await _ask(tool, given)
+        words = explanations().get(str(arguments["metric"]))
+        return _result(
+            words or f"There is no metric `{arguments['metric']}`.", ok=words is not None
+        )
+    return await _ask(tool, arguments)
 
 
-async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResult:
+async def _ask(tool: AssistantTool, arguments: dict[str, Any]) -> types.CallToolResult:
     """Ask the route with the caller's own key: same parameters, same figures, same errors."""
-    named = {name: str(given.pop(name)) for name in tool.required if f"{{{name}}}" in tool.path}
+    parts = {name: str(arguments.pop(name)) for name in tool.required if f"{{{name}}}" in tool.path}
     app, authorization = current_call.get()
     if tool.name == "search_comments":
-        given = {"has_comment": "true", "limit": 20} | given
+        arguments = {"has_comment": "true", "limit": 20} | arguments
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
         # The assistant's request was taken from the key's rate already.
@@ -188,8 +190,8 @@ async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResu
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=counted), base_url="http://assistant"
     ) as client:
-        path = tool.path.format(**{key: quote(value, safe="") for key, value in named.items()})
-        reply = await client.get(path, params=given, headers={"Authorization": authorization})
+        path = tool.path.format(**{key: quote(value, safe="") for key, value in parts.items()})
+        reply = await client.get(path, params=arguments, headers={"Authorization": authorization})
     return _result(reply.text, ok=reply.is_success)
 
 

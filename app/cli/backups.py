@@ -169,7 +169,7 @@ def _join_journals(own: Path, *others: Path | None) -> None:
     """Keep every erasure of all journals: those before the backup and those since."""
     known = [path for path in (own, *others) if path is not None and path.exists()]
     lines = [path.read_text().splitlines() for path in known]
-    joined = list(dict.fromkeys(line for found in lines for line in found))
+    joined = list(dict.fromkeys(line for journal in lines for line in journal))
     write_private(own, "".join(line + "\n" for line in joined))
 
 
@@ -205,14 +205,14 @@ def move(settings: Settings, target: str, tell: PrintLine) -> None:
 async def _compare(source: str, target: str, tell: PrintLine) -> None:
     counts = [await _with(url, copy_preparation.count_rows) for url in (source, target)]
     if counts[0] != counts[1]:
-        odd = [name for name, count in counts[0].items() if count != counts[1].get(name)]
-        msg = f"The copy differs in {', '.join(odd)}; the new database must not be used."
+        different = [name for name, count in counts[0].items() if count != counts[1].get(name)]
+        msg = f"The copy differs in {', '.join(different)}; the new database must not be used."
         raise CopyError(msg)
     tell(f"{sum(counts[0].values()):,} rows in {len(counts[0])} tables are there on both sides.")
     for name, url in (("old", source), ("new", target)):
-        found = await _with(url, _count_differences)
-        tell(f"Rollups against rows on the {name} side: {found} cells differ.")
-        if found:
+        differing_cells = await _with(url, _count_differences)
+        tell(f"Rollups against rows on the {name} side: {differing_cells} cells differ.")
+        if differing_cells:
             msg = f"Rollups and rows differ on the {name} side; run `afterword rollups rebuild`."
             raise CopyError(msg)
 
@@ -243,7 +243,7 @@ async def _has_tables(url: str) -> bool:
         if connection.get_server_version().major < 15:
             msg = "The database is older than PostgreSQL 15; give a newer one."
             raise CopyError(msg)
-        found = await connection.fetchval("select to_regclass('public.alembic_version')")
+        table = await connection.fetchval("select to_regclass('public.alembic_version')")
     finally:
         await connection.close()
-    return found is not None
+    return table is not None

@@ -26,9 +26,9 @@ async def examine(database: Database) -> list[Finding]:
         nodes = (await run_sql(session, text(_NODES))).all()
         unreached = (await run_sql(session, text(_HEALTH))).all()
         spread = {row.name for row in await run_sql(session, text(_SPREAD))}
-        held = (await run_sql(session, text(_BYTES))).all()
+        node_sizes = (await run_sql(session, text(_BYTES))).all()
     idle = [f"{node.nodename}:{node.nodeport}" for node in nodes if not node.isactive]
-    apart = [f"{row.from_nodename} to {row.to_nodename}" for row in unreached]
+    unreachable_pairs = [f"{row.from_nodename} to {row.to_nodename}" for row in unreached]
     waiting = sorted(
         name
         for name, table in SQLModel.metadata.tables.items()
@@ -41,22 +41,22 @@ async def examine(database: Database) -> list[Finding]:
             "bring them back, or move what they hold and `select citus_remove_node(…)`",
         ),
         check(
-            not apart, "the nodes reach each other",
-            f"nodes do not reach each other: {', '.join(apart)}",
+            not unreachable_pairs, "the nodes reach each other",
+            f"nodes do not reach each other: {', '.join(unreachable_pairs)}",
             "look at the network between them and at pg_hba.conf",
         ),
         check(
             not waiting, "all tables are spread", f"tables are not spread: {', '.join(waiting)}",
             "run `afterword migrate`",
         ),
-        _skew_of([(f"{row.nodename}:{row.nodeport}", row.bytes) for row in held], len(nodes)),
+        _skew_of([(f"{row.nodename}:{row.nodeport}", row.bytes) for row in node_sizes], len(nodes)),
     ]  # fmt: skip
 
 
-def _skew_of(held: list[tuple[str, int]], nodes: int) -> Finding:
-    total = sum(size for _, size in held)
-    name, most = held[0] if held else ("", 0)
-    sizes = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in held) or "no node yet"
+def _skew_of(node_sizes: list[tuple[str, int]], nodes: int) -> Finding:
+    total = sum(size for _, size in node_sizes)
+    name, most = node_sizes[0] if node_sizes else ("", 0)
+    sizes = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in node_sizes) or "no node yet"
     # With little data, an uneven distribution is normal.
     even = total < 1e9 or most * nodes <= total * _SKEW
     return check(

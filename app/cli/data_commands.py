@@ -49,9 +49,9 @@ def bi_role(
     async def work(database: Database) -> list[str]:
         maker = role_maker_url(settings, database.url)
         if listed:
-            found = await bi_roles.list_roles(database, workspace)
+            roles = await bi_roles.list_roles(database, workspace)
             return [
-                f"{role.role}  {'personal' if role.personal else ''}".rstrip() for role in found
+                f"{role.role}  {'personal' if role.personal else ''}".rstrip() for role in roles
             ]
         if drop is not None:
             await bi_roles.drop_role(database, maker_url=maker, role=drop)
@@ -79,7 +79,7 @@ def backup(
     settings = read_settings()
     back_up(settings, file.absolute())
     size = file.stat().st_size / 1e6
-    out.print(f"The backup is {file} ({size:.1f} MB). It holds the secrets too: keep it closed.")
+    out.print(f"The backup is {file} ({size:.1f} MB). It holds the secrets too: keep it private.")
 
 
 @commands.command()
@@ -144,11 +144,11 @@ def doctor() -> None:
 
     async def work(database: Database) -> int:
         broken = 0
-        async for found in examine(settings, database):
-            out.print(f"{found.severity:<5} {found.what}", markup=False)
-            if found.remedy:
-                out.print(f"      → {found.remedy}", markup=False)
-            broken += found.severity is Severity.FAIL
+        async for finding in examine(settings, database):
+            out.print(f"{finding.severity:<5} {finding.summary}", markup=False)
+            if finding.remedy:
+                out.print(f"      → {finding.remedy}", markup=False)
+            broken += finding.severity is Severity.FAIL
         return broken
 
     if run_work(settings, work, any_schema=True):

@@ -53,7 +53,7 @@ from app.workspaces.scopes import Scope, expand
 
 DEMO = "demo"
 # Triggers decide about the interactions of these last days; their low answers get a follow-up.
-_LATELY = dt.timedelta(days=10)
+_RECENT_TIME = dt.timedelta(days=10)
 _PART = 500
 _TOUCHPOINTS = (
     ("advertising", "before", "marketing", "Advertising", "Reklama", "Publicitate"),
@@ -119,10 +119,10 @@ async def _open_shop(session: AsyncSession, settings: Settings) -> None:
 
 async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
     for key, stage, area, en, pl, ro in _TOUCHPOINTS:
-        wanted = TouchpointIn.model_validate(
+        touchpoint = TouchpointIn.model_validate(
             {"name": {"en": en, "pl": pl, "ro": ro}, "stage": stage, "area": area, "online": True}
         )
-        await interactions.declare_touchpoint(session, workspace_id, key, wanted)
+        await interactions.declare_touchpoint(session, workspace_id, key, touchpoint)
         _note_change(session, workspace_id, "PUT /v1/touchpoints/{key}", key=key)
     journey = JourneyIn(
         name={"en": "Online purchase", "pl": "Zakup online", "ro": "Cumpărare online"},
@@ -151,27 +151,29 @@ async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
             for key in DEMO_SURVEYS
         }
     year = demo_year(now, definitions)
-    lately = (now - _LATELY).isoformat()
+    recent_from = (now - _RECENT_TIME).isoformat()
     await _answer(
         database,
         workspace_id,
-        [answer for answer in year.answers if answer["responded_at"] < lately],
+        [answer for answer in year.answers if answer["responded_at"] < recent_from],
     )
     await _answer(
         database,
         workspace_id,
-        [answer for answer in year.answers if answer["responded_at"] >= lately],
+        [answer for answer in year.answers if answer["responded_at"] >= recent_from],
         as_history=False,
     )
     drafts = [InteractionIn.model_validate(body).draft(test=False) for body in year.interactions]
-    for is_late in (False, True):
-        some = [
-            draft for draft in drafts if ((draft.occurred_at or now) >= now - _LATELY) is is_late
+    for is_recent in (False, True):
+        part = [
+            draft
+            for draft in drafts
+            if ((draft.occurred_at or now) >= now - _RECENT_TIME) is is_recent
         ]
-        for start in range(0, len(some), _PART):
+        for start in range(0, len(part), _PART):
             async with database.transaction() as session:
                 await take_interactions(
-                    session, box, workspace_id, some[start : start + _PART], triggers=is_late
+                    session, box, workspace_id, part[start : start + _PART], triggers=is_recent
                 )
 
 
@@ -194,7 +196,7 @@ async def _answer(
 async def _connect(
     database: Database, workspace_id: UUID, box: SealedBox, settings: Settings
 ) -> None:
-    """Add webhooks, of which one does not answer, an alert and a member."""
+    """Add two webhooks, one of them broken, an alert, members and an integration."""
     async with database.transaction() as session:
         workspace = await workspaces.get_workspace(session, workspace_id)
         team, night = [
@@ -240,7 +242,7 @@ async def _open_invitations(session: AsyncSession, workspace_id: UUID) -> None:
 
 
 async def _share_out_follow_ups(session: AsyncSession, workspace_id: UUID) -> None:
-    """Give the oldest calls an owner and a day, one of them overdue."""
+    """Give the oldest follow-ups an owner and a due day, one of them overdue."""
     rows, _ = await inbox.find_follow_ups(session, workspace_id, FollowUpFilter("open", "", False))
     for number, row in enumerate(rows[-4:]):
         patch = FollowUpPatch(

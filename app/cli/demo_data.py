@@ -59,7 +59,7 @@ _SURVEYS = (
 )  # fmt: skip
 # The share of orders and tickets about which a customer answers.
 _SHARE_ANSWERED = 0.5
-_TOUCHPOINT_OF = {key: place for key, _, place in _SURVEYS}
+_TOUCHPOINT_OF = {key: touchpoint for key, _, touchpoint in _SURVEYS}
 
 
 @dataclass
@@ -122,9 +122,9 @@ def _answer(
     mood = min(1.0, max(0.0, mood + QUALITY[touchpoint] - 0.77))
     locale = chance.choices(("pl", "ro", "en"), (5, 3, 2))[0]
     answers = {
-        question.key: found
+        question.key: answer
         for question in definitions[survey].questions
-        if (found := _answer_question(chance, question, mood, locale)) is not None
+        if (answer := _answer_question(chance, question, mood, locale)) is not None
     }
     moment = day.replace(hour=0, minute=0) + dt.timedelta(minutes=chance.randint(8 * 60, 22 * 60))
     return {
@@ -169,15 +169,15 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
     keys = [option.key for option in question.options]
     if question.driver == "told":
         # Unhappy customers tell more people.
-        told = chance.gauss(1.5 if mood > 0.6 else 4.5, 2)
-        return min(keys, key=lambda key: abs(int(key) - told))
+        people = chance.gauss(1.5 if mood > 0.6 else 4.5, 2)
+        return min(keys, key=lambda key: abs(int(key) - people))
     if question.driver == "heard":
         # Customers who had heard good things are in a better mood.
-        heard = chance.gauss(mood, 0.2)
-        return "good" if heard > 0.75 else "bad" if heard < 0.45 else "nothing"
+        opinion = chance.gauss(mood, 0.2)
+        return "good" if opinion > 0.75 else "bad" if opinion < 0.45 else "nothing"
     if spec_of(question.type).has_valences:
-        wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
-        fitting = [option.key for option in question.options if option.valence == wanted]
+        valence = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
+        fitting = [option.key for option in question.options if option.valence == valence]
         return chance.choice(fitting or keys)
     return chance.choice(keys)
 
@@ -237,19 +237,19 @@ def _orders(
     chance: random.Random, day: dt.datetime, mood_of: dict[str, float]
 ) -> list[dict[str, Any]]:
     """Return the orders of a day: the happier a customer was, the likelier and the larger."""
-    found: list[dict[str, Any]] = []
+    orders: list[dict[str, Any]] = []
     for customer, mood in list(mood_of.items()):
         if chance.random() < 0.001 + 0.006 * mood:
             number = f"{day:%m%d}-{customer}"
             amount = round(chance.lognormvariate(3.6 + 0.7 * mood, 0.5), 2)
-            found.append({
+            orders.append({
                 "type": KnownType.ORDER_PAID, "source": "shop", "external_id": f"paid-{number}",
                 "order": number, "customer": _customer_of(customer),
                 "value": {"amount": f"{amount:.2f}", "currency": "EUR"},
                 "touchpoint": "checkout", "properties": {"store": chance.choice(STORES)},
                 "occurred_at": (day - dt.timedelta(minutes=chance.randint(1, 600))).isoformat(),
             })  # fmt: skip
-    return found
+    return orders
 
 
 def _customer_of(customer: str) -> dict[str, str]:
@@ -262,14 +262,14 @@ def _ticket(chance: random.Random, day: dt.datetime, number: int) -> list[dict[s
         return []
     opened = day - dt.timedelta(hours=chance.randint(1, 12))
     solved = opened + dt.timedelta(hours=chance.lognormvariate(2.2, 0.9))
-    events = [
+    interactions = [
         (KnownType.TICKET_OPENED, opened),
         (KnownType.TICKET_REPLIED, opened + (solved - opened) / 4),
         (KnownType.TICKET_SOLVED, solved),
     ]
     if chance.random() < 0.12:
         again = solved + dt.timedelta(days=1)
-        events += [
+        interactions += [
             (KnownType.TICKET_REOPENED, again),
             (KnownType.TICKET_SOLVED, again + dt.timedelta(hours=20)),
         ]
@@ -277,10 +277,10 @@ def _ticket(chance: random.Random, day: dt.datetime, number: int) -> list[dict[s
     agent, store = chance.choice(AGENTS), chance.choice(STORES)
     return [
         {
-            "type": type_, "source": "helpdesk", "external_id": f"t-{number}-{place}",
+            "type": type_, "source": "helpdesk", "external_id": f"t-{number}-{touchpoint}",
             "ticket": str(1000 + number), "touchpoint": "support",
             "customer": _customer_of(customer), "occurred_at": at.isoformat(),
             "properties": {"agent": agent, "store": store},
         }
-        for place, (type_, at) in enumerate(events)
+        for touchpoint, (type_, at) in enumerate(interactions)
     ]  # fmt: skip

@@ -50,7 +50,7 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
 def _machine(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(settings.data_dir).free
     space = f"free space in {settings.data_dir}: {free / 1e9:.1f} GB"
-    found = [
+    findings = [
         check(
             free > _MIN_FREE_BYTES, space, f"little {space}",
             "make room: PostgreSQL stops when the disk is full",
@@ -59,7 +59,7 @@ def _machine(settings: Settings) -> list[Finding]:
     secrets = settings.data_dir / "secret_keys"
     if secrets.exists():
         mode = stat.S_IMODE(secrets.stat().st_mode)
-        found.append(
+        findings.append(
             check(
                 not mode & 0o077,
                 f"{secrets} is readable by its owner alone",
@@ -70,27 +70,27 @@ def _machine(settings: Settings) -> list[Finding]:
     public = urlsplit(settings.base_url)
     local = public.hostname in {"127.0.0.1", "localhost", "::1"}
     links = f"links begin with {settings.base_url}"
-    found.append(
+    findings.append(
         check(
             not local, links, links,
             "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Severity.WARN,
         )
     )  # fmt: skip
     if not local:
-        found.append(
+        findings.append(
             check(
                 public.scheme == "https", "links are https", "links are http, without encryption",
                 "put a proxy with a certificate before the service", bad=Severity.WARN,
             )
         )  # fmt: skip
-    found.append(
+    findings.append(
         check(
             not settings.allow_private_webhooks, "webhooks reach public addresses alone",
             "webhooks reach private addresses too",
             "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Severity.WARN,
         )
     )  # fmt: skip
-    return found
+    return findings
 
 
 async def _database(database: Database) -> AsyncIterator[Finding]:
@@ -217,7 +217,7 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
             f"`afterword rollups rebuild --workspace {key}`",
         )  # fmt: skip
         async with database.session() as session:
-            states = await integration_health.states(session, workspace_id)
+            states = await integration_health.read_health(session, workspace_id)
             endpoints = await webhooks.find_endpoints(session, workspace_id, limit=500, cursor=None)
         for state in states:
             if state.health in {"silent", "unverified"} or state.failed:

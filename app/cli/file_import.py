@@ -54,33 +54,37 @@ async def import_file(
     source = SourceFile(path.name, lambda: path.open("rb"))
     try:
         with console.status(f"Looking at {path.name} …"):
-            looked = await service.inspect_file(
+            inspection = await service.inspect_file(
                 database, workspace_id, plan.target, source, plan.options
             )
-        _show(looked.report, console)
-        rejected = len(looked.file.scan.rejected)
+        _show(inspection.report, console)
+        rejected = len(inspection.file.scan.rejected)
         if not plan.dry_run:
-            _write_rejects(looked, path)
+            _write_rejects(inspection, path)
             if rejected:
                 beside = _rejects_path(path)
                 console.print(f"The rejected rows, with reasons: {beside}", markup=False)
-        if looked.refused is not None:
-            console.print(f"Nothing was taken: {as_options(looked.refused)}", markup=False)
+        if inspection.refused is not None:
+            console.print(f"Nothing was taken: {as_options(inspection.refused)}", markup=False)
             return max(1, rejected)
         if plan.dry_run:
             return 0
         if not plan.yes and sys.stdin.isatty() and not typer.confirm("Import it?"):
             return 0
-        return await _take(ingest, workspace_id, looked, console, path)
+        return await _take(ingest, workspace_id, inspection, console, path)
     finally:
         await group.close()
 
 
 async def _take(
-    ingest: Ingest, workspace_id: UUID, looked: service.FileInspection, console: Console, path: Path
+    ingest: Ingest,
+    workspace_id: UUID,
+    inspection: service.FileInspection,
+    console: Console,
+    path: Path,
 ) -> int:
-    run, importer = await service.begin_import(ingest, workspace_id, looked)
-    _write_rejects(looked, path, run.id)
+    run, importer = await service.begin_import(ingest, workspace_id, inspection)
+    _write_rejects(inspection, path, run.id)
     if run.status == "done":
         console.print(
             "This file was imported before with the same options; its rows are compared again."
@@ -93,16 +97,16 @@ async def _take(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(looked.file.name, total=looked.report["rows"]["seen"])
+        task = progress.add_task(inspection.file.name, total=inspection.report["rows"]["seen"])
         report = await service.take(
-            ingest.database, run, importer, looked, lambda n: progress.update(task, completed=n)
+            ingest.database, run, importer, inspection, lambda n: progress.update(task, completed=n)
         )
-    rejected = len(looked.file.scan.rejected) + len(report["not_stored"])
-    kept = report.get("kept", 0)
+    rejected = len(inspection.file.scan.rejected) + len(report["not_stored"])
+    kept_rows = report.get("kept", 0)
     parts = [
         f"{report['added']:,} accepted", f"{report['updated']:,} updated",
         f"{report['already_here']:,} already here", f"{report['removed']:,} removed",
-        *([f"{kept:,} kept because another file has them"] if kept else []),
+        *([f"{kept_rows:,} kept because another file has them"] if kept_rows else []),
         f"{rejected:,} rejected",
     ]  # fmt: skip
     console.print(f"{', '.join(parts)}. Import {run.id}")
@@ -160,9 +164,9 @@ def _show_rows(report: dict[str, Any], console: Console) -> None:
         f"{rows['already_here']:,} already here, {rows['empty']:,} without an answer, "
         f"{rows['rejected']:,} rejected"
     )
-    for found in report["rejected"]:
-        reason = as_options(found["reason"])
-        console.print(f"  {found['n']:,} × line {found['line']}, {reason}", markup=False)
+    for reject in report["rejected"]:
+        reason = as_options(reject["reason"])
+        console.print(f"  {reject['n']:,} × line {reject['line']}, {reason}", markup=False)
     for note in report["notes"]:
         console.print(f"  {as_options(note)}", markup=False)
 
@@ -173,13 +177,13 @@ def _rejects_path(path: Path) -> Path:
 
 
 def _write_rejects(
-    looked: service.FileInspection, path: Path, import_id: UUID | None = None
+    inspection: service.FileInspection, path: Path, import_id: UUID | None = None
 ) -> None:
     beside = _rejects_path(path)
-    if not looked.file.scan.rejected:
+    if not inspection.file.scan.rejected:
         # An earlier run may have left some.
         beside.unlink(missing_ok=True)
         return
-    encoding = encoding_of_rejects(looked.file.table.encoding)
+    encoding = encoding_of_rejects(inspection.file.table.encoding)
     with beside.open("w", newline="", encoding=encoding) as opened:
-        write_rejects(looked.file, looked.file.scan.rejected, opened, import_id)
+        write_rejects(inspection.file, inspection.file.scan.rejected, opened, import_id)

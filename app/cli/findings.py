@@ -18,12 +18,12 @@ class Finding:
     """One thing that was looked at; `remedy` says what to do."""
 
     severity: Severity
-    what: str
+    summary: str
     remedy: str = ""
 
 
 def check(
-    good: bool, what: str, bad_what: str, remedy: str, *, bad: Severity = Severity.FAIL
+    good: bool, summary: str, bad_summary: str, remedy: str, *, bad: Severity = Severity.FAIL
 ) -> Finding:
-    """Return `what` as a finding of severity OK if `good`, else `bad_what` with its remedy."""
-    return Finding(Severity.OK, what) if good else Finding(bad, bad_what, remedy)
+    """Return a finding: OK with `summary` if `good`, else `bad_summary` with its remedy."""
+    return Finding(Severity.OK, summary) if good else Finding(bad, bad_summary, remedy)

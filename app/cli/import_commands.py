@@ -32,7 +32,7 @@ _SkipRows = Annotated[int, typer.Option(help="Rows before the header.")]
 _Zone = Annotated[str, typer.Option(help="Time zone of dates that have none.")]
 _DateFormat = Annotated[str, typer.Option(help="dmy, mdy, or a form such as %d/%m/%Y.")]
 _Preset = Annotated[str, typer.Option(help="Another tool's export, by name.")]
-_Replace = Annotated[str, typer.Option(help="Import whose rows the file replaces.")]
+_Replace = Annotated[str, typer.Option(help="Id of an import that the file replaces.")]
 _AllowRejects = Annotated[bool, typer.Option(help="Import the valid rows.")]
 _DryRun = Annotated[bool, typer.Option(help="Only show what would be imported.")]
 _Yes = Annotated[bool, typer.Option(help="Do not ask.")]
@@ -43,16 +43,16 @@ def _import(
     file: Path, options: dict[str, Any], *, workspace: str, dry_run: bool, yes: bool
 ) -> None:
     """Read a file with these options; the exit code is 1 if the file or any row was refused."""
-    given = {name: value for name, value in options.items() if value != ""}
-    given.setdefault("source", source_of(file.name))
+    parameters = {name: value for name, value in options.items() if value != ""}
+    parameters.setdefault("source", source_of(file.name))
 
     async def work(database: Database) -> int:
         try:
-            query = ImportQuery.model_validate(given | {"name": file.name})
+            query = ImportQuery.model_validate(parameters | {"name": file.name})
         except ValidationError as error:
-            found = error.errors()[0]
-            option = "--" + str(found["loc"][0]).replace("_", "-") if found["loc"] else "An option"
-            msg = f"{option}: {found['msg'].removeprefix('Value error, ')}."
+            fault = error.errors()[0]
+            option = "--" + str(fault["loc"][0]).replace("_", "-") if fault["loc"] else "An option"
+            msg = f"{option}: {fault['msg'].removeprefix('Value error, ')}."
             raise InvalidInput(msg) from None
         plan = ImportPlan(file, query.target(), query.options(), dry_run=dry_run, yes=yes)
         freeze_loaded_objects()
@@ -97,7 +97,7 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
     undated: Annotated[str, typer.Option(help="`now` or a date, for rows without one.")] = "",
     preset: _Preset = "",
     replace: _Replace = "",
-    ticket_source: Annotated[str, typer.Option(help="Helpdesk whose numbers tickets are.")] = "",
+    ticket_source: Annotated[str, typer.Option(help="Helpdesk of the ticket numbers.")] = "",
     *,
     allow_rejects: _AllowRejects = False,
     dry_run: _DryRun = False,

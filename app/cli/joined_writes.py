@@ -23,7 +23,7 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write at once what follows a head, together with it."""
+        """Hold a head that comes alone; write anything else at once, after a held head."""
         if self._held:
             data, self._held = self._held + data, b""
         elif data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n"):

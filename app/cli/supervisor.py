@@ -158,7 +158,7 @@ class Supervisor:
     def _prepare(self) -> int:
         """Start the database and bring it up to date; return the preparing process's exit code.
 
-        What prepares loads while PostgreSQL starts, and the web processes load meanwhile.
+        The preparing process loads while PostgreSQL starts; web processes load while it prepares.
         """
         if not self._plan.prepares_database:
             self._make_children()

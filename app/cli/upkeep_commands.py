@@ -37,7 +37,7 @@ commands.add_typer(job_commands, name="jobs")
 @commands.command()
 def migrate(
     *,
-    check: Annotated[bool, typer.Option(help="Only tell: exit 1 where some are missing.")] = False,
+    check: Annotated[bool, typer.Option(help="Change nothing; exit 1 if one is missing.")] = False,
 ) -> None:
     """Bring the schema to its present form."""
     settings = read_settings()
@@ -66,8 +66,8 @@ def create_key(
     async def work(database: Database) -> str:
         async with database.transaction() as session:
             workspace_row = await workspaces.find_workspace(session, workspace)
-            wanted = ApiKeyIn(name=name, scopes=scope, test=test)
-            return (await workspaces.create_key(session, workspace_row.id, wanted))[1]
+            api_key = ApiKeyIn(name=name, scopes=scope, test=test)
+            return (await workspaces.create_key(session, workspace_row.id, api_key))[1]
 
     out.print(run_work(read_settings(), work), markup=False)
 
@@ -81,11 +81,11 @@ def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> 
             workspace_row = await workspaces.find_workspace(session, workspace)
         return await differences(database, workspace_row.id)
 
-    found = run_work(read_settings(), work)
-    for difference in found[:20]:
+    cells = run_work(read_settings(), work)
+    for difference in cells[:20]:
         out.print(str(difference), markup=False)
-    if found:
-        out.print(f"{len(found)} cells differ; `afterword rollups rebuild` repairs them.")
+    if cells:
+        out.print(f"{len(cells)} cells differ; `afterword rollups rebuild` repairs them.")
         raise typer.Exit(1)
     out.print("Rollups and rows agree.")
 
@@ -117,13 +117,13 @@ def list_jobs(
 
     async def work(database: Database) -> tuple[jobs.JobCounts, list[dict[str, Any]]]:
         async with database.session() as session:
-            workspace_row = await jobs.count_jobs(session)
-            return workspace_row, await jobs.list_jobs(session, dead=dead, limit=limit)
+            counts = await jobs.count_jobs(session)
+            return counts, await jobs.list_jobs(session, dead=dead, limit=limit)
 
-    found, rows = run_work(read_settings(), work)
+    tally, rows = run_work(read_settings(), work)
     out.print(
-        f"due {found.due}, running {found.running}, waiting {found.waiting}, dead {found.dead}; "
-        f"the oldest due one waits for {found.oldest_due_seconds:.0f} s"
+        f"due {tally.due}, running {tally.running}, waiting {tally.waiting}, dead {tally.dead}; "
+        f"the oldest due one waits for {tally.oldest_due_seconds:.0f} s"
     )
     for row in rows:
         tries = f"{row['attempts']}/{row['max_attempts']}"

@@ -41,12 +41,12 @@ class BatchLine:
 
 @dataclass(slots=True)
 class LinesReport:
-    """What became of the lines; `more` are counts that one kind of batch adds."""
+    """What became of the lines; `extra_counts` are counts that one kind of batch adds."""
 
     accepted: int = 0
     duplicates: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
-    more: dict[str, int] = field(default_factory=dict)
+    extra_counts: dict[str, int] = field(default_factory=dict)
 
     def reject(self, number: int, error: AfterwordError) -> None:
         """Note why a line was not taken."""
@@ -61,7 +61,7 @@ class LinesReport:
             {
                 "accepted": self.accepted,
                 "duplicates": self.duplicates,
-                **self.more,
+                **self.extra_counts,
                 "rejected": sorted(self.rejected, key=lambda r: r["line"]),
             }
         )
@@ -130,7 +130,7 @@ async def reply_once(
     database: Database = request.app.state.database
     box: SealedBox = request.app.state.box
     async with database.transaction() as session:
-        taken = await idempotency.take_key(
+        taken_key = await idempotency.take_key(
             session,
             box,
             workspace_id=workspace_id,
@@ -138,11 +138,11 @@ async def reply_once(
             key=key,
             body=body,
         )
-    if isinstance(taken, Response):
-        return taken
+    if isinstance(taken_key, Response):
+        return taken_key
     reply = (await write()).reply()
     async with database.transaction() as session:
-        await idempotency.keep(session, box, taken, reply)
+        await idempotency.keep_reply(session, box, taken_key, reply)
     return reply
 
 
@@ -158,10 +158,10 @@ def _unwrapped(body: bytes, name: str | None) -> bytes:
     if name is None or not body.lstrip().startswith(b"{"):
         return body
     try:
-        found = _object.decode(body)
+        members = _object.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return body
-    return bytes(found[name]) if set(found) == {name} else body
+    return bytes(members[name]) if set(members) == {name} else body
 
 
 def _elements(body: bytes) -> list[BatchLine]:

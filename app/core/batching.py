@@ -118,26 +118,26 @@ class Batcher(Generic[T, R]):
             while queue.waiting:
                 async with self._slots:
                     size = min(self._most, len(queue.waiting))
-                    taken = [queue.waiting.popleft() for _ in range(size)]
-                    await self._write_all(workspace_id, taken)
+                    batch = [queue.waiting.popleft() for _ in range(size)]
+                    await self._write_all(workspace_id, batch)
         finally:
             self._end_writer(workspace_id, queue)
 
-    async def _write_all(self, workspace_id: UUID, taken: list[_WaitingItem[T, R]]) -> None:
-        if not taken:
+    async def _write_all(self, workspace_id: UUID, batch: list[_WaitingItem[T, R]]) -> None:
+        if not batch:
             # Another task has taken the waiting items.
             return
         try:
-            results = await self._write(workspace_id, [waiting.item for waiting in taken])
+            results = await self._write(workspace_id, [waiting.item for waiting in batch])
         except Exception as error:  # noqa: BLE001 - every waiting caller hears of it
-            for waiting in taken:
+            for waiting in batch:
                 if not waiting.done.done():
                     waiting.done.set_exception(error)
         else:
-            for waiting, result in zip(taken, results, strict=True):
+            for waiting, result in zip(batch, results, strict=True):
                 _resolve_future(waiting.done, result)
         finally:
-            self._count -= len(taken)
+            self._count -= len(batch)
 
     def _needs_another_writer(self, queue: _Queue[T, R]) -> bool:
         return (

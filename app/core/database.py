@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database: connections made in one way, sessions, and whether the schema is current."""
+"""The database: its connections and sessions, and which of its errors may be retried."""
 
 import logging
 import re
@@ -149,8 +149,8 @@ class Database:
         """Open a connection whose plans last; on a cluster each plan needs its parameters."""
         connection = await self.connect(plan_cache_mode="force_generic_plan", **server_settings)
         try:
-            found = await connection.fetchval(_CITUS_INSTALLED)
-            self.known_as_cluster = found is not None
+            extension = await connection.fetchval(_CITUS_INSTALLED)
+            self.known_as_cluster = extension is not None
             if self.known_as_cluster:
                 # A generic plan cannot know on which node a workspace lies.
                 await connection.execute("set plan_cache_mode = force_custom_plan")

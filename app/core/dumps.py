@@ -24,10 +24,10 @@ def _login(url: str) -> dict[str, str]:
     """Return how PostgreSQL's programs log in; the password stands in no command line."""
     parts = urlsplit(url)
     # Such as `?sslmode=require`.
-    asked = {f"PG{name.upper()}": value for name, value in parse_qsl(parts.query)}
+    connection_options = {f"PG{name.upper()}": value for name, value in parse_qsl(parts.query)}
     return (
         os.environ
-        | asked
+        | connection_options
         | {
             "PGHOST": parts.hostname or "",
             "PGPORT": str(parts.port or 5432),
@@ -60,7 +60,7 @@ def load(settings: Settings, path: Path, url: str) -> None:
     """Load a dump into an empty database, whole or not at all."""
     reader = newest_clients(settings.postgres_bin, system_first=False).path("pg_restore")
     with (
-        tempfile.TemporaryFile() as complaints,
+        tempfile.TemporaryFile() as reader_errors,
         tempfile.NamedTemporaryFile("w", suffix=".list") as contents,
     ):
         contents.write(_contents_of(reader, path))
@@ -68,7 +68,7 @@ def load(settings: Settings, path: Path, url: str) -> None:
         reading_command = [reader, "--no-owner", f"--use-list={contents.name}", "--file=-"]
         with (
             subprocess.Popen(
-                [*reading_command, str(path)], stdout=subprocess.PIPE, stderr=complaints
+                [*reading_command, str(path)], stdout=subprocess.PIPE, stderr=reader_errors
             ) as reading,
             subprocess.Popen(
                 [_program(settings, "psql", url), "--quiet", "--no-psqlrc",
@@ -76,14 +76,16 @@ def load(settings: Settings, path: Path, url: str) -> None:
                 env=_login(url), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
             ) as loading,
         ):  # fmt: skip
-            whole = _pass_on(reading, loading)
+            is_complete = _pass_on(reading, loading)
             reading.kill()
-            _, said = loading.communicate()
-        complaints.seek(0)
-        if not whole and not loading.returncode:
-            raise _unreadable(complaints.read())
+            _, error_output = loading.communicate()
+        reader_errors.seek(0)
+        if not is_complete and not loading.returncode:
+            raise _unreadable(reader_errors.read())
     if loading.returncode:
-        msg = f"the copy could not be loaded: {said.decode(errors='replace').strip()[:2000]}"
+        msg = (
+            f"the copy could not be loaded: {error_output.decode(errors='replace').strip()[:2000]}"
+        )
         raise CopyError(msg)
 
 
@@ -99,8 +101,8 @@ def _contents_of(reader: str, path: Path) -> str:
     return "".join(line for line in lines if " EXTENSION " not in line)
 
 
-def _unreadable(said: bytes) -> CopyError:
-    why = said.decode(errors="replace").strip()
+def _unreadable(error_output: bytes) -> CopyError:
+    why = error_output.decode(errors="replace").strip()
     return CopyError(f"the file is not a backup that can be read: {why[:2000]}")
 
 

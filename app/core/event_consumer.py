@@ -157,8 +157,8 @@ async def readable_below(session: AsyncSession) -> int:
     if await is_cluster(session):
         return await _below_on_cluster(session)
     query = text(f"select {HORIZON}::text::int8")
-    found: int = (await run_sql(session, query)).one()[0]
-    return found
+    oldest_open: int = (await run_sql(session, query)).one()[0]
+    return oldest_open
 
 
 async def _below_on_cluster(session: AsyncSession) -> int:
@@ -168,11 +168,11 @@ async def _below_on_cluster(session: AsyncSession) -> int:
     transaction and every number that a writer holds (`responses.cluster_ingest`). It is 0 while a
     transaction is committed on some nodes only.
     """
-    found: int = (await run_sql(session, _OPEN_ON_CLUSTER)).one()[0]
+    oldest_open: int = (await run_sql(session, _OPEN_ON_CLUSTER)).one()[0]
     half = await _half_done(session)
     for _ in range(_MAX_CHECKS):
         if not half:
-            return found
+            return oldest_open
         await asyncio.sleep(_PAUSE_SECONDS)
         half &= await _half_done(session)
     return 0
@@ -183,9 +183,9 @@ async def _half_done(session: AsyncSession) -> set[str]:
     return {name for row in rows for name in row[0].split(",") if name}
 
 
-def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
+def is_worth_saving(cursor: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
     """Tell whether a cursor is so far behind that it should be stored."""
-    return reached[0] - place[0] > _MIN_SAVED_DISTANCE
+    return reached[0] - cursor[0] > _MIN_SAVED_DISTANCE
 
 
 async def consume(
@@ -196,21 +196,21 @@ async def consume(
     If another process is reading for the same consumer, nothing is read here.
     """
     async with database.transaction() as session:
-        place = await lock_cursor(session, consumer)
-        if place is None:
+        cursor = await lock_cursor(session, consumer)
+        if cursor is None:
             await create_cursor(session, consumer)
-            place = await lock_cursor(session, consumer)
-        if place is None:
+            cursor = await lock_cursor(session, consumer)
+        if cursor is None:
             return 0
-        xid, id_ = place
+        xid, id_ = cursor
         below = await readable_below(session)
         bound = {"xid": str(xid), "id": id_, "below": str(below), "chunk": CHUNK}
         rows = await run_sql(session, _NEXT.bindparams(**bound))
-        found = rows.all()
-        if not found:
+        events = rows.all()
+        if not events:
             return 0
         by_type: dict[EventType, list[StoredEvent]] = {}
-        for event in found:
+        for event in events:
             if event.type in consumers:
                 by_type.setdefault(EventType(event.type), []).append(
                     StoredEvent(
@@ -219,5 +219,5 @@ async def consume(
                 )
         for kind, events_of_type in by_type.items():
             await _consume_each(session, consumers[kind], events_of_type)
-        await advance_cursor(session, consumer, (found[-1].xid, found[-1].id))
-        return len(found)
+        await advance_cursor(session, consumer, (events[-1].xid, events[-1].id))
+        return len(events)

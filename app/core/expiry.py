@@ -45,7 +45,7 @@ class Expiry:
 async def delete_expired(
     database: Database, expiries: Sequence[Expiry], workspace_id: UUID
 ) -> None:
-    """Delete what is over in one workspace, each few thousand rows in their own transaction."""
+    """Delete the expired rows of one workspace, at most 5,000 in each transaction."""
     for expiry in expiries:
         deleted = MAX_AT_ONCE
         while deleted == MAX_AT_ONCE:

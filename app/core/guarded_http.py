@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import httpcore2
 
 from app.core.clock import utc_now
+from app.core.errors import InvalidInput
 
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 15.0
 _MAX_READ_BYTES, MAX_KEPT_BYTES = 64 * 1024, 4 * 1024
@@ -89,13 +90,25 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise RefusedAddressError("must name a host")
 
 
+async def require_public_url(url: str, *field: str, allow_private: bool) -> None:
+    """Raise InvalidInput at a field of the body if its URL must not, or cannot, be called."""
+    try:
+        check_url(url, allow_private=allow_private)
+        parts = urlsplit(url)
+        default_port = 443 if parts.scheme == "https" else 80
+        host = parts.hostname or ""
+        await resolve_public(host, parts.port or default_port, allow_private=allow_private)
+    except (RefusedAddressError, UnreachableError) as error:
+        raise InvalidInput.at("body", *field, msg=str(error)) from None
+
+
 async def resolve_public(host: str, port: int, *, allow_private: bool) -> str:
     """Return the IP address to connect to; RefusedAddressError if any of the host is not public."""
     try:
-        found = await _look_up(host, port)
+        entries = await _look_up(host, port)
     except (OSError, UnicodeError) as error:
         raise UnreachableError("the name is not known") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = [str(entry[4][0]) for entry in entries]
     if not allow_private and not all(is_public(address) for address in addresses):
         msg = "the host is not on the public internet; see AFTERWORD_ALLOW_PRIVATE_WEBHOOKS"
         raise RefusedAddressError(msg)
@@ -212,11 +225,11 @@ class GuardedClient:
                     body += chunk
                     if len(body) >= max(_MAX_READ_BYTES, max_kept_bytes):
                         break
-                found = {
+                reply_headers = {
                     key.decode("latin-1").lower(): value.decode("latin-1")
                     for key, value in reply.headers
                 }
-                return HttpReply(reply.status, found, body[:max_kept_bytes])
+                return HttpReply(reply.status, reply_headers, body[:max_kept_bytes])
         except (
             httpcore2.NetworkError,
             httpcore2.TimeoutException,

@@ -129,10 +129,10 @@ def from_http_exception(error: HTTPException) -> AfterwordError:
         404: "No such path; see /docs for the routes.",
         405: "This path does not take that method; see `Allow`.",
     }
-    found: AfterwordError = kind(
+    own_error: AfterwordError = kind(
         details.get(error.status_code, str(error.detail)), headers=error.headers
     )
-    return found
+    return own_error
 
 
 def from_validation(errors: list[Any], known: Iterable[str] = ()) -> list[FieldError]:
@@ -209,7 +209,7 @@ async def read_plain_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     body = await read_body(request, limit=limit)
     coding = (header_of(request, b"content-encoding") or "").strip().lower()
     if coding in {"gzip", "x-gzip"}:
-        body = _unpacked(body, limit)
+        body = unpack_gzip(body, limit)
     elif coding not in {"", "identity"}:
         detail = f"The body's coding {coding[:40]!r} is not understood; send it plain or as gzip."
         raise WrongContentType(detail)
@@ -217,8 +217,11 @@ async def read_plain_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     return plain if plain.lstrip()[:1] in {b"{", b"[", b""} else body
 
 
-def _unpacked(body: bytes, limit: int) -> bytes:
-    """Unpack gzip, which may consist of several members one after the other."""
+def unpack_gzip(body: bytes, limit: int) -> bytes:
+    """Unpack gzip, which may consist of several members one after the other.
+
+    Raises TooLarge for more than `limit` bytes, and InvalidInput for bytes that are no whole gzip.
+    """
     if body.count(_GZIP_MAGIC) > _MAX_GZIP_MEMBERS:
         msg = f"has more than {_MAX_GZIP_MEMBERS:,} gzip members; compress it in one piece"
         raise InvalidInput.at("body", msg=msg)
@@ -239,9 +242,9 @@ def require_content_type(request: Request, *accepted: str) -> str:
     """Return the media type of the body, or raise WrongContentType naming the header to add."""
     sent = (header_of(request, b"content-type") or "").partition(";")[0].strip().lower()
     if sent not in accepted:
-        wanted = " or ".join(f"`Content-Type: {kind}`" for kind in accepted)
-        problem = f"has the content type {sent}" if sent else "has no content type"
-        detail = f"The request {problem}; send the header {wanted}."
+        headers = " or ".join(f"`Content-Type: {kind}`" for kind in accepted)
+        fault = f"has the content type {sent}" if sent else "has no content type"
+        detail = f"The request {fault}; send the header {headers}."
         raise WrongContentType(detail)
     return sent
 
@@ -262,7 +265,7 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        current = _asked_id(scope) or uuid7_text()
+        current = _requested_id(scope) or uuid7_text()
         token = request_id.set(current)
         began = time.perf_counter()
         status = 0
@@ -324,9 +327,9 @@ def shown_path(scope: Scope) -> str:
     return path[:_MAX_PATH_CHARACTERS]
 
 
-def _asked_id(scope: Scope) -> str | None:
-    asked = _header_in(scope, b"x-request-id")
-    if not asked:
+def _requested_id(scope: Scope) -> str | None:
+    requested = _header_in(scope, b"x-request-id")
+    if not requested:
         return None
-    plain = asked.isascii() and asked.isprintable() and not _UNSAFE & set(asked)
-    return asked if plain and len(asked) <= 100 else None
+    plain = requested.isascii() and requested.isprintable() and not _UNSAFE & set(requested)
+    return requested if plain and len(requested) <= 100 else None

@@ -78,16 +78,16 @@ async def take_key(
 
     Raises Conflict where the key came with another body.
     """
-    taken = TakenKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    taken_key = TakenKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
     body_hash = hashlib.sha256(body).digest()
-    row = await _take(session, taken, body_hash)
+    row = await _take(session, taken_key, body_hash)
     if row is None:
-        return taken
+        return taken_key
     if row.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
     if row.reply is None:
         # The first request was interrupted after it took the key; it is safe to repeat.
-        return taken
+        return taken_key
     plain = box.unseal(row.reply)
     if plain is None:
         detail = "This Idempotency-Key was used before, and its reply can no longer be opened."
@@ -108,19 +108,19 @@ async def remember_key(
 
     Raises Conflict if the key was stored with another body.
     """
-    taken = TakenKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
-    kept = await _take(session, taken, body_hash)
-    if kept is not None and kept.body_hash != body_hash:
+    taken_key = TakenKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    row = await _take(session, taken_key, body_hash)
+    if row is not None and row.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
-    return kept is not None
+    return row is not None
 
 
-async def _take(session: AsyncSession, taken: TakenKey, body_hash: bytes) -> Any:
+async def _take(session: AsyncSession, key: TakenKey, body_hash: bytes) -> Any:
     """Insert the key's row, or wait for the request that inserts it; return an existing row."""
     names = {
-        "workspace_id": taken.workspace_id,
-        "route": taken.route,
-        "key_hash": taken.key_hash,
+        "workspace_id": key.workspace_id,
+        "route": key.route,
+        "key_hash": key.key_hash,
     }
     now = utc_now()
     await run_sql(
@@ -140,34 +140,34 @@ async def _take(session: AsyncSession, taken: TakenKey, body_hash: bytes) -> Any
     )
     if rows.first():
         return None
-    kept = await run_sql(
+    rows = await run_sql(
         session,
         text(
             "select body_hash, reply from idempotency where workspace_id = :workspace_id "
             "and route = :route and key_hash = :key_hash"
         ).bindparams(**names),
     )
-    return kept.one()
+    return rows.one()
 
 
-async def keep(session: AsyncSession, box: SealedBox, taken: TakenKey, reply: Response) -> None:
+async def keep_reply(session: AsyncSession, box: SealedBox, key: TakenKey, reply: Response) -> None:
     """Keep the reply, in the transaction of the change."""
-    kept = KeptReply(
+    kept_reply = KeptReply(
         reply.status_code, bytes(reply.body), reply.headers.get("content-type", "application/json")
     )
-    await _store(session, taken, box.seal(msgspec.msgpack.encode(kept)))
+    await _store(session, key, box.seal(msgspec.msgpack.encode(kept_reply)))
 
 
-async def _store(session: AsyncSession, taken: TakenKey, reply: bytes) -> None:
+async def _store(session: AsyncSession, key: TakenKey, reply: bytes) -> None:
     await run_sql(
         session,
         text(
             "update idempotency set reply = :reply where workspace_id = :workspace_id "
             "and route = :route and key_hash = :key_hash"
         ).bindparams(
-            workspace_id=taken.workspace_id,
-            route=taken.route,
-            key_hash=taken.key_hash,
+            workspace_id=key.workspace_id,
+            route=key.route,
+            key_hash=key.key_hash,
             reply=reply,
         ),
     )
@@ -188,8 +188,8 @@ async def erase_replies(
     for row in rows.all():
         plain = box.unseal(row.reply) or b""
         if any(search_text in plain for search_text in search_texts):
-            kept = KeptReply(200, b'{"erased":true}', "application/json")
-            taken = TakenKey(workspace_id, row.route, row.key_hash)
-            await _store(session, taken, box.seal(msgspec.msgpack.encode(kept)))
+            kept_reply = KeptReply(200, b'{"erased":true}', "application/json")
+            key = TakenKey(workspace_id, row.route, row.key_hash)
+            await _store(session, key, box.seal(msgspec.msgpack.encode(kept_reply)))
             emptied += 1
     return emptied

@@ -57,6 +57,16 @@ def derived_uuid(*parts: str) -> UUID:
     return _uuid8_of(hashlib.sha256(_joined(parts)).digest())
 
 
+def derived_uuid_sql(*parts: str) -> str:
+    """Return the SQL that derives what `derived_uuid` derives; the parts are SQL of texts."""
+    joined = f" || chr({ord(_SEPARATOR)}) || ".join(parts)
+    digits = f"left(encode(sha256(convert_to({joined}, 'UTF8')), 'hex'), 32)"
+    # The version is 8; of the variant's digit the lower two bits stay.
+    return f"""(select overlay(overlay(h placing '8' from 13) placing
+      substr('89ab89ab89ab89ab', position(substr(h, 17, 1) in '0123456789abcdef'), 1) from 17
+      )::uuid from (select {digits} as h) digits)"""
+
+
 def keyed_uuid(key: bytes, *parts: str) -> UUID:
     """Derive a UUIDv8 from names under a secret key: nobody without it can tell the id."""
     return _uuid8_of(hmac.digest(key, _joined(parts), "sha256"))

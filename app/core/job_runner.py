@@ -119,12 +119,12 @@ class JobRunner:
         async with self._database.transaction() as session:
             await jobs.finish(session, done)
             claimed = await jobs.lease_due(session, worker=self._worker, groups=groups)
-            taken = Counter(self._group_of(job.kind) for job in claimed)
+            tally = Counter(self._group_of(job.kind) for job in claimed)
             # Where all slots are taken, the end of a job wakes the loop.
-            free = [group for group in groups if taken[self._group_of(group.kinds[0])] < group.free]
+            free = [group for group in groups if tally[self._group_of(group.kinds[0])] < group.free]
             due = await jobs.next_due(session, [kind for group in free for kind in group.kinds])
         del self._done[: len(done)]
-        self._busy += taken
+        self._busy += tally
         for job in claimed:
             self._running[job.id] = asyncio.create_task(self._attempt(job))
         if due is None:
@@ -177,8 +177,8 @@ class JobRunner:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
             try:
                 async with self._database.transaction() as session:
-                    held = [*self._running, *(job.id for job in self._done)]
-                    await jobs.renew(session, worker=self._worker, ids=held)
+                    leased_ids = [*self._running, *(job.id for job in self._done)]
+                    await jobs.renew(session, worker=self._worker, ids=leased_ids)
             except Exception as error:
                 # The next beat comes before a lease is over.
                 if not is_connection_lost(error):

@@ -3,7 +3,7 @@
 
 `lease_due` moves `run_at` forward by the lease and counts the attempt before the job runs. So a job
 that kills its process still dies after its last attempt, and the jobs of a killed worker run again
-when the lease is over. Finishing is fenced by the worker's id.
+when the lease is over. Only the worker that holds a job can finish it.
 """
 
 import datetime as dt
@@ -126,7 +126,7 @@ async def enqueue_many(
     planned: Sequence[tuple[dt.datetime, str, dict[str, Any]]],
     max_attempts: int = 10,
 ) -> None:
-    """Add many jobs of one kind in one statement: when, under which name, with what."""
+    """Enqueue many jobs of one kind; `planned` has the time, `dedupe` and payload of each."""
     if not planned:
         return
     rows = [
@@ -312,15 +312,15 @@ async def retry_dead(session: AsyncSession, ids: Sequence[UUID] | None = None) -
 
     A dead job is deleted instead if a job with the same `dedupe` waits, or is retried with it.
     """
-    named = "(cast(:ids as uuid[]) is null or {}.id = any(:ids))"
-    chosen = f"dead_at is not null and {named.format('job')}"
+    ids_sql = "(cast(:ids as uuid[]) is null or {}.id = any(:ids))"
+    chosen = f"dead_at is not null and {ids_sql.format('job')}"
     bound = {"ids": list(ids) if ids is not None else None}
     await run_sql(
         session,
         text(
-            f"delete from job d where d.dead_at is not null and {named.format('d')} "
+            f"delete from job d where d.dead_at is not null and {ids_sql.format('d')} "
             "and exists (select from job a where "
-            f"(a.dead_at is null or (a.id > d.id and {named.format('a')})) "
+            f"(a.dead_at is null or (a.id > d.id and {ids_sql.format('a')})) "
             "and a.workspace_id = d.workspace_id "
             "and a.kind = d.kind and a.dedupe = d.dedupe)"
         ).bindparams(**bound),

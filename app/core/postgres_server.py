@@ -155,7 +155,7 @@ class PostgresServer:
         with password_file.open() as opened:
             pwfile = f"--pwfile=/dev/fd/{opened.fileno()}"
             completed = subprocess.run(
-                [programs.path("initdb"), "-D", self._seen_folder(draft), *options, pwfile],
+                [programs.path("initdb"), "-D", self._reachable_path(draft), *options, pwfile],
                 pass_fds=[opened.fileno()],
                 capture_output=True,
                 text=True,
@@ -180,7 +180,7 @@ class PostgresServer:
         account = self._account
         return {"cwd": folder, "user": account.uid, "group": account.gid, "extra_groups": []}
 
-    def _seen_folder(self, folder: Path) -> str:
+    def _reachable_path(self, folder: Path) -> str:
         """Name the data folder as the server's account can reach it.
 
         The folders above may be closed to that account. So we enter the folder before we drop our
@@ -231,7 +231,7 @@ class PostgresServer:
         with log_path.open("ab") as log:
             began = log.tell()
             self._process = subprocess.Popen(
-                [programs.path("postgres"), "-D", self._seen_folder(self._data), *settings],
+                [programs.path("postgres"), "-D", self._reachable_path(self._data), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -284,8 +284,8 @@ def _free_port(preferred: int) -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            found: int = probe.getsockname()[1]
-            return found
+            free_port: int = probe.getsockname()[1]
+            return free_port
     msg = "No free port on 127.0.0.1."
     raise PostgresUnavailableError(msg)
 
@@ -305,13 +305,13 @@ def _processes_in(data: Path) -> list[int]:
     if not Path("/proc/self").exists():
         pid = _postmaster_pid(data)
         return [pid] if pid is not None and _is_alive(pid) else []
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
                 if (entry / "cwd").readlink() == data:
-                    found.append(int(entry.name))
-    return found
+                    pids.append(int(entry.name))
+    return pids
 
 
 def _is_alive(pid: int) -> bool:

@@ -26,7 +26,7 @@ class PreparedStatement:
     def __init__(self, sql: str) -> None:
         """Number the parameters as PostgreSQL wants them."""
         self._names = list(dict.fromkeys(_PARAMETER.findall(sql)))
-        self._sql = _PARAMETER.sub(lambda found: f"${self._names.index(found[1]) + 1}", sql)
+        self._sql = _PARAMETER.sub(lambda match: f"${self._names.index(match[1]) + 1}", sql)
 
     async def run(self, session: AsyncSession, **bound: Any) -> list[dict[str, Any]]:
         """Run it in the session's transaction, after what the session holds back."""

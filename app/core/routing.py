@@ -72,13 +72,13 @@ async def read_session(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-def asked_properties(request: Request) -> dict[str, list[str]]:
+def query_properties(request: Request) -> dict[str, list[str]]:
     """Return the query's `property.NAME=value` filters: any of the values, by name."""
-    found: dict[str, list[str]] = {}
+    properties: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         if name.startswith(PROPERTY):
-            found.setdefault(name.removeprefix(PROPERTY), []).append(value)
-    return found
+            properties.setdefault(name.removeprefix(PROPERTY), []).append(value)
+    return properties
 
 
 def current_box(request: Request) -> SealedBox:
@@ -98,7 +98,7 @@ SettingsDep = Annotated[Settings, Depends(current_settings)]
 ReadSessionDep = Annotated[AsyncSession, Depends(read_session)]
 BoxDep = Annotated[SealedBox, Depends(current_box)]
 TransactionDep = Annotated[RequestTransaction, Depends(current_transaction)]
-PropertiesDep = Annotated[dict[str, list[str]], Depends(asked_properties)]
+PropertiesDep = Annotated[dict[str, list[str]], Depends(query_properties)]
 
 
 class Route(APIRoute):
@@ -108,9 +108,9 @@ class Route(APIRoute):
         """Wrap the framework's handler."""
         handler = super().get_route_handler()
         names = {
-            found.alias
-            for found in get_flat_params(self.dependant)
-            if not isinstance(found.field_info, Path | Header | Cookie)
+            parameter.alias
+            for parameter in get_flat_params(self.dependant)
+            if not isinstance(parameter.field_info, Path | Header | Cookie)
         }
         gates = _gates(self.dependant)
         takes_body = self.body_field is not None
@@ -125,7 +125,7 @@ class Route(APIRoute):
             workspace_id = None
             for gate in gates:
                 workspace_id = await gate.check(request)
-            _refuse_odd_names(request, names)
+            _refuse_unknown_names(request, names)
             body = b""
             if takes_body:
                 body = await _take_body(request, optional=optional_body)
@@ -142,7 +142,7 @@ class Route(APIRoute):
                     reply.headers.update(reply_headers(request))
                     return reply
                 box = current_box(request)
-                taken = await idempotency.take_key(
+                taken_key = await idempotency.take_key(
                     transaction.session,
                     box,
                     workspace_id=workspace_id,
@@ -150,10 +150,10 @@ class Route(APIRoute):
                     key=key,
                     body=body,
                 )
-                if isinstance(taken, Response):
-                    return taken
+                if isinstance(taken_key, Response):
+                    return taken_key
                 reply = await handler(request)
-                await idempotency.keep(transaction.session, box, taken, reply)
+                await idempotency.keep_reply(transaction.session, box, taken_key, reply)
                 reply.headers.update(reply_headers(request))
                 return reply
 
@@ -183,16 +183,16 @@ async def _take_body(request: Request, *, optional: bool) -> bytes:
 
 def _gates(dependant: Dependant) -> list[Gate]:
     """Return the gates among a route's dependencies, and theirs."""
-    found: list[Gate] = []
+    gates: list[Gate] = []
     for dependency in dependant.dependencies:
         call: object = dependency.call
         if isinstance(call, Gate):
-            found.append(call)
-        found += _gates(dependency)
-    return found
+            gates.append(call)
+        gates += _gates(dependency)
+    return gates
 
 
-def _refuse_odd_names(request: Request, known: set[str]) -> None:
+def _refuse_unknown_names(request: Request, known: set[str]) -> None:
     """Refuse a query parameter that the route does not know, and text that cannot be stored."""
     for name, value in request.query_params.multi_items():
         is_property = name.startswith(PROPERTY) and PROPERTY_PARAMETER in known

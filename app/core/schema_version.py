@@ -24,7 +24,7 @@ async def is_current(database: Database) -> bool:
     """
     connection = await database.connect()
     try:
-        found = await connection.fetchval("select version_num from alembic_version")
+        revision = await connection.fetchval("select version_num from alembic_version")
         if await connection.fetchval("select to_regclass('pg_dist_partition')"):
             # A database that became a cluster has its tables spread by the next migration.
             spread = "select 1 from pg_dist_partition where logicalrelid = 'response'::regclass"
@@ -34,4 +34,4 @@ async def is_current(database: Database) -> bool:
         return False
     finally:
         await connection.close()
-    return bool(found and found >= newest_revision())
+    return bool(revision and revision >= newest_revision())

@@ -17,7 +17,6 @@ from app.core.text_types import normalize_locale
 from app.core.zone_names import zone_names
 
 PREFIX = "AFTERWORD_"
-# Tells a web process its number; the parent sets it.
 
 _TLS = {"", "tls=starttls", "tls=tls"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -147,11 +146,11 @@ class Settings(BaseSettings):
     @field_validator("default_locale")
     @classmethod
     def _known_locale(cls, value: str) -> str:
-        found = normalize_locale(value)
-        if found is None:
+        locale = normalize_locale(value)
+        if locale is None:
             msg = f"is not a locale such as en or pl-PL: {value}"
             raise ValueError(msg)
-        return found
+        return locale
 
     @field_validator("log_level")
     @classmethod
@@ -197,11 +196,11 @@ def _has_valid_port(url: SplitResult) -> bool:
 def misspelt_variables() -> list[str]:
     """Return a warning for each unknown `AFTERWORD_` variable, with the nearest known name."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
-    found = []
+    warnings = []
     for name in os.environ:
         if name.startswith(PREFIX) and name.upper() not in {*known, SLOT_VARIABLE}:
             near = difflib.get_close_matches(name.upper(), known, n=1)
-            found.append(
+            warnings.append(
                 f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ".")
             )
-    return found
+    return warnings

@@ -54,7 +54,7 @@ class SealedBox:
             return None
 
     def _signer(self, purpose: str) -> Signer:
-        # The last key signs; all of them verify.
+        # itsdangerous signs with its last key, here the operator's first; all keys verify.
         return Signer(
             self._keys, salt=f"afterword.{purpose}", key_derivation="hmac",
             digest_method=hashlib.sha256,

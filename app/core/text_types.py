@@ -30,7 +30,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-def slug_of(text: str, *, default: str, taken: Container[str] = ()) -> str:
+def slug_of(text: str, *, default: str, keys: Container[str] = ()) -> str:
     """Make a key of a text, `default` where no letter of it can be written plainly.
 
     A key that is taken gets a number: `red-2`, `red-3`.
@@ -39,7 +39,7 @@ def slug_of(text: str, *, default: str, taken: Container[str] = ()) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower())
     slug = words.strip("-")[:60].strip("-") or default
     numbered = (f"{slug}-{number}" for number in itertools.count(2))
-    return next(key for key in itertools.chain([slug], numbered) if key not in taken)
+    return next(key for key in itertools.chain([slug], numbered) if key not in keys)
 
 
 # Characters that change the writing direction of the text after them.
@@ -81,9 +81,9 @@ _NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
 
 def normalize_locale(value: str) -> str | None:
     """Return a locale with a small language and a hyphen, such as pl-PL; None for other texts."""
-    language, separator, rest = value.replace("_", "-").partition("-")
-    found = language.lower() + separator + rest
-    return found if len(found) <= MAX_LOCALE_CHARACTERS and re.fullmatch(LOCALE, found) else None
+    language, separator, region = value.replace("_", "-").partition("-")
+    locale = language.lower() + separator + region
+    return locale if len(locale) <= MAX_LOCALE_CHARACTERS and re.fullmatch(LOCALE, locale) else None
 
 
 def normalize_email(value: str) -> str | None:
@@ -94,13 +94,13 @@ def normalize_email(value: str) -> str | None:
     """
     if _PLAIN_ADDRESS.fullmatch(value):
         return value
-    found = unicodedata.normalize("NFKC", value.strip(" "))
-    local, at, domain = found.rpartition("@")
+    address = unicodedata.normalize("NFKC", value.strip(" "))
+    local, at, domain = address.rpartition("@")
     domain = domain.rstrip(".").lower()
     odd = any(
-        unicodedata.category(letter)[0] in "CZ" or letter in _NOT_IN_ADDRESSES for letter in found
+        unicodedata.category(letter)[0] in "CZ" or letter in _NOT_IN_ADDRESSES for letter in address
     )
-    if odd or not at or "=?" in found or "@" in local or ".." in found:
+    if odd or not at or "=?" in address or "@" in local or ".." in address:
         return None
     if (
         not 0 < len(local) <= 64

@@ -21,10 +21,10 @@ SECTIONS = ("survey", "mail", "emotions", "names", "dashboard", "file_reasons")
 
 @cache
 def _texts_file(language: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(
+    texts: dict[str, dict[str, Any]] = json.loads(
         files("app").joinpath("texts", f"{language}.json").read_text()
     )
-    return found
+    return texts
 
 
 def texts_of(section: str, language: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of links: the workspace and 16 random bytes, so that nothing global is written. Pure."""
+"""Tokens of links: the workspace's id and 16 random bytes; no global table is needed. Pure."""
 
 import hashlib
 import secrets

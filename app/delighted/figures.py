@@ -57,11 +57,11 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
         counts.update({name: sign * n for name, n in part.items()})
     n = sum(counts[f"{name}s"] for name in _NAMES)
     net = counts["promoters"] - counts["detractors"]
-    found = {"nps": int(round_half_away(100 * net / n)) if n else 0, "response_count": n}
+    figures = {"nps": int(round_half_away(100 * net / n)) if n else 0, "response_count": n}
     for name in _NAMES:
         count = counts[f"{name}s"]
-        found |= {
+        figures |= {
             f"{name}_count": count,
             f"{name}_percent": int(round_half_away(100 * count / n)) if n else 0,
         }
-    return found
+    return figures

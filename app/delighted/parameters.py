@@ -41,7 +41,7 @@ def read_body(body: bytes, content_type: str) -> dict[str, Any]:
 
 def parse_pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Read `properties[key]=value` and `groups[]=value` as the document that they mean."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in pairs:
         if "\x00" in name + value:
             raise InvalidInput.at("body", name.replace("\x00", ""), msg="holds a NUL character")
@@ -49,8 +49,8 @@ def parse_pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         if match is None:
             continue
         keys = re.findall(r"\[([^\[\]]*)\]", match[2])
-        _put(found, [match[1], *keys], value)
-    return {name: _with_lists(value, of_names=name in _OF_NAMES) for name, value in found.items()}
+        _put(values, [match[1], *keys], value)
+    return {name: _with_lists(value, of_names=name in _OF_NAMES) for name, value in values.items()}
 
 
 def _put(document: dict[str, Any], keys: Sequence[str], value: str) -> None:
@@ -136,8 +136,8 @@ class Parameters:
     def names(self, name: str) -> list[str]:
         """Return a list of words, which may be one word, or joined by commas."""
         value = self.values.get(name)
-        found = value if isinstance(value, list) else [value] if value else []
-        return [part.strip() for word in found for part in str(word).split(",") if part.strip()]
+        words = value if isinstance(value, list) else [value] if value else []
+        return [part.strip() for word in words for part in str(word).split(",") if part.strip()]
 
     def page(self) -> tuple[int, int]:
         """Return the number of the page, from 1, and how many rows it has."""
@@ -158,15 +158,15 @@ class Parameters:
             return {}
         if not isinstance(value, dict):
             raise InvalidInput.at("body", name, msg="must be an object of names and values")
-        found: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for key, part in value.items():
             fit = part if isinstance(part, str | int | float) else json.dumps(part)
             fit = fit[:_MAX_TEXT_CHARACTERS] if isinstance(fit, str) else fit
             is_empty = part in (None, "", [], {})
             if is_empty or len(str(key)) > _MAX_NAME_CHARACTERS or property_error(fit):
                 continue
-            found[str(key)] = fit
-        return dict(list(found.items())[:MAX_PROPERTIES])
+            fields[str(key)] = fit
+        return dict(list(fields.items())[:MAX_PROPERTIES])
 
 
 def _is_plain(value: Any) -> bool:

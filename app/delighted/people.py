@@ -31,31 +31,31 @@ _MAX_NAME_CHARACTERS = 200
 
 
 async def create_person(request: DelightedRequest) -> dict[str, Any]:
-    """Make or change a person, and ask them unless they are not to be asked, or not yet."""
-    given = request.parameters
-    email, phone = _email(given, "email"), given.text("phone_number")
+    """Make or change a person, and invite them unless `send` is false or a throttle forbids it."""
+    parameters = request.parameters
+    email, phone = _email(parameters, "email"), parameters.text("phone_number")
     if email is None and phone is None:
         raise InvalidInput.at("body", "email", msg="can't be blank")
-    properties = given.properties("properties")
+    properties = parameters.properties("properties")
     # The name of a language, which is not a locale, is left out.
     locale = normalize_locale(str(properties.pop("locale", "")))
     customer = await _put(request, email, phone, locale=locale, properties=properties)
-    asked = None
-    by_mail = given.text("channel") in {None, "email"} and email is not None
-    if by_mail and given.flag("send", default=True):
-        asked = await _ask(request, customer, properties)
+    send_at = None
+    by_mail = parameters.text("channel") in {None, "email"} and email is not None
+    if by_mail and parameters.flag("send", default=True):
+        send_at = await _ask(request, customer, properties)
     return {
         "id": str(customer["id"]),
         "email": customer["email"],
         "name": customer["name"],
         "phone_number": customer["phone_number"],
-        "survey_scheduled_at": seconds(asked),
+        "survey_scheduled_at": seconds(send_at),
         "properties": properties | ({"locale": locale} if locale else {}),
     }
 
 
-def _email(given: Parameters, name: str) -> str | None:
-    text = given.text(name)
+def _email(parameters: Parameters, name: str) -> str | None:
+    text = parameters.text(name)
     if text is None:
         return None
     address = normalize_email(text)
@@ -74,8 +74,8 @@ async def _put(
 ) -> dict[str, Any]:
     """Make or change the customer of an address or a number."""
     session, workspace_id = request.session, request.caller.workspace_id
-    named = {"email": email, "phone": phone, "name": request.parameters.text("name")}
-    fields: dict[str, Any] = {name: value for name, value in named.items() if value}
+    details = {"email": email, "phone": phone, "name": request.parameters.text("name")}
+    fields: dict[str, Any] = {name: value for name, value in details.items() if value}
     if "name" in fields:
         fields["name"] = fields["name"][:_MAX_NAME_CHARACTERS]
     if locale:
@@ -117,16 +117,16 @@ async def _ask(
 
 async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
     """Return people in the order in which they came; the header `Link` leads to the next page."""
-    given = request.parameters
-    number, size = given.page()
-    cursor = given.text("cursor")
+    parameters = request.parameters
+    number, size = parameters.page()
+    cursor = parameters.text("cursor")
     rows = await customers.find_in_order(
         request.session,
         request.caller.workspace_id,
-        since=given.moment("since"),
-        until=given.end("until"),
-        email=given.text("email"),
-        phone=given.text("phone_number"),
+        since=parameters.moment("since"),
+        until=parameters.end("until"),
+        email=parameters.text("email"),
+        phone=parameters.text("phone_number"),
         after=decode_cursor(cursor, UUID),
         limit=size + 1,
         offset=0 if cursor else (number - 1) * size,
@@ -134,8 +134,8 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
     if len(rows) > size:
         last = rows[size - 1]
         request.add_next_link(cursor=encode_cursor(last["created_at"], last["id"]))
-    shown = rows[:size]
-    ids = [row["id"] for row in shown]
+    people = rows[:size]
+    ids = [row["id"] for row in people]
     sent = await invitations.times_of(request.session, request.caller.workspace_id, ids)
     answered = await last_answer_by_customer(request.session, request.caller.workspace_id, ids)
     return [
@@ -149,7 +149,7 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
             "last_responded_at": seconds(answered.get(row["id"])),
             "next_survey_scheduled_at": seconds(sent[row["id"]][1]) if row["id"] in sent else None,
         }
-        for row in shown
+        for row in people
     ]
 
 
@@ -158,16 +158,16 @@ async def find_person(request: DelightedRequest, reference: str) -> dict[str, An
     kind, colon, value = reference.strip().partition(":")
     value = value.strip()
     session, workspace_id = request.session, request.caller.workspace_id
-    found = None
+    customer = None
     if colon and kind == "email":
-        found = await customers.find_by_email(session, workspace_id, value)
+        customer = await customers.find_by_email(session, workspace_id, value)
     elif colon and kind == "phone_number":
-        found = await customers.find_by_phone(session, workspace_id, value)
+        customer = await customers.find_by_phone(session, workspace_id, value)
     else:
-        found = await customers.find_customer(session, workspace_id, reference.strip())
-    if found is None or found["erased_at"] is not None:
+        customer = await customers.find_customer(session, workspace_id, reference.strip())
+    if customer is None or customer["erased_at"] is not None:
         raise NotFound("There is no such person.")
-    return found
+    return customer
 
 
 async def delete_person(request: DelightedRequest, reference: str) -> dict[str, Any]:
@@ -225,13 +225,13 @@ async def _suppressed(
         limit=size,
         offset=(number - 1) * size,
     )
-    found = []
+    people = []
     for row in rows:
         customer = await customers.find_by_email(session, workspace_id, row["email"])
-        found.append({
+        people.append({
             "person_id": str(customer["id"]) if customer else None,
             "email": row["email"],
             "name": customer["name"] if customer else None,
             moment: seconds(row["created_at"]),
         })  # fmt: skip
-    return found
+    return people

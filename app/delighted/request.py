@@ -65,21 +65,21 @@ class DelightedRequest:
                 "NPS: make a key with `survey`, one for each project of yours at Delighted."
             )
             raise Conflict(detail)
-        found = await self.ingest.catalogue.get(self.caller.workspace_id, reference)
-        if found is None or (to_answer and not found.live):
+        survey = await self.ingest.catalogue.get(self.caller.workspace_id, reference)
+        if survey is None or (to_answer and not survey.live):
             detail = f"The survey `{reference}` is not being answered; publish it first."
             raise Conflict(detail)
-        return found
+        return survey
 
     def add_next_link(self, **more: Any) -> None:
         """Say in the reply's `Link` where the next page lies."""
-        kept = [
+        pairs = [
             (key, value)
             for key, value in self.request.query_params.multi_items()
             if key not in more
         ]
-        kept = [(key, value) for key, value in kept if key != "page"]
-        query = urlencode([*kept, *more.items()], safe="")
+        pairs = [(key, value) for key, value in pairs if key != "page"]
+        query = urlencode([*pairs, *more.items()], safe="")
         path = self.request.scope["path"].removeprefix(ROOT)
         url = f"{self.settings.base_url}{ROOT}{path}?{query}"
         self.headers["Link"] = f'<{url}>; rel="next"'

@@ -30,9 +30,9 @@ DelightedHandler = Callable[..., Awaitable[Any]]
 
 async def _get_autopilot(request: DelightedRequest, platform: str) -> dict[str, Any]:
     workspace = await get_workspace(request.session, request.caller.workspace_id)
-    made = seconds(workspace.created_at)
+    created_at = seconds(workspace.created_at)
     return {"platform_id": platform, "active": False, "frequency": 0,
-            "created_at": made, "updated_at": made}  # fmt: skip
+            "created_at": created_at, "updated_at": created_at}  # fmt: skip
 
 
 async def _list_memberships(_request: DelightedRequest, _platform: str) -> list[Any]:
@@ -89,7 +89,7 @@ async def serve_delighted(request: Request, path: str) -> Response:
 
 
 async def _run(
-    request: Request, scope: Scope, handler: DelightedHandler, named: tuple[str, ...], status: int
+    request: Request, scope: Scope, handler: DelightedHandler, parts: tuple[str, ...], status: int
 ) -> Response:
     caller = await admit(request, scope)
     values = parse_pairs(request.query_params.multi_items())
@@ -100,6 +100,6 @@ async def _run(
     async with database.session() as session:
         own = DelightedRequest(request, caller, Parameters(values), session)
         own.status = status
-        content = await handler(own, *named)
+        content = await handler(own, *parts)
         await session.commit()
     return json_reply(content, status=own.status, headers=own.headers)

@@ -16,7 +16,8 @@ from app.responses.body import Channel, ResponseIn, check_response
 from app.responses.schemas import ResponseOut, ResponsePatch
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.compiled import CompiledSurvey
-from app.surveys.question_types import TextAnswers, spec_of
+from app.surveys.question_types import TextAnswers
+from app.webhooks.delighted_form import comment_question
 
 _ORDERS = {
     "asc": ("responded_at", "asc"), "desc": ("responded_at", "desc"),
@@ -58,9 +59,9 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
         limit=size,
         offset=(number - 1) * size,
     )
-    shown = await service.responses_out(request.session, request.caller.workspace_id, rows)
+    responses = await service.responses_out(request.session, request.caller.workspace_id, rows)
     expand = {*parameters.names("expand"), *parameters.names("expand[]")}
-    return await _shapes(request, survey, shown, expanded="person" in expand)
+    return await _shapes(request, survey, responses, expanded="person" in expand)
 
 
 async def _person_asked(request: DelightedRequest) -> UUID | None:
@@ -71,8 +72,8 @@ async def _person_asked(request: DelightedRequest) -> UUID | None:
         reference = f"email:{email}"
     if reference is None:
         return None
-    found: UUID = (await find_person(request, reference))["id"]
-    return found
+    customer_id: UUID = (await find_person(request, reference))["id"]
+    return customer_id
 
 
 async def _trend(request: DelightedRequest) -> tuple[list[str], str] | None:
@@ -116,10 +117,10 @@ def _shape(
 
 async def _read(request: DelightedRequest, response_id: UUID, *, expanded: bool) -> dict[str, Any]:
     survey = await request.survey()
-    found = await service.read(request.session, request.caller.workspace_id, response_id)
-    if found.survey_id != survey.id:
+    response = await service.read(request.session, request.caller.workspace_id, response_id)
+    if response.survey_id != survey.id:
         raise NotFound("There is no such survey response of this key's survey.")
-    return (await _shapes(request, survey, [found], expanded=expanded))[0]
+    return (await _shapes(request, survey, [response], expanded=expanded))[0]
 
 
 async def get_response(request: DelightedRequest, reference: str) -> dict[str, Any]:
@@ -129,25 +130,25 @@ async def get_response(request: DelightedRequest, reference: str) -> dict[str, A
 
 
 def _id(reference: str) -> UUID:
-    found = as_uuid(reference)
-    if found is None:
+    response_id = as_uuid(reference)
+    if response_id is None:
         raise NotFound("There is no such survey response.")
-    return found
+    return response_id
 
 
 async def create_response(request: DelightedRequest) -> dict[str, Any]:
     """Store a response of a person whom we know."""
-    given = request.parameters
-    person_given = given.values.get("person")
+    parameters = request.parameters
+    person_given = parameters.values.get("person")
     expanded = person_given.get("id") if isinstance(person_given, dict) else None
-    reference = str(expanded) if expanded else given.text("person")
+    reference = str(expanded) if expanded else parameters.text("person")
     if reference is None:
         raise InvalidInput.at("body", "person", msg="can't be blank")
     try:
         customer = await find_person(request, reference)
     except NotFound:
         raise InvalidInput.at("body", "person", msg="is not known here") from None
-    if "score" not in given:
+    if "score" not in parameters:
         raise InvalidInput.at("body", "score", msg="can't be blank")
     survey = await request.survey(to_answer=True)
     body = ResponseIn(
@@ -156,7 +157,7 @@ async def create_response(request: DelightedRequest) -> dict[str, Any]:
         answers=_answers(request, survey, {}),
         properties=_properties(request),
         id=uuid7(),
-        responded_at=given.moment("created_at"),
+        responded_at=parameters.moment("created_at"),
     )
     await _store(request, survey, body, customer["id"])
     request.status = 201
@@ -168,23 +169,23 @@ async def update_response(request: DelightedRequest, reference: str | None) -> d
     """Change score, comment, properties and tags; the body is the whole object."""
     response_id = _id(reference or request.parameters.text("id") or "")
     survey = await request.survey()
-    found = await service.read(request.session, request.caller.workspace_id, response_id)
-    if found.survey_id != survey.id:
+    response = await service.read(request.session, request.caller.workspace_id, response_id)
+    if response.survey_id != survey.id:
         raise NotFound("There is no such survey response of this key's survey.")
-    answers = _answers(request, survey, found.answers)
+    answers = _answers(request, survey, response.answers)
     properties = _properties(request)
     # Properties are added to those that are there.
-    changed = answers != found.answers or any(
-        found.properties.get(name) != value for name, value in (properties or {}).items()
+    changed = answers != response.answers or any(
+        response.properties.get(name) != value for name, value in (properties or {}).items()
     )
     if changed:
         body = ResponseIn(
-            survey=survey.key, channel=cast("Channel", found.channel), answers=answers, id=found.id,
-            seq=found.seq + 1, complete=found.complete, properties=properties,
+            survey=survey.key, channel=cast("Channel", response.channel), answers=answers,
+            id=response.id, seq=response.seq + 1, complete=response.complete, properties=properties,
         )  # fmt: skip
-        await _store(request, survey, body, found.customer.id if found.customer else None)
+        await _store(request, survey, body, response.customer.id if response.customer else None)
     tags = request.parameters.values.get("tags")
-    if isinstance(tags, list) and tags != found.tags:
+    if isinstance(tags, list) and tags != response.tags:
         patch = ResponsePatch(tags=[str(tag)[:64] for tag in tags if str(tag)][:20])
         await service.annotate(request.session, request.caller, response_id, patch)
     expanded = isinstance(request.parameters.values.get("person"), dict)
@@ -195,18 +196,15 @@ def _answers(
     request: DelightedRequest, survey: CompiledSurvey, before: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the answers with the score and comment that were given."""
-    given = request.parameters
+    parameters = request.parameters
     definition = survey.definition
     answers = dict(before)
     main = definition.main_question
-    if main is not None and "score" in given:
-        answers[main.key] = given.whole("score")
-    text = next(
-        (question for question in definition.questions if not spec_of(question.type).is_scored),
-        None,
-    )
-    if text is not None and "comment" in given.values:
-        comment = given.text("comment")
+    if main is not None and "score" in parameters:
+        answers[main.key] = parameters.whole("score")
+    text = comment_question(definition)
+    if text is not None and "comment" in parameters.values:
+        comment = parameters.text("comment")
         answers[text.key] = comment and comment[:_MAX_COMMENT_CHARACTERS]
     return answers
 
@@ -222,9 +220,9 @@ async def _store(
     try:
         check_response(body)
     except InvalidInput as error:
-        named = [{**e, "loc": ("body", _GIVEN_AS.get(str(e["loc"][-1]), e["loc"][-1]))}
+        errors = [{**e, "loc": ("body", _GIVEN_AS.get(str(e["loc"][-1]), e["loc"][-1]))}
                  for e in error.errors]  # fmt: skip
-        raise InvalidInput(errors=named) from None  # type: ignore[arg-type]
+        raise InvalidInput(errors=errors) from None  # type: ignore[arg-type]
     try:
         checked = survey.check(body.answers, complete=body.complete)
     except InvalidInput as error:

@@ -171,10 +171,10 @@ async def _write_role_functions(session: AsyncSession) -> None:
         ("bi_personal_workspace", [row for row in rows if row.personal]),
     ):
         cases = " ".join(f"when '{row.role}' then '{row.workspace_id}'::uuid" for row in roles)
-        found = f"case current_user {cases} end" if cases else "null::uuid"
+        case_sql = f"case current_user {cases} end" if cases else "null::uuid"
         statement = (
             f"create or replace function {function}() returns uuid "
-            f"language sql stable as $$ select {found} $$"
+            f"language sql stable as $$ select {case_sql} $$"
         )
         await run_sql(session, text(statement.replace(":", r"\:")))
 
@@ -210,14 +210,14 @@ async def _revoke_xact_id_functions(maker: str, login: str) -> None:
     statements: list[str] = []
     connection = await open_connection(maker)
     try:
-        found = await connection.fetch(
+        functions = await connection.fetch(
             "select oid::regprocedure::text as name from pg_proc where proname = any($1::text[]) "
             "and pronamespace = 'pg_catalog'::regnamespace",
             list(_XACT_ID_FUNCTIONS),
         )
     finally:
         await connection.close()
-    for row in found:
+    for row in functions:
         statements.append(f'grant execute on function {row["name"]} to "{login}"')
         statements.append(f"revoke execute on function {row['name']} from public")
     with contextlib.suppress(Conflict):

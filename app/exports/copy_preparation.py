@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepare a copy of the data, so that no event is consumed or sent twice.
 
-A copy numbers its transactions anew, and so its events: first those that were delivered to
-webhooks, then those that were not, then all new ones. Readers of the feed see this by its mark,
-and get the events of the last minutes again.
+A copy gets new transaction numbers, so its events are numbered anew: first those that were
+delivered to webhooks, then those that were not, then all new ones. Readers of the feed notice
+this by the feed's mark, and get the events of the last minutes again.
 """
 
 import asyncio
@@ -112,8 +112,8 @@ async def count_rows(database: Database) -> dict[str, int]:
             session,
             text("select tablename from pg_tables where schemaname = 'public' order by 1"),
         )
-        found = {}
+        counts = {}
         for table in [row.tablename for row in tables]:
             rows = await run_sql(session, text(f"select count(*) from {table}"))
-            found[table] = int(rows.one()[0])
-        return found
+            counts[table] = int(rows.one()[0])
+        return counts

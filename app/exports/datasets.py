@@ -373,7 +373,7 @@ where c.workspace_id = $1""",
 
 def with_question_columns(dataset: Dataset, questions: Sequence[str]) -> Dataset:
     """Return the responses with one column a question instead of the document of all."""
-    asked = tuple(
+    question_columns = tuple(
         Column(
             f"answer.{key}",
             Type.TEXT,
@@ -383,4 +383,4 @@ def with_question_columns(dataset: Dataset, questions: Sequence[str]) -> Dataset
         for key in questions
     )
     columns = [column for column in dataset.columns if column.name != "answers"]
-    return replace(dataset, columns=(*columns, *asked))
+    return replace(dataset, columns=(*columns, *question_columns))

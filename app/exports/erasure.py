@@ -39,17 +39,22 @@ ErasureReason = Literal["asked", "retention"]
 _LONG_ID = 8
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
+
 # Properties that are declared as segments name nobody, and figures are grouped by them.
-_SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, t.properties -> k), '{}')
-  from jsonb_array_elements_text(w.configs -> VERSION::text -> 'segments') k
-  where t.properties ? k)"""
-_OPEN_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "w.config")
+def _segments_sql(row: str, version: str) -> str:
+    """Return the SQL of a row's segments under a version of the workspace's configuration `w`."""
+    return f"""(select coalesce(jsonb_object_agg(k, {row}.properties -> k), '{{}}')
+  from jsonb_array_elements_text(w.configs -> {version}::text -> 'segments') k
+  where {row}.properties ? k)"""
+
+
+_OPEN_SEGMENTS = _segments_sql("t", "w.config")
 # The answers of a response `r` without what somebody wrote.
 WITHOUT_TEXTS = """(select coalesce(jsonb_object_agg(a.key, a.value), '{}')
     from jsonb_each(r.answers) a
     where exists (select 1 from question q where q.workspace_id = :workspace_id
       and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))"""
-_COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
+_COUNTED_SEGMENTS = _segments_sql("t", "t.counted_as")
 
 # The events about a customer, found by ids and addresses.
 _IS_ABOUT_CUSTOMER_SQL = """(data ->> 'customer_id' = :customer_text
@@ -96,7 +101,8 @@ with kept as materialized (
   and t.customer_id = :customer)
 update ticket t set properties = k.properties, updated_at = :now
 from kept k where t.workspace_id = :workspace_id and t.id = k.id""",
-    # A whole name is enough, because its claim may give another address; a first name alone is not.
+    # A claim with the customer's full name is erased even if its address differs. A first name
+    # alone is no match.
     "claims": f"""
 with kept as materialized (
   select r.id, {WITHOUT_TEXTS} as answers from response r
@@ -153,9 +159,7 @@ _LOCK_RESPONSES = (
 )
 _RESPONSES = f"""
 with kept as materialized (
-  select r.id, (select coalesce(jsonb_object_agg(k, r.properties -> k), '{{}}')
-      from jsonb_array_elements_text(w.configs -> r.counted_as::text -> 'segments') k
-      where r.properties ? k) as properties, {WITHOUT_TEXTS} as answers
+  select r.id, {_segments_sql("r", "r.counted_as")} as properties, {WITHOUT_TEXTS} as answers
   from response r, workspace_config w
   where w.workspace_id = :workspace_id and r.workspace_id = :workspace_id
   and r.customer_id = :customer)
@@ -319,14 +323,14 @@ async def _erasure_parameters(
 
 
 def _other_names(customer: dict[str, Any], known: Sequence[Any]) -> set[str]:
-    """Return ids and the whole name as they may stand in a raw body.
+    """Return the ids and the full name as they may stand in a raw body.
 
-    A short id would be found everywhere: it is looked for as a JSON text alone.
+    A short id would match everywhere, so it is searched only as a quoted JSON text.
     """
     ids = {row.value for row in known if row.kind != "email"}
-    found = {json.dumps(id_) for id_ in ids} | {id_ for id_ in ids if len(id_) >= _LONG_ID}
+    names = {json.dumps(id_) for id_ in ids} | {id_ for id_ in ids if len(id_) >= _LONG_ID}
     name = customer["name"] or ""
-    return found | (_as_in_bodies({name}) if " " in name.strip() else set())
+    return names | (_as_in_bodies({name}) if " " in name.strip() else set())
 
 
 def _as_in_bodies(emails: set[str]) -> set[str]:
@@ -352,12 +356,12 @@ async def _run(session: AsyncSession, statement: str, bound: dict[str, Any]) -> 
 
 
 def _delete_mails(folder: Path, invitations: Sequence[UUID], search_texts: Sequence[bytes]) -> int:
-    found = [path for id_ in invitations for path in folder.glob(f"{id_}.*.eml")]
+    paths = [path for id_ in invitations for path in folder.glob(f"{id_}.*.eml")]
     # Mails to the company may name the customer, too.
-    found += [path for path in folder.glob("*.notice.eml") if _holds(path, search_texts)]
-    for path in found:
+    paths += [path for path in folder.glob("*.notice.eml") if _holds(path, search_texts)]
+    for path in paths:
         path.unlink(missing_ok=True)
-    return len(found)
+    return len(paths)
 
 
 def _holds(mail: Path, search_texts: Sequence[bytes]) -> bool:

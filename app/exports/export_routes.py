@@ -133,16 +133,16 @@ async def get_dictionary(_caller: Reader) -> Dictionary:
         data=[
             DatasetOut(
                 name=name,
-                meaning=found.meaning,
-                filters=sorted(found.filters),
-                incremental=bool(found.changed),
-                tombstones=bool(found.changed),
+                meaning=known.meaning,
+                filters=sorted(known.filters),
+                incremental=bool(known.changed),
+                tombstones=bool(known.changed),
                 columns=[
                     ColumnOut(name=column.name, type=str(column.type), meaning=column.meaning)
-                    for column in found.columns
+                    for column in known.columns
                 ],
             )
-            for name, found in DATASETS.items()
+            for name, known in DATASETS.items()
         ]
     )
 
@@ -167,36 +167,36 @@ async def export_rows(
     session: ReadSessionDep,
     caller: Reader,
     dataset: DatasetName,
-    wanted: Annotated[ExportFilter, Query()],
+    filters: Annotated[ExportFilter, Query()],
     properties: PropertiesDep,
 ) -> StreamingResponse:
     """Stream rows in constant memory; rows that the last export had too are known by their id."""
     database: Database = request.app.state.read_database
     began = min(utc_now(), await read_latest_time(session))
     for name in ("survey", "touchpoint"):
-        if value := getattr(wanted, name):
+        if value := getattr(filters, name):
             await require_known(session, caller.workspace_id, name, [value])
-    if wanted.customer:
-        await require_customer(session, caller.workspace_id, wanted.customer)
-    found = DATASETS[dataset]
-    filters = _filters(dataset, wanted)
-    if properties and not found.properties:
+    if filters.customer:
+        await require_customer(session, caller.workspace_id, filters.customer)
+    chosen = DATASETS[dataset]
+    given_filters = _filters(dataset, filters)
+    if properties and not chosen.properties:
         msg = f"{dataset} have no properties"
         raise InvalidInput.at("query", f"property.{min(properties)}", msg=msg)
-    if wanted.wide:
-        keys = await find_question_keys(session, caller.workspace_id, wanted.survey)
-        found = with_question_columns(found, keys)
+    if filters.wide:
+        keys = await find_question_keys(session, caller.workspace_id, filters.survey)
+        chosen = with_question_columns(chosen, keys)
     query, bound = build_query(
-        found, filters, properties=properties, updated_since=wanted.updated_since
+        chosen, given_filters, properties=properties, updated_since=filters.updated_since
     )
-    writer = _writer(found, wanted.format)
+    writer = _writer(chosen, filters.format)
     parts = stream(database, writer, caller.workspace_id, query=query, bound=bound)
     return StreamingResponse(
         await start_stream(_within_slots(parts)),
         media_type=writer.media_type,
         headers={
             "Next-Updated-Since": rfc3339(began - _OVERLAP),
-            "Content-Disposition": f'attachment; filename="{dataset}.{wanted.format}"',
+            "Content-Disposition": f'attachment; filename="{dataset}.{filters.format}"',
         },
     )
 
@@ -214,8 +214,8 @@ async def _within_slots(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
 def _filters(dataset: DatasetName, filters: ExportFilter) -> dict[str, Any]:
     """Return the given filters; raise InvalidInput for a filter that this dataset lacks."""
     known = DATASETS[dataset]
-    given = filters.model_dump(exclude_none=True, exclude=_NO_FILTERS)
-    for name in given:
+    values = filters.model_dump(exclude_none=True, exclude=_NO_FILTERS)
+    for name in values:
         if name not in known.filters:
             msg = f"is not a filter of {dataset}; it has {', '.join(sorted(known.filters))}"
             raise InvalidInput.at("query", name, msg=msg)
@@ -224,7 +224,7 @@ def _filters(dataset: DatasetName, filters: ExportFilter) -> dict[str, Any]:
         raise InvalidInput.at("query", "updated_since", msg=msg)
     if filters.wide and dataset != "responses":
         raise InvalidInput.at("query", "wide", msg="is for responses alone")
-    return given
+    return values
 
 
 def _writer(dataset: Dataset, format_: ExportFormat) -> RowWriter:

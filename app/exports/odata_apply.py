@@ -70,7 +70,7 @@ def apply_transformations(entity_set: EntitySet, text: str, *, min_group_size: i
     for transformation in transformations:
         if isinstance(transformation, Grouping):
             if grouped:
-                raise _refused("takes one groupby; do the second one in your tool")
+                raise _refused("may hold only one groupby(…); group again in your own tool")
             least = min_group_size if narrowed or transformation.names else 1
             rows = _group(rows, transformation, counted_by=entity_set.counts, least=least)
             grouped = True

@@ -122,8 +122,8 @@ class ODataFilter:
             mirrored = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
             return self._comparison(mirrored.get(operator, operator), right, left)
         if isinstance(left, Call) and left.name in _SEARCHED:
-            wanted = self._literal(right, TRUTH)
-            return f"({self._search(left)}) {_COMPARED[operator]} {wanted}"
+            truth_sql = self._literal(right, TRUTH)
+            return f"({self._search(left)}) {_COMPARED[operator]} {truth_sql}"
         sql, kind = self._value(left)
         if isinstance(right, Literal) and right.value is None:
             if operator not in {"eq", "ne"}:
@@ -177,15 +177,15 @@ class ODataFilter:
         name = target.name if isinstance(target, Property) else ""
         if isinstance(target, Literal):
             name = str(target.value)
-        wanted = _CAST_NAMES.get(name.lower())
-        if wanted is None:
+        target_kind = _CAST_NAMES.get(name.lower())
+        if target_kind is None:
             known = "Edm.String, Edm.Int64, Edm.Double, Edm.Date and Edm.Boolean"
             raise self._refused(f"casts to {known}, not to `{name[:40]}`")
         sql, kind = self._value(operand)
-        form = _CASTS[wanted].get(kind)
+        form = _CASTS[target_kind].get(kind)
         if form is None:
-            raise self._refused(f"cannot cast {_plain(kind)} to {_plain(wanted)}")
-        return f"({form.format(sql)})", wanted
+            raise self._refused(f"cannot cast {_plain(kind)} to {_plain(target_kind)}")
+        return f"({form.format(sql)})", target_kind
 
     def _part(self, call: Call) -> Typed:
         """Return the SQL of `indexof(text, part)` or `substring(text, start, length)`."""

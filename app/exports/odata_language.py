@@ -114,19 +114,19 @@ Transformation = Expression | Grouping
 def parse_filter(text: str) -> Expression:
     """Read a `$filter`, or raise ODataSyntaxError."""
     reader = _Parser(text)
-    found = reader.disjunction()
+    expression = reader.disjunction()
     reader.require_end()
-    return found
+    return expression
 
 
 def parse_apply(text: str) -> list[Transformation]:
     """Read an `$apply`: its transformations in their order, or raise ODataSyntaxError."""
     reader = _Parser(text)
-    found = [reader.transformation()]
+    transformations = [reader.transformation()]
     while reader.take("/"):
-        found.append(reader.transformation())
+        transformations.append(reader.transformation())
     reader.require_end()
-    return found
+    return transformations
 
 
 class _Parser:
@@ -144,16 +144,16 @@ class _Parser:
         return self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
 
     def _next(self) -> tuple[str, str]:
-        found = self._peek()
+        token = self._peek()
         self._at += 1
-        return found
+        return token
 
     def take(self, word: str) -> bool:
         """Take a mark or word where it stands next."""
         kind, lexeme = self._peek()
-        found = kind in {"mark", "word"} and lexeme.lower() == word
-        self._at += found
-        return found
+        is_next = kind in {"mark", "word"} and lexeme.lower() == word
+        self._at += is_next
+        return is_next
 
     def require(self, word: str) -> None:
         """Take a mark or word that must stand next."""
@@ -173,24 +173,24 @@ class _Parser:
         if self._depth > _MAX_DEPTH:
             msg = "is nested too deeply"
             raise ODataSyntaxError(msg)
-        found = self._conjunction()
+        expression = self._conjunction()
         while self.take("or"):
-            found = Junction("or", found, self._conjunction())
+            expression = Junction("or", expression, self._conjunction())
         self._depth -= 1
-        return found
+        return expression
 
     def _conjunction(self) -> Expression:
-        found = self._negation()
+        expression = self._negation()
         while self.take("and"):
-            found = Junction("and", found, self._negation())
-        return found
+            expression = Junction("and", expression, self._negation())
+        return expression
 
     def _negation(self) -> Expression:
         negated = False
         while self.take("not"):
             negated = not negated
-        found = self._comparison()
-        return Negation(found) if negated else found
+        expression = self._comparison()
+        return Negation(expression) if negated else expression
 
     def _comparison(self) -> Expression:
         left = self._operand()
@@ -205,18 +205,18 @@ class _Parser:
 
     def _list(self) -> tuple[Expression, ...]:
         """Read what stands between a bracket that was opened and the one that closes it."""
-        found = [self.disjunction()]
+        expressions = [self.disjunction()]
         while self.take(","):
-            found.append(self.disjunction())
+            expressions.append(self.disjunction())
         self.require(")")
-        return tuple(found)
+        return tuple(expressions)
 
     def _operand(self) -> Expression:
         kind, lexeme = self._next()
         if kind == "mark" and lexeme == "(":
-            found = self.disjunction()
+            expression = self.disjunction()
             self.require(")")
-            return found
+            return expression
         if kind == "word":
             if lexeme.lower() in _WORDS:
                 return Literal(_WORDS[lexeme.lower()])
@@ -242,11 +242,11 @@ class _Parser:
         raise ODataSyntaxError(msg)
 
     def _exactly_one(self) -> tuple[Expression]:
-        found = self._list()
-        if len(found) != 1:
+        expressions = self._list()
+        if len(expressions) != 1:
             msg = "has a filter(…) with more than one condition"
             raise ODataSyntaxError(msg)
-        return (found[0],)
+        return (expressions[0],)
 
     def _grouping(self) -> Grouping:
         self.require("(")
@@ -264,11 +264,11 @@ class _Parser:
 
     def _aggregates(self) -> tuple[Aggregate, ...]:
         self.require("(")
-        found = [self._aggregate()]
+        aggregates = [self._aggregate()]
         while self.take(","):
-            found.append(self._aggregate())
+            aggregates.append(self._aggregate())
         self.require(")")
-        return tuple(found)
+        return tuple(aggregates)
 
     def _aggregate(self) -> Aggregate:
         source: str | None = self._name()
@@ -289,7 +289,7 @@ class _Parser:
 
 
 def _tokens(text: str) -> Sequence[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    tokens: list[tuple[str, str]] = []
     text = text.rstrip()
     at = 0
     while at < len(text):
@@ -297,9 +297,9 @@ def _tokens(text: str) -> Sequence[tuple[str, str]]:
         if match is None or match.lastgroup is None:
             msg = f"has {text[at : at + 20]!r}, which is not understood"
             raise ODataSyntaxError(msg)
-        found.append((match.lastgroup, match[match.lastgroup]))
+        tokens.append((match.lastgroup, match[match.lastgroup]))
         at = match.end()
-    return found
+    return tokens
 
 
 def _value(kind: str, lexeme: str) -> ODataOperand:

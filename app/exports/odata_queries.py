@@ -18,13 +18,13 @@ from app.workspaces.service import find_workspace_by_id
 
 
 async def find_readable_rows(
-    session: AsyncSession, caller: Caller, found: EntitySet, apply: str | None
+    session: AsyncSession, caller: Caller, entity_set: EntitySet, apply: str | None
 ) -> RowSource:
     """Return what is to be read, with the workspace bound; Forbidden where it is hidden."""
     workspace = await find_workspace_by_id(session, caller.workspace_id)
     least = workspace.min_group_size if workspace else 1
     if apply is not None:
-        rows = apply_transformations(found, apply, min_group_size=least)
+        rows = apply_transformations(entity_set, apply, min_group_size=least)
     else:
         if least > 1 and Scope.READ not in caller.scopes:
             detail = (
@@ -33,7 +33,7 @@ async def find_readable_rows(
                 "`$apply=groupby((survey), aggregate(responses with sum as n))`."
             )
             raise Forbidden(detail)
-        rows = rows_of(found)
+        rows = rows_of(entity_set)
     rows.bound["workspace"] = caller.workspace_id
     return rows
 

@@ -50,12 +50,12 @@ def _entity_request(entity_set: str) -> EntityRequest:
     match = _BY_KEY.fullmatch(entity_set)
     if match is None:
         return EntityRequest(_set_of(entity_set))
-    found, given = _set_of(match[1]), match[2]
+    own_set, key_text = _set_of(match[1]), match[2]
     keys = {name: value.removeprefix("'").removesuffix("'").replace("''", "'")
-            for name, value in _KEY.findall(given)}  # fmt: skip
-    if set(keys) != set(found.keys):
-        raise NotFound(f"An entity of {found.name} is named by {', '.join(found.keys)}.")
-    return EntityRequest(found, keys)
+            for name, value in _KEY.findall(key_text)}  # fmt: skip
+    if set(keys) != set(own_set.keys):
+        raise NotFound(f"An entity of {own_set.name} is named by {', '.join(own_set.keys)}.")
+    return EntityRequest(own_set, keys)
 
 
 def _set_of(entity_set: str) -> EntitySet:
@@ -75,7 +75,7 @@ class ODataQuery(BaseModel):
         default=None,
         alias="$apply",
         description="`filter(metric eq 'nps')/groupby((survey), aggregate(responses with sum as "
-        "n))`. The other options speak of what it gives.",
+        "n))`. The other options apply to its result.",
     )
     filter: str | None = Field(default=None, alias="$filter", description="`survey eq 'nps'`.")
     select: str | None = Field(default=None, alias="$select", max_length=1000)
@@ -145,18 +145,18 @@ async def get_odata_set(
     Where the workspace hides small groups, rows of counts need the scope `read`; groups of
     `$apply` need no more than `metrics`, and small ones are shown without their numbers.
     """
-    found = entity_request.entity_set
-    rows = await find_readable_rows(session, caller, found, query.apply)
-    names = select_names(found.name, rows.types, query.select)
-    context = f"{_root(request)}/$metadata#{found.name}"
+    entity_set = entity_request.entity_set
+    rows = await find_readable_rows(session, caller, entity_set, query.apply)
+    names = select_names(entity_set.name, rows.types, query.select)
+    context = f"{_root(request)}/$metadata#{entity_set.name}"
     if entity_request.keys is not None:
         entity = await find_entity(session, rows, names, entity_request.keys)
         if entity is None:
-            raise NotFound(f"There is no such entity of {found.name}.")
+            raise NotFound(f"There is no such entity of {entity_set.name}.")
         return json_reply({"@odata.context": f"{context}/$entity"} | entity, headers=_VERSION)
     rows = apply_filter(rows, query.filter)
     page = min(_PAGE, _PAGE if query.top is None else query.top)
-    order = orderby_sql(found.name, rows.types, rows.keys, query.orderby)
+    order = orderby_sql(entity_set.name, rows.types, rows.keys, query.orderby)
     value = await read_page(session, rows, names, order, limit=page + 1, skip=query.skip)
     if query.select or query.apply:
         context += f"({','.join(names)})"
@@ -178,20 +178,20 @@ async def get_odata_set(
 async def count_odata_set(
     session: ReadSessionDep,
     caller: Analyst,
-    found: SetDep,
+    entity_set: SetDep,
     filter_: Annotated[str | None, Query(alias="$filter")] = None,
 ) -> Response:
     """Return how many rows there are, as a bare number."""
-    rows = apply_filter(await find_readable_rows(session, caller, found, None), filter_)
+    rows = apply_filter(await find_readable_rows(session, caller, entity_set, None), filter_)
     count = await count_rows(session, rows)
     return Response(str(count), media_type="text/plain", headers=_VERSION)
 
 
 def _next_link(request: Request, query: ODataQuery, page: int) -> str:
     """Return the URL of the next page: the same query with a larger `$skip`."""
-    asked = dict(request.query_params)
-    asked["$skip"] = str(query.skip + page)
+    parameters = dict(request.query_params)
+    parameters["$skip"] = str(query.skip + page)
     if query.top is not None:
-        asked["$top"] = str(query.top - page)
+        parameters["$top"] = str(query.top - page)
     root = _root(request).removesuffix(_ROOT)
-    return f"{root}{request.url.path}?{urlencode(asked)}"
+    return f"{root}{request.url.path}?{urlencode(parameters)}"

@@ -19,7 +19,7 @@ INTEGER, DECIMAL = "Edm.Int64", "Edm.Double"
 class EntitySet:
     """Rows of one of the `bi` views: what names a row, and what is counted in it.
 
-    `counts` is the column that tells how many people a row speaks of.
+    `counts` is the column with how many answers a row counts; it decides what is a small group.
     """
 
     name: str
@@ -136,13 +136,13 @@ def build_metadata() -> bytes:
     root = ElementTree.Element(f"{{{_EDMX}}}Edmx", {"Version": "4.0"})
     services = ElementTree.SubElement(root, f"{{{_EDMX}}}DataServices")
     schema = ElementTree.SubElement(services, "Schema", {"xmlns": _EDM, "Namespace": NAMESPACE})
-    for found in SETS.values():
-        kind = ElementTree.SubElement(schema, "EntityType", {"Name": found.name})
+    for entity_set in SETS.values():
+        kind = ElementTree.SubElement(schema, "EntityType", {"Name": entity_set.name})
         key = ElementTree.SubElement(kind, "Key")
-        for name in found.keys:
+        for name in entity_set.keys:
             ElementTree.SubElement(key, "PropertyRef", {"Name": name})
-        for name, type_ in found.types.items():
-            nullable = "false" if name in found.keys else "true"
+        for name, type_ in entity_set.types.items():
+            nullable = "false" if name in entity_set.keys else "true"
             attributes = {"Name": name, "Type": type_, "Nullable": nullable}
             ElementTree.SubElement(kind, "Property", attributes)
     container = ElementTree.SubElement(schema, "EntityContainer", {"Name": "Container"})

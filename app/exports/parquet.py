@@ -80,7 +80,7 @@ _FITS: dict[Type, Callable[[Any], Any]] = {
 
 
 class _Sink(io.RawIOBase):
-    """What the library writes to: it must know how much was written in all."""
+    """The file that pyarrow writes to; it counts the bytes written, which pyarrow asks for."""
 
     def __init__(self, out: io.BytesIO) -> None:
         self._out = out

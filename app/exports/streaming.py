@@ -104,7 +104,7 @@ class NdjsonWriter:
         return b"".join(_encode(self._object(row)) + b"\n" for row in rows)
 
     def _object(self, row: Sequence[Any]) -> dict[str, Any]:
-        found = {
+        members = {
             name: msgspec.Raw(value.encode())
             if number in self._documents and value
             else _plain(value)
@@ -112,9 +112,9 @@ class NdjsonWriter:
         }
         if self._deleted_at is not None:
             if row[self._deleted_at] is not None:
-                return {name: found[name] for name in ("id", "updated_at", "deleted_at")}
-            del found["deleted_at"]
-        return found
+                return {name: members[name] for name in ("id", "updated_at", "deleted_at")}
+            del members["deleted_at"]
+        return members
 
     def end(self) -> bytes:
         """Write nothing after."""
@@ -138,8 +138,8 @@ def build_query(
 ) -> tuple[str, list[Any]]:
     """Return the query of an export and what is bound behind the workspace.
 
-    Where a reader asks what has changed, rows that are gone, or are outside of the filter now,
-    stand in it as tombstones: they may have been inside before.
+    If a reader asks for changes, rows that were deleted or no longer match the filter are returned
+    as tombstones, because the reader may have them from an earlier export.
     """
     bound: list[Any] = []
     inside: list[str] = []
@@ -148,20 +148,20 @@ def build_query(
         inside.append(dataset.filters[name].format(f"${len(bound) + 1}"))
     for name, values in properties.items():
         bound += [name, list(values)]
-        place = f"{dataset.properties} ->> ${len(bound)}::text"
-        inside.append(f"{place} = any(${len(bound) + 1}::text[])")
-    source, gone = dataset.source, dataset.deleted or "false"
+        property_sql = f"{dataset.properties} ->> ${len(bound)}::text"
+        inside.append(f"{property_sql} = any(${len(bound) + 1}::text[])")
+    source, is_deleted_sql = dataset.source, dataset.deleted or "false"
     if updated_since is None or not dataset.changed:
-        conditions = [*inside, *([f"not ({gone})"] if dataset.changed else [])]
+        conditions = [*inside, *([f"not ({is_deleted_sql})"] if dataset.changed else [])]
     else:
         bound.append(updated_since)
         since = dataset.changed_since or f"{dataset.changed} >= {{0}}"
         conditions = [since.format(f"${len(bound) + 1}")]
         source = dataset.changed_source or source
-        kept = " and ".join(f"coalesce({condition}, false)" for condition in inside)
-        gone = f"{gone} or not ({kept})" if inside else gone
+        inside_sql = " and ".join(f"coalesce({condition}, false)" for condition in inside)
+        is_deleted_sql = f"{is_deleted_sql} or not ({inside_sql})" if inside else is_deleted_sql
     columns = ", ".join(
-        f'case when {gone} then {dataset.changed} end as "deleted_at"'
+        f'case when {is_deleted_sql} then {dataset.changed} end as "deleted_at"'
         if column.name == "deleted_at"
         else f'{column.sql} as "{column.name}"'
         for column in dataset.columns
@@ -195,7 +195,7 @@ def _values_to_write(row: Record) -> tuple[Any, ...]:
 
 
 async def read_latest_time(session: AsyncSession) -> dt.datetime:
-    """Return until when a database knows everything; a replica may lag behind."""
+    """Return the time up to which this database has all changes; a replica may lag behind."""
     rows = await run_sql(
         session,
         text(
@@ -203,8 +203,8 @@ async def read_latest_time(session: AsyncSession) -> dt.datetime:
             "then least(now(), coalesce(pg_last_xact_replay_timestamp(), now())) else now() end"
         ),
     )
-    found: dt.datetime = rows.one()[0]
-    return found
+    latest_time: dt.datetime = rows.one()[0]
+    return latest_time
 
 
 async def start_stream(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

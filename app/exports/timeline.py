@@ -15,7 +15,7 @@ from app.core.database import run_sql
 from app.core.schema import Json
 from app.responses.states import integrity_sql
 
-# One row a moment: when, what, and how it is summed up.
+# One row for each entry: its time, its id, its kind, a summary word, and its details.
 _TIMELINE_SQL = f"""
 select i.occurred_at as at, i.id, 'interaction' as kind, i.type as what,
   jsonb_build_object('source', i.source, 'external_id', i.external_id, 'ticket', i.ticket,

@@ -11,8 +11,8 @@ WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scor
 def tag_means(tag: str) -> str:
     """Return the SQL of the mean on 0 to 100 of the scores of each tag, reversed ones flipped.
 
-    At least half of a pillar's or module's questions that the response's version asks must be
-    answered; what customers told or heard drives no score.
+    A pillar or module needs answers to at least half of its questions in the response's version.
+    Questions about what a customer told or heard count for no driver.
     """
     least = "1" if tag == "driver" else "count(*)"
     apart = f"and q.driver not in ({_NO_DRIVERS})" if tag == "driver" else ""

@@ -43,7 +43,7 @@ class ImportCounts:
     updated: int = 0
     already_here: int = 0
     removed: int = 0
-    kept: int = 0
+    shared_rows: int = 0
     deleted: int = 0
     problems: list[dict[str, Any]] = field(default_factory=list)
     lines_done: int = 0
@@ -52,7 +52,7 @@ class ImportCounts:
         """Return it as the import's report shows it."""
         return {
             "added": self.added, "updated": self.updated, "already_here": self.already_here,
-            "removed": self.removed, "kept": self.kept, "left_deleted": self.deleted,
+            "removed": self.removed, "kept": self.shared_rows, "left_deleted": self.deleted,
             "not_stored": self.problems,
         }  # fmt: skip
 
@@ -73,10 +73,10 @@ async def begin(
 ) -> tuple[ImportRun, bool]:
     """Return the import of this file, and whether it is the first of its source.
 
-    The import is new, or was interrupted or completed before. A file is another import if its
-    earlier one was undone, or if another file of the source was imported since: each undo then
-    restores what its import has found. A file that is refused now leaves its completed import as
-    it is, and is another import too.
+    The same file sent again returns the same import, which may be interrupted or completed. A
+    new import begins if the earlier one was undone, if another file of the source was imported
+    since (so that each undo restores what its own import found), or if the file is refused now
+    although it was imported before.
     """
     async with database.transaction() as session:
         await row_queries.lock_source(session, workspace_id, file.source)
@@ -165,14 +165,14 @@ class AnswerImporter:
 
     async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
         """Note how far the import has come."""
-        taken = self.taken
+        counts = self.taken
         async with self._ingest.database.transaction() as session:
             await row_queries.note_progress(
                 session, self._workspace_id, self._run.id,
                 {
-                    "status": status, "lines_done": taken.lines_done,
-                    "accepted": taken.added + taken.updated, "duplicates": taken.already_here,
-                    "rejected": len(self._file.scan.rejected) + len(taken.problems),
+                    "status": status, "lines_done": counts.lines_done,
+                    "accepted": counts.added + counts.updated, "duplicates": counts.already_here,
+                    "rejected": len(self._file.scan.rejected) + len(counts.problems),
                     "report": self.report(report or {}),
                 },
             )  # fmt: skip
@@ -200,16 +200,18 @@ class AnswerImporter:
             ids = [entry.id for entry in chunk]
             responses = await find_documents(session, self._workspace_id, ids)
         changes: list[RowChange] = []
-        held: list[RowChange] = []
+        stored_changes: list[RowChange] = []
         for entry in chunk:
             change = self._change_of(entry, earlier_rows.get(entry.id), responses.get(entry.id))
             if change is None:
                 self.taken.deleted += 1
             else:
-                (held if change.is_stored else changes).append(change)
-        self.taken.already_here += len(held)
+                (stored_changes if change.is_stored else changes).append(change)
+        self.taken.already_here += len(stored_changes)
         is_own = {id_ for id_, row in earlier_rows.items() if row.import_id == self._run.id}
-        await self._save_rows([change for change in held if change.entry.id not in is_own])
+        await self._save_rows(
+            [change for change in stored_changes if change.entry.id not in is_own]
+        )
         await self._save_rows(changes)
         await self._write_noted(changes)
 
@@ -341,21 +343,21 @@ class AnswerImporter:
                 survey_id=self._file.survey.id,
             )  # fmt: skip
             missing = await find_missing(session, replaced, self._run.id, self._file.identities.ids)
-        gone = missing.removed
-        for start in range(0, len(gone), MAX_ROWS):
-            ids = gone[start : start + MAX_ROWS]
+        removed_ids = missing.removed
+        for start in range(0, len(removed_ids), MAX_ROWS):
+            ids = removed_ids[start : start + MAX_ROWS]
             async with self._ingest.database.session() as session:
                 current = await find_documents(session, workspace_id, ids)
             at = utc_now()
             await self._upsert_rows(
                 [
-                    {"response_id": id_, "external_id": None, "content": "", "seq": whole["seq"],
-                     "before": whole, "at": at}
-                    for id_, whole in current.items()
+                    {"response_id": id_, "external_id": None, "content": "", "seq": document["seq"],
+                     "before": document, "at": at}
+                    for id_, document in current.items()
                 ]
             )  # fmt: skip
             await remove_responses(self._ingest, workspace_id, ids)
-        self.taken.removed, self.taken.kept = len(gone), missing.kept
+        self.taken.removed, self.taken.shared_rows = len(removed_ids), missing.shared_rows
 
 
 def _parts_of(rows: Sequence[Entry]) -> list[Sequence[Entry]]:

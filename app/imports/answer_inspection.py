@@ -33,7 +33,7 @@ from app.imports.preset_rules import apply_rules
 from app.imports.presets import presets
 from app.imports.replacement import find_missing, find_replaced
 from app.imports.report import file_report
-from app.imports.row_queries import find_latest, find_row_ids, has_source, last_targets
+from app.imports.row_queries import find_last_targets, find_latest, find_row_ids, has_source
 from app.imports.row_scan import RowScan
 from app.imports.rows import RowReader
 from app.imports.source_file import SourceFile
@@ -181,7 +181,7 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
         for question in definition.questions
         if isinstance(spec_of(question.type).answers, TextAnswers)
     ]
-    meant = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
+    question_keys = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
     rules = presets().get(preset or "", {})
     known = rules.get("columns", {})
     targets = {name: name for name in FIELDS}
@@ -191,7 +191,7 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
         known={
             column: own
             for column, target in known.items()
-            if (own := meant.get(target, target)) is not None
+            if (own := question_keys.get(target, target)) is not None
         },
         texts={
             fold(text): question.key
@@ -207,9 +207,9 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
     )
 
 
-def _require_question(table: Table, taken: Set[str], definition: Definition) -> None:
+def _require_question(table: Table, targets: Set[str], definition: Definition) -> None:
     keys = [question.key for question in definition.questions]
-    if taken.isdisjoint(keys):
+    if targets.isdisjoint(keys):
         detail = (
             f"No column is a question of the survey. It has {', '.join(keys)}; say which "
             f"columns they are with `map`: COLUMN=QUESTION. The file has "
@@ -255,7 +255,7 @@ async def inspect_answers(
     if replaced is not None:
         async with database.session() as session:
             missing = await find_missing(session, replaced, None, file.identities.ids)
-        report["rows"] |= {"removed": len(missing.removed), "kept": missing.kept}
+        report["rows"] |= {"removed": len(missing.removed), "kept": missing.shared_rows}
         report["replaces"] = str(replaced.id)
     return report
 
@@ -266,7 +266,7 @@ async def _find_earlier(
     """Find out what is stored of the file's source; return the import that it replaces."""
     source = file.options.source
     file.is_known = await has_source(session, workspace_id, source, is_taken=True)
-    file.last_targets = await last_targets(session, workspace_id, source, file.survey.id)
+    file.last_targets = await find_last_targets(session, workspace_id, source, file.survey.id)
     if file.table.origin is not None:
         imports = file.table.origin.imports
         file.identities.elsewhere = await find_row_ids(session, workspace_id, imports)
@@ -312,10 +312,10 @@ def _question(file: AnswerFile, key: str, value_counts: Counter[str]) -> dict[st
     question = next(q for q in file.survey.definition.questions if q.key == key)
     metric = spec_of(question.type).metric
     scale = scale_of(question.type, question.points)
-    shown: dict[str, Any] = {"question": key, "metric": metric}
+    report: dict[str, Any] = {"question": key, "metric": metric}
     answers = spec_of(question.type).answers
     if not isinstance(answers, ScoreAnswers) or metric is None:
-        return shown | {"histogram": dict(value_counts.most_common(20)) if metric else {}}
+        return report | {"histogram": dict(value_counts.most_common(20)) if metric else {}}
     counts = Counts(tuple(value_counts.get(str(score), 0) for score in range(11)))
     counter = METRICS[metric].counter
     assert isinstance(counter, ScoreCounter)  # noqa: S101 - scored metrics have this counter
@@ -323,7 +323,7 @@ def _question(file: AnswerFile, key: str, value_counts: Counter[str]) -> dict[st
     histogram = {
         str(score): value_counts.get(str(score), 0) for score in range(scale.low, scale.high + 1)
     }
-    return shown | {"histogram": histogram, "n": figure.n, "value": figure.value}
+    return report | {"histogram": histogram, "n": figure.n, "value": figure.value}
 
 
 def _hints(file: AnswerFile, states: Counter[str]) -> list[str]:

@@ -13,29 +13,29 @@ from app.surveys.schemas import Definition
 _MIN_MISFITS = 3
 # The share of a column's values beside the main question that may be left out.
 _MAX_UNREAD = 0.1
-# On a scale of at least 7 points, at least 10 answers include one in the upper half, and at least
-# 50 include the highest score. Otherwise the scores are of a shorter scale.
+# On a scale of 7 or more points, 10 answers normally include one in the upper half; on any scale,
+# 50 answers include the highest score. If not, the scores are probably of a shorter scale.
 _LONG_SCALE, _MIN_SCORES, _MANY_SCORES = 7, 10, 50
-# The lengths of the shorter scales that the scores may be of, by the least length of the question.
+# By the least length of the question's scale: the highest scores that show a shorter scale.
 _OTHER_LENGTHS = {7: (5, 7), 5: (3, 4)}
 
 
 def refusal_of(
-    file: InspectedFile, reader: RowReader, taken: int, histograms: Mapping[str, Counter[str]]
+    file: InspectedFile, reader: RowReader, good_rows: int, histograms: Mapping[str, Counter[str]]
 ) -> str | None:
     """Return why nothing is taken, or None; `histograms` has the answers of each question."""
-    with_answers = taken + len(file.scan.rejected)
+    with_answers = good_rows + len(file.scan.rejected)
     if not with_answers:
         return "No row holds an answer."
     if refusal := reader.conflicting_words() or refusal_of_replace(file):
         return refusal
     if file.options.allow_rejects:
-        return None if taken else "No row can be taken."
+        return None if good_rows else "No row can be taken."
     return (
         _shorter_scale(histograms, reader.survey.definition)
         or _misread_column(reader, histograms)
         or _misfit_column(reader, with_answers)
-        or too_many_rejects(file, taken)
+        or too_many_rejects(file, good_rows)
     )
 
 
@@ -79,10 +79,10 @@ def _misread_column(reader: RowReader, histograms: Mapping[str, Counter[str]]) -
     """Return why a question's column is not of its type: too many of its cells say nothing."""
     for (target, column), unread in reader.unread.items():
         answers = histograms.get(target, Counter())
-        given = unread + sum(n for text, n in answers.items() if text != "-")
-        if unread >= _MIN_SCORES and unread > _MAX_UNREAD * given:
+        total = unread + sum(n for text, n in answers.items() if text != "-")
+        if unread >= _MIN_SCORES and unread > _MAX_UNREAD * total:
             return (
-                f"{unread:,} of {given:,} values of `{column}` cannot be read as `{target}`; say "
+                f"{unread:,} of {total:,} values of `{column}` cannot be read as `{target}`; say "
                 "what they mean with `value`, leave the column out with `ignore`, or set "
                 "`allow_rejects`."
             )

@@ -51,11 +51,11 @@ async def clear_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID
 def find_unfit(survey: CompiledSurvey, responses: Sequence[dict[str, Any]]) -> set[UUID]:
     """Return which whole responses can no longer be restored, since the survey has changed."""
     unfit = set()
-    for whole in responses:
+    for state in responses:
         try:
-            _restored_submission(survey, whole)
+            _restored_submission(survey, state)
         except AfterwordError:
-            unfit.add(UUID(whole["id"]))
+            unfit.add(UUID(state["id"]))
     return unfit
 
 
@@ -64,42 +64,42 @@ async def restore_responses(
 ) -> set[UUID]:
     """Write responses as they were, with their numbers and follow-ups; return those that failed.
 
-    `responses` are whole documents that fit the survey; nothing of them may be stored now.
+    `responses` are whole documents that fit the survey; no row with their ids may be stored now.
     """
     if not responses:
         return set()
     workspace_id = survey.workspace_id
-    submissions = [_restored_submission(survey, whole) for whole in responses]
+    submissions = [_restored_submission(survey, state) for state in responses]
     errors = await write_responses(ingest, workspace_id, submissions)
     async with ingest.database.transaction() as session:
         await restore_follow_ups(session, workspace_id, responses)
     return {
-        UUID(whole["id"])
-        for whole, error in zip(responses, errors, strict=True)
+        UUID(state["id"])
+        for state, error in zip(responses, errors, strict=True)
         if error is not None
     }
 
 
-def _restored_submission(survey: CompiledSurvey, whole: dict[str, Any]) -> Submission:
+def _restored_submission(survey: CompiledSurvey, state: dict[str, Any]) -> Submission:
     """Return the submission that restores an earlier response, of a closed survey too."""
-    asked = {question.key for question in survey.definition.questions}
+    keys = {question.key for question in survey.definition.questions}
     answers = {
-        key: value for key, value in whole["answers"].items() if key in asked or value is not None
+        key: value for key, value in state["answers"].items() if key in keys or value is not None
     }
     body = msgspec.convert(
         {
-            "survey": survey.key, "channel": whole["channel"], "answers": answers,
-            "touchpoint": whole["touchpoint"] or None, "locale": whole["locale"],
-            "properties": whole["properties"], "order": whole["order_ref"],
-            "ticket": whole["ticket_ref"], "interaction": whole["interaction_ref"],
-            "id": whole["id"], "seq": whole["seq"], "complete": whole["complete"],
-            "responded_at": whole["responded_at"], "tags": whole["tags"],
+            "survey": survey.key, "channel": state["channel"], "answers": answers,
+            "touchpoint": state["touchpoint"] or None, "locale": state["locale"],
+            "properties": state["properties"], "order": state["order_ref"],
+            "ticket": state["ticket_ref"], "interaction": state["interaction_ref"],
+            "id": state["id"], "seq": state["seq"], "complete": state["complete"],
+            "responded_at": state["responded_at"], "tags": state["tags"],
         },
         ResponseIn,
     )  # fmt: skip
-    import_id = UUID(whole["import_id"]) if whole["import_id"] else None
+    import_id = UUID(state["import_id"]) if state["import_id"] else None
     origin = SubmissionOrigin(importer(survey.workspace_id), now=utc_now(), import_id=import_id)
-    customer = UUID(whole["customer_id"]) if whole["customer_id"] else None
+    customer = UUID(state["customer_id"]) if state["customer_id"] else None
     checked = survey.check(body.answers, complete=body.complete)
     restored = submission_of(body, survey, origin, checked=checked, customer_id=customer)
     return Submission(restored.row)

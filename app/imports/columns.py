@@ -60,17 +60,17 @@ def spellings_of(targets: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", sign): target for sign in "_ -" for name, target in targets.items()}
 
 
-def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") -> str | None:
+def preset_of(columns: Sequence[str], requested: str | None, kind: str = "answers") -> str | None:
     """Return the preset asked for, or the one whose columns the file has."""
     known = presets(kind)
-    if asked is not None:
-        if asked not in known:
-            msg = f"is not a preset{did_you_mean(asked, known)}; use one of {', '.join(known)}"
+    if requested is not None:
+        if requested not in known:
+            msg = f"is not a preset{did_you_mean(requested, known)}; use one of {', '.join(known)}"
             raise InvalidInput.at("query", "preset", msg=msg)
-        return asked
+        return requested
     names = {plain_header(column) for column in columns}
     for name, preset in known.items():
-        if any(names.issuperset(wanted) for wanted in preset["detect"]):
+        if any(names.issuperset(header_names) for header_names in preset["detect"]):
             return name
     return None
 
@@ -88,7 +88,7 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
         # One column for each option, under one header.
         more = table.parts.get(uses[target].position, ())
         uses[target] = replace(uses[target], more=tuple(more))
-    _require_no_other_half(table, uses, skipped)
+    _refuse_split_question(table, uses, skipped)
     for target in options.constants:
         _require_target(target, words, "set")
     if "external_id" not in chosen | set(uses) and (own_ids := sorted(words.ids & set(positions))):
@@ -126,19 +126,19 @@ def _add_unasked_uses(
             uses[meaning] = _fuller_column(table, uses[meaning], use)
 
 
-def _require_no_other_half(
+def _refuse_split_question(
     table: Table, uses: Mapping[str, ColumnUse], skipped: Collection[str]
 ) -> None:
-    """Refuse a column that is left out although it has the header and the answers of a taken one.
+    """Refuse a file in which the answers to one question are split over columns of one header.
 
-    A form with branches asks one question in several columns.
+    A form with branches writes such columns; if only one of them is taken, answers are lost.
     """
-    taken = {use.position for use in uses.values()}
+    positions = {use.position for use in uses.values()}
     halves = [
         (use, position)
         for use in uses.values()
         for position, column in enumerate(table.columns)
-        if position not in taken and column.casefold() not in skipped
+        if position not in positions and column.casefold() not in skipped
         and re.fullmatch(re.escape(use.name.casefold()) + r"#\d+", column.casefold())
     ]  # fmt: skip
     for _, cells in table.rows() if halves else ():
@@ -176,9 +176,9 @@ def _fuller_column(table: Table, first: ColumnUse, second: ColumnUse) -> ColumnU
     for _, cells in islice(table.rows(), _SAMPLED_ROWS):
         counts[0] += cells[first.position] != ""
         counts[1] += cells[second.position] != ""
-    kept, other = (second, first) if counts[1] > counts[0] else (first, second)
-    table.notes.append(f"`{other.name}` is left out: `{kept.name}` is the {kept.target}.")
-    return kept
+    main_use, other = (second, first) if counts[1] > counts[0] else (first, second)
+    table.notes.append(f"`{other.name}` is left out: `{main_use.name}` is the {main_use.target}.")
+    return main_use
 
 
 def _mapped_uses(
@@ -221,8 +221,8 @@ def _require_column(positions: Mapping[str, int], option: str, column: str) -> s
 
 
 def _require_target(target: str, words: Vocabulary, option: str = "map") -> str:
-    if found := _own_meaning(target, words):
-        return found
+    if meaning := _own_meaning(target, words):
+        return meaning
     known = list(dict.fromkeys(words.targets.values()))
     hint = did_you_mean(target, known)
     known_names = ", ".join(known)
@@ -255,14 +255,14 @@ def wanted_rows(
     Rows that cannot be read are always among them, so that they are reported.
     """
     positions = {column.casefold(): position for position, column in enumerate(table.columns)}
-    asked = [(positions[_require_column(positions, "where", column)], values)
+    filters = [(positions[_require_column(positions, "where", column)], values)
              for column, values in where.items()]  # fmt: skip
-    if not asked:
+    if not filters:
         yield from table.rows()
         return
     for line, cells in table.rows():
         if table.is_unreadable(line, cells) or (
-            any(cells) and all(cells[position].casefold() in values for position, values in asked)
+            any(cells) and all(cells[position].casefold() in values for position, values in filters)
         ):
             yield line, cells
 

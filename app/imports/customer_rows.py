@@ -48,15 +48,15 @@ class CustomerReader:
     seen: Counter[str] = field(default_factory=Counter)
     _ids_by_email: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
-    def read(self, line: int, cells: Sequence[str]) -> Record | None:
+    def read(self, line: int, texts: Sequence[str]) -> Record | None:
         """Return the customer of a row, or None where it is empty; raise UnreadableRowError."""
-        given = {
-            use.target: (use.name, cells[use.position]) for use in self.uses if cells[use.position]
+        cells = {
+            use.target: (use.name, texts[use.position]) for use in self.uses if texts[use.position]
         }
-        given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
-        if not any(use.target in given for use in self.uses):
+        cells |= {name: (f"set {name}", value) for name, value in self.constants.items()}
+        if not any(use.target in cells for use in self.uses):
             return None
-        fields = self._read_fields(given)
+        fields = self._read_fields(cells)
         _require_identity(fields)
         row = self._validate(fields)
         self._require_own_address(line, row)
@@ -82,29 +82,29 @@ class CustomerReader:
         self.seen["with_email"] += record.value.email is not None
         self.seen["do_not_survey"] += record.value.do_not_survey
 
-    def _read_fields(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    def _read_fields(self, cells: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         fields: dict[str, Any] = {
-            name: given[name][1] for name in ("external_id", "email", "name", "phone", "source")
-            if name in given
+            name: cells[name][1] for name in ("external_id", "email", "name", "phone", "source")
+            if name in cells
         }  # fmt: skip
         if "phone" in fields and sum(map(str.isdigit, fields["phone"])) < _MIN_DIGITS:
             self.notes[f"phone: `{fields.pop('phone')[:40]}` is not a telephone number"] += 1
-        if "locale" in given:
-            text = given["locale"][1]
+        if "locale" in cells:
+            text = cells["locale"][1]
             fields["locale"] = normalize_locale(text) or text
-        if "consent" in given:
+        if "consent" in cells:
             fields["consent"] = {
-                "surveys": self._read_yes_or_no("consent", given),
+                "surveys": self._read_yes_or_no("consent", cells),
                 "source": IMPORTED,
             }
-        if "do_not_survey" in given:
-            fields["do_not_survey"] = self._read_yes_or_no("do_not_survey", given)
-        if properties := PropertyFields(self.notes).read(given):
+        if "do_not_survey" in cells:
+            fields["do_not_survey"] = self._read_yes_or_no("do_not_survey", cells)
+        if properties := PropertyFields(self.notes).read(cells):
             fields["properties"] = properties
         return fields
 
-    def _read_yes_or_no(self, name: str, given: Mapping[str, tuple[str, str]]) -> bool:
-        column, text = given[name]
+    def _read_yes_or_no(self, name: str, cells: Mapping[str, tuple[str, str]]) -> bool:
+        column, text = cells[name]
         answer = yes_or_no(text)
         if answer is None:
             # Whether a customer may be asked must never be guessed or left out.

@@ -138,11 +138,11 @@ def find_date_order(
         return _reading_of_format(zone, format_)
     if order is not None:
         return DateReading(zone, order)
-    seen: Counter[str | None] = Counter()
+    order_counts: Counter[str | None] = Counter()
     short_years: set[tuple[int, int, int]] = set()
     days_of_iso: set[int] = set()
     for value in values:
-        seen[_order_of(value)] += 1
+        order_counts[_order_of(value)] += 1
         if is_sheet and (iso := _ISO.match(value)):
             days_of_iso.add(int(iso[3]))
         if (match := _NUMERIC.match(value)) and len(match[4]) == 2:
@@ -153,8 +153,8 @@ def find_date_order(
             "with `date_format`, such as %y-%m-%d or %d-%m-%y."
         )
         raise InvalidInput(detail)
-    _require_whole_column(seen, days_of_iso, column)
-    return DateReading(zone, _order_shown_by(seen, column))
+    _require_whole_column(order_counts, days_of_iso, column)
+    return DateReading(zone, _order_shown_by(order_counts, column))
 
 
 def _reading_of_format(zone: ZoneInfo, format_: str) -> DateReading:
@@ -163,10 +163,12 @@ def _reading_of_format(zone: ZoneInfo, format_: str) -> DateReading:
 
 
 def _require_whole_column(
-    seen: Mapping[str | None, int], days_of_iso: Set[int], column: str
+    order_counts: Mapping[str | None, int], days_of_iso: Set[int], column: str
 ) -> None:
     """Refuse a spreadsheet's column in which only dates with a day up to 12 are real dates."""
-    in_numbers = seen["dmy"] + seen["mdy"] + seen["dotted"] + seen["either"]
+    in_numbers = (
+        order_counts["dmy"] + order_counts["mdy"] + order_counts["dotted"] + order_counts["either"]
+    )
     if in_numbers and days_of_iso and max(days_of_iso) <= _MONTHS:
         detail = (
             f"`{column}` has real dates and dates as text, and no real one is after the 12th of a "
@@ -176,9 +178,9 @@ def _require_whole_column(
         raise InvalidInput(detail)
 
 
-def _order_shown_by(seen: Mapping[str | None, int], column: str) -> str:
-    """Return the order of a column from how many of its dates show which."""
-    first, second, dotted = seen["dmy"], seen["mdy"], seen["dotted"]
+def _order_shown_by(order_counts: Mapping[str | None, int], column: str) -> str:
+    """Return the order of a column; the argument counts how many dates show each order."""
+    first, second, dotted = order_counts["dmy"], order_counts["mdy"], order_counts["dotted"]
     if first and second:
         detail = (
             f"`{column}` has dates of both orders, day first and month first; say which with "
@@ -189,7 +191,7 @@ def _order_shown_by(seen: Mapping[str | None, int], column: str) -> str:
         return "dmy"
     if second:
         return "mdy"
-    if seen["either"]:
+    if order_counts["either"]:
         detail = (
             f"`{column}` has dates whose day and month cannot be told apart; say which comes "
             "first with `date_format`: `dmy`, `mdy` or a form such as %d/%m/%Y."
@@ -253,13 +255,13 @@ def _counted_from_an_origin(text: str) -> dt.datetime | None:
 
 
 def _in_numbers(match: re.Match[str], order: str) -> dt.datetime | None:
-    shown = _order_of(match[0])
-    if order == "iso" and shown == "either":
-        # The other dates of the column are ISO, and say nothing of this one.
+    own_order = _order_of(match[0])
+    if order == "iso" and own_order == "either":
+        # The other dates of the column are ISO, so they do not show the order of this one.
         raise AmbiguousDateError(match[0])
     first, second, year = int(match[1]), int(match[3]), int(match[4])
     year += 2000 if year < 100 else 0
-    is_month_first = match[2] != "." and "mdy" in {order, shown if order == "iso" else order}
+    is_month_first = match[2] != "." and "mdy" in {order, own_order if order == "iso" else order}
     day, month = (second, first) if is_month_first else (first, second)
     return _with_clock(year, month, day, match[5])
 
@@ -277,12 +279,12 @@ def _by_name(text: str) -> dt.datetime | None:
     return None
 
 
-def _with_clock(year: int, month: int, day: int, rest: str) -> dt.datetime | None:
+def _with_clock(year: int, month: int, day: int, clock: str) -> dt.datetime | None:
     date = dt.datetime(year, month, day)  # noqa: DTZ001 - the zone follows
-    rest = _AFTER_CLOCK.sub("", _BEFORE_CLOCK.sub("", rest.strip()))
-    if not rest:
+    clock = _AFTER_CLOCK.sub("", _BEFORE_CLOCK.sub("", clock.strip()))
+    if not clock:
         return date
-    match = _CLOCK.match(rest)
+    match = _CLOCK.match(clock)
     if match is None:
         return None
     hour = int(match[1])

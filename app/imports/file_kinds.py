@@ -7,12 +7,12 @@ from app.imports.record_writing import CustomerWriter, TicketWriter
 from app.imports.records import FileKind
 
 
-def _missing_ticket_column(taken: set[str]) -> str | None:
-    if "id" not in taken:
+def _missing_ticket_column(targets: set[str]) -> str | None:
+    if "id" not in targets:
         return "No column is the ticket's number; name it with `id`."
-    if "event" in taken and "at" not in taken:
+    if "event" in targets and "at" not in targets:
         return "No column is the time of the event; name it by `at`."
-    if "event" not in taken and taken.isdisjoint({*ticket_rows.TIMES}):
+    if "event" not in targets and targets.isdisjoint({*ticket_rows.TIMES}):
         return (
             "No column is a time of the ticket; name `opened`, `first_reply`, `solved`, "
             "`reopened` or `closed`, or `event` and `at` of a file with one event a row."
@@ -20,8 +20,8 @@ def _missing_ticket_column(taken: set[str]) -> str | None:
     return None
 
 
-def _missing_customer_column(taken: set[str]) -> str | None:
-    if taken.isdisjoint({"external_id", "email", "phone"}):
+def _missing_customer_column(targets: set[str]) -> str | None:
+    if targets.isdisjoint({"external_id", "email", "phone"}):
         return "No column is `external_id`, `email` or `phone`; say which it is with `map`."
     return None
 

@@ -17,8 +17,8 @@ from app.surveys.compiled import CompiledSurvey
 class IdentifiedRow(NamedTuple):
     """One row with the id of its response.
 
-    `former_id` is what earlier versions derived from a row without an id: it depended on what the
-    columns became, so that another mapping made another response of the same row.
+    `former_id` is the id that earlier versions of this program gave to a row without an id: it
+    depended on the mapping, so another mapping of the same row made another response.
     """
 
     row: ParsedRow
@@ -41,9 +41,9 @@ class IdentifiedRow(NamedTuple):
 class RowIdentities:
     """Identifies the rows of one file, and finds those that stand in it twice.
 
-    `ids` has the responses of the file; of rows with ids also the beginning of their content's
-    hash. If the file is of rejected rows, `elsewhere` has the responses of the other rows: a row
-    without an id that was corrected to the cells of one of those is one more row.
+    `ids` has the ids of the file's responses; for rows with ids also the beginning of their
+    content hash. If the file holds rejected rows, `elsewhere` has the responses of the other rows
+    of the original file: a row without an id whose corrected cells equal one of them is new.
     """
 
     survey: CompiledSurvey

@@ -80,16 +80,16 @@ def _entries(
             yield from ((number, _object_or_bad(entry)) for number, entry in entries)
             return
         for number, line in enumerate(text, start=1 + skipped):
-            whole = head + line
+            full_line = head + line
             head = ""
-            if whole.strip():
-                yield number, _parse_line(whole.strip())
+            if full_line.strip():
+                yield number, _parse_line(full_line.strip())
 
 
 def _listed_entries(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]] | None:
     """Return the entries of a document such as {"data": [{…}, …]}; None for any other file.
 
-    A document is told from lines of objects by its first line, which is not an object of its own.
+    It is such a document if it is one JSON value, and not one object on each line.
     """
     with source.open() as file:
         text = io.TextIOWrapper(file, encoding, errors="replace")
@@ -105,8 +105,8 @@ def _listed_entries(source: SourceFile, encoding: str) -> Iterator[tuple[int, An
             if any(line.strip() for line in text):
                 return None
     lists = [document[name] for name in _LISTS if isinstance(document.get(name), list)]
-    found = [entries for entries in lists if entries and isinstance(entries[0], dict)]
-    return enumerate(found[0], start=1) if len(found) == 1 else None
+    object_lists = [entries for entries in lists if entries and isinstance(entries[0], dict)]
+    return enumerate(object_lists[0], start=1) if len(object_lists) == 1 else None
 
 
 def _parse_line(text: str) -> Mapping[str, Any] | _BadEntry:

@@ -101,12 +101,12 @@ def pairs_of(name: str, options: Iterable[str], *, form: str) -> list[tuple[str,
 
 def event_names_of(options: Iterable[str]) -> dict[str, str]:
     """Return the types of options such as NAME=TYPE, by name; a type is such as ticket.solved."""
-    named = dict(pairs_of("event_name", options, form="NAME=TYPE"))
-    for type_ in named.values():
+    types = dict(pairs_of("event_name", options, form="NAME=TYPE"))
+    for type_ in types.values():
         if not DOTTED_TYPE.fullmatch(type_):
             msg = f"`{type_[:40]}` is not a type of interaction; use one such as ticket.solved"
             raise InvalidInput.at("query", "event_name", msg=msg)
-    return named
+    return types
 
 
 def sets_of(name: str, options: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apply what a preset knows of another tool's rows, beside the names of its columns.
 
-`unpack` names columns that hold a document, each with the prefix of the columns that its members
-become, and `repeated` the columns that repeat those; `drop` names columns to leave out. `only`
-and `unless` name values of a column whose rows alone are read, or are not. `survey` names the
-column of the survey's key.
+`unpack` names columns that hold a JSON document, each with the prefix of the new columns for its
+members; `repeated` names columns that repeat those members, and `drop` columns to leave out.
+`only` and `unless` map a column to values: only rows with such a value are read, or all others.
+`survey` names the column with the survey's key.
 """
 
 import json
@@ -59,7 +59,7 @@ def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
     dropped = {positions[name] for name in names if name in positions}
     if not prefixes and not dropped:
         return table
-    kept = [
+    numbers = [
         number
         for number in range(len(table.columns))
         if number not in prefixes and number not in dropped
@@ -70,15 +70,15 @@ def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, cells in table.rows():
-            found = _members_of(cells, prefixes)
-            own = [cells[position] for position in kept]
+            values = _members_of(cells, prefixes)
+            own = [cells[position] for position in numbers]
             yield (
                 line,
-                own + [found.get(name, "") for name in members] + cells[len(table.columns) :],
+                own + [values.get(name, "") for name in members] + cells[len(table.columns) :],
             )
 
     return replace(
-        table, columns=[*(table.columns[position] for position in kept), *members], rows=rows,
+        table, columns=[*(table.columns[position] for position in numbers), *members], rows=rows,
         more_headers=[],
     )  # fmt: skip
 
@@ -137,22 +137,22 @@ def _listed(values: set[str]) -> str:
 
 
 def _of_survey(table: Table, column: str, key: str) -> Table:
-    """Leave out the answers to other surveys; InvalidInput if there are only such, of several."""
+    """Leave out the answers to other surveys; InvalidInput if it has several, but not this one."""
     position = _positions(table).get(column)
     if position is None:
         return table
-    found = Counter(
+    counts = Counter(
         cells[position]
         for line, cells in table.rows()
         if any(cells) and not table.is_unreadable(line, cells)
     )
-    if len(found) <= 1:
+    if len(counts) <= 1:
         return table
-    if key not in found:
-        names = ", ".join(list(found)[:_MAX_NAMED])
+    if key not in counts:
+        names = ", ".join(list(counts)[:_MAX_NAMED])
         detail = (
             f"The file has answers of several surveys: {names}; choose one by `where`, such as "
-            f"{column}={next(iter(found))}."
+            f"{column}={next(iter(counts))}."
         )
         raise InvalidInput(detail)
 
@@ -163,7 +163,7 @@ def _of_survey(table: Table, column: str, key: str) -> Table:
             if cells[position] == key or table.is_unreadable(line, cells)
         )
 
-    others = ", ".join(f"{name} ({n:,})" for name, n in found.items() if name != key)
+    others = ", ".join(f"{name} ({n:,})" for name, n in counts.items() if name != key)
     return replace(
         table, rows=rows, notes=[*table.notes, f"Rows of other surveys are left out: {others}."]
     )

@@ -19,10 +19,10 @@ class PropertyFields:
 
     notes: Counter[str]
 
-    def read(self, given: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-        """Return the properties that fit; `given` holds column and text of each target."""
+    def read(self, cells: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """Return the properties that fit; `cells` holds column and text of each target."""
         properties: dict[str, str] = {}
-        for target, (column, text) in given.items():
+        for target, (column, text) in cells.items():
             if not target.startswith(PROPERTY):
                 continue
             if reason := add_property(properties, target.removeprefix(PROPERTY), text):

@@ -35,7 +35,7 @@ class WrittenRecord:
 class RecordNote:
     """What an import made of a record, and the state that its undo restores.
 
-    `before` is None if the record is to be removed; `found` is what the import itself found.
+    `before` is None if the record is to be removed; `state_before` is what the import itself found.
     `superseded` are the undone imports whose states the undo skips.
     """
 
@@ -43,7 +43,7 @@ class RecordNote:
     customer_id: UUID | None
     before: Any
     after: Any
-    found: Any = None
+    state_before: Any = None
     superseded: tuple[UUID, ...] = ()
 
 
@@ -125,9 +125,11 @@ class RecordImporter:
         async with self.database.transaction() as session:
             rows = await find_missing_records(session, self.file, replaced)
             earlier = await record_queries.find_earlier(session, workspace_id, replaced)
-            gone = [_to_restore(row, earlier.get(row.record_id, ()), self.writer) for row in rows]
-            left = await _put_back(session, workspace_id, replaced, self.writer, gone)
-        self.counts["removed"] = len(gone) - len(left)
+            missing_notes = [
+                _to_restore(row, earlier.get(row.record_id, ()), self.writer) for row in rows
+            ]
+            left = await _put_back(session, workspace_id, replaced, self.writer, missing_notes)
+        self.counts["removed"] = len(missing_notes) - len(left)
 
     def report(self, looked: dict[str, Any]) -> dict[str, Any]:
         """Return the report of the look, with what became of the rows."""

@@ -14,13 +14,7 @@ from app.imports.records import Record
 from app.imports.ticket_rows import TicketHistory
 from app.interactions.customer_restoring import delete_unreferenced, fields_of, restore_customer
 from app.interactions.customer_schemas import CustomerRow
-from app.interactions.customers import (
-    find_by_email,
-    find_by_phone,
-    find_customer,
-    find_customers_by_id,
-    put_customer,
-)
+from app.interactions.customers import find_customers_by_id, find_existing, put_customer
 from app.interactions.history_rewrite import Rewrite, read_as_stored
 from app.interactions.interaction_recorder import interaction_id, record
 
@@ -54,8 +48,8 @@ class TicketWriter:
         recorded = iter(interactions)
         results = []
         for entry in records:
-            story: TicketHistory = entry.value
-            own = [next(recorded) for _ in story.drafts]
+            history: TicketHistory = entry.value
+            own = [next(recorded) for _ in history.drafts]
             own_ids = [str(i.id) for i in own if i.created or i.id in replaced]
             rows = [
                 stored_rows[str(id_)]
@@ -65,7 +59,7 @@ class TicketWriter:
             customer = next((i.customer_id for i in own if i.customer_id), None)
             results.append(
                 WrittenRecord(
-                    rows or None, {"interactions": own_ids}, customer, external_id=story.ticket
+                    rows or None, {"interactions": own_ids}, customer, external_id=history.ticket
                 )
             )
         return results
@@ -77,19 +71,19 @@ class TicketWriter:
         made_ids = {id_ for note in notes for id_ in _ids(note.after)}
         current_rows = await read_as_stored(session, workspace_id, made_ids)
         restored = [row for note in notes for row in note.before or ()]
-        kept = {UUID(row["id"]) for row in restored}
+        restored_ids = {UUID(row["id"]) for row in restored}
         tickets = {(row["source"], row["ticket"]) for row in (*current_rows, *restored)}
         await record(
             session, workspace_id, [],
-            change=Rewrite(frozenset(), frozenset(made_ids - kept), tuple(restored),
+            change=Rewrite(frozenset(), frozenset(made_ids - restored_ids), tuple(restored),
                            frozenset(tickets)),
         )  # fmt: skip
         return set()
 
     def is_made_by(self, state: Any, after: Any) -> bool:
         """Tell whether all interactions of a state are those that an import made."""
-        made = set(_ids(after))
-        return all(UUID(row["id"]) in made for row in state)
+        ids = set(_ids(after))
+        return all(UUID(row["id"]) in ids for row in state)
 
 
 def _ids(after: Any) -> list[UUID]:
@@ -119,11 +113,11 @@ class CustomerWriter:
     ) -> WrittenRecord:
         try:
             async with session.begin_nested():
-                existing = await self._find_existing(session, workspace_id, row)
+                existing = await find_existing(session, workspace_id, row)
                 lifted = _refusals_lifted(row, existing, earlier or {}) if existing else set()
                 if lifted:
-                    kept = row.model_dump(exclude_unset=True, exclude=lifted)
-                    row = CustomerRow.model_validate(kept)
+                    fields = row.model_dump(exclude_unset=True, exclude=lifted)
+                    row = CustomerRow.model_validate(fields)
                 after, _ = await put_customer(session, workspace_id, row)
         except AfterwordError as error:
             return WrittenRecord(problem=error.detail)
@@ -132,19 +126,6 @@ class CustomerWriter:
             external_id=row.external_id,
             notes=tuple(_REFUSED_HERE[name] for name in sorted(lifted)),
         )  # fmt: skip
-
-    async def _find_existing(
-        self, session: AsyncSession, workspace_id: UUID, row: CustomerRow
-    ) -> dict[str, Any] | None:
-        if row.external_id is not None:
-            customer = await find_customer(
-                session, workspace_id, row.external_id, source=row.source
-            )
-            if customer is not None:
-                return customer
-        if row.email is not None:
-            return await find_by_email(session, workspace_id, row.email)
-        return await find_by_phone(session, workspace_id, row.phone or "") if row.phone else None
 
     async def put_back(
         self, session: AsyncSession, workspace_id: UUID, notes: Sequence[RecordNote]
@@ -162,11 +143,11 @@ class CustomerWriter:
             elif note.before is not None:
                 await restore_customer(session, workspace_id, customer["id"], note.before)
             elif not await delete_unreferenced(session, workspace_id, customer["id"]):
-                if note.found is None:
+                if note.state_before is None:
                     left.add(note.record_id)
                 else:
-                    # In use elsewhere, it is as the import found it.
-                    await restore_customer(session, workspace_id, customer["id"], note.found)
+                    # Other rows refer to the customer, so it gets the fields that the import found.
+                    await restore_customer(session, workspace_id, customer["id"], note.state_before)
         return left
 
     def is_made_by(self, state: Any, after: Any) -> bool:
@@ -184,10 +165,10 @@ _REFUSED_HERE = {
 def _refusals_lifted(
     row: CustomerRow, existing: Mapping[str, Any], earlier: Mapping[str, Any]
 ) -> set[str]:
-    """Return the fields by which a row would lift a refusal that no file stated.
+    """Return the fields by which a row would withdraw a refusal that was not imported.
 
-    A file has no time, so it may be older than what the customer said here. `earlier` is the
-    customer as an earlier version of this row left it.
+    A file has no time, so it may be older than what the customer said here. `earlier` has the
+    customer's fields after the previous import of this row.
     """
     lifted = set()
     consent = existing["consent"] or {}

@@ -57,7 +57,7 @@ class RecordReader(Protocol):
     notes: Counter[str]
     seen: Counter[str]
 
-    def read(self, line: int, cells: Sequence[str]) -> Record | None:
+    def read(self, line: int, texts: Sequence[str]) -> Record | None:
         """Return the record of a row, or None where it is empty; raise UnreadableRowError."""
 
     def count(self, record: Record) -> None:
@@ -168,8 +168,8 @@ async def open_records(
         own_options = options.of_rejects(table.origin)
         preset = preset_of(table.columns, own_options.preset, kind.name)
         uses = uses_of(table, own_options, kind.vocabulary(preset))
-        taken = {use.target for use in uses} | set(own_options.constants)
-        if missing := kind.required(taken):
+        targets = {use.target for use in uses} | set(own_options.constants)
+        if missing := kind.required(targets):
             columns = ", ".join(table.columns[:20])
             detail = f"{missing} The file has {columns}."
             raise InvalidInput(detail)
@@ -213,14 +213,14 @@ async def inspect_records(database: Database, file: RecordFile) -> dict[str, Any
                 session, file.workspace_id, [record.id for record in chunk]
             )
         states.update(state_of(earlier_records, record) for record in chunk)
-    taken = sum(states.values())
+    good_rows = sum(states.values())
     report = file_report(file, file.reader.uses, states)
     if (replaced := file.options.replace) is not None:
         async with database.session() as session:
             missing = await find_missing_records(session, file, replaced)
         report["rows"]["removed"] = len(missing)
         report["replaces"] = str(replaced)
-    too_many = too_many_rejects(file, taken) if taken else "No row can be taken."
+    too_many = too_many_rejects(file, good_rows) if good_rows else "No row can be taken."
     refused = refusal_of_replace(file) or too_many
     is_known = states["already_here"] or states["changed"]
     if file.without_ids and is_known and states["new"] and file.options.replace is None:

@@ -25,8 +25,8 @@ def write_rejects(
 ) -> None:
     """Write the rejected rows as a file that can be corrected and imported with the same options.
 
-    Rows before the header are written as empty ones, further header rows as they stand, joined
-    rows as the rows that were joined.
+    Rows before the header are written as empty rows; further header rows are copied. A row that
+    was joined from several is written as those rows.
     `import_id` is the import that takes the other rows, None while the file is only looked at.
     """
     table = file.table
@@ -42,14 +42,16 @@ def write_rejects(
     for _ in range(table.skipped_rows):
         writer.writerow(["-"])
     columns = table.original_columns or table.columns
-    kept = [position for position, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]
-    writer.writerow([*(columns[position] for position in kept), REJECTED_COLUMN])
+    indices = [
+        position for position, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN
+    ]
+    writer.writerow([*(columns[position] for position in indices), REJECTED_COLUMN])
     for header in table.more_headers:
-        writer.writerow(header[position] if position < len(header) else "" for position in kept)
+        writer.writerow(header[position] if position < len(header) else "" for position in indices)
     for row in rejected:
         reason = f"line {row.line}: {row.reason} {origin}"
         for cells in table.originals(row.line) if table.originals else [row.cells]:
             # Cells beyond the header stay beyond it, so that the row is not taken without them.
             writer.writerow(
-                [*(cells[position] for position in kept), reason, *cells[len(columns) :]]
+                [*(cells[position] for position in indices), reason, *cells[len(columns) :]]
             )

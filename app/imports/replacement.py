@@ -48,7 +48,7 @@ class MissingRows(NamedTuple):
     """
 
     removed: list[UUID]
-    kept: int
+    shared_rows: int
 
 
 async def find_missing(
@@ -56,7 +56,7 @@ async def find_missing(
 ) -> MissingRows:
     """Return the responses of the replaced import that are not among the new file's `file_ids`.
 
-    An import that has replaced another, or was replaced, counts as the same.
+    Imports that replaced one another count together as one import.
     """
     query = select(ImportRun).where(
         ImportRun.workspace_id == replaced.workspace_id,

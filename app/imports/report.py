@@ -94,7 +94,7 @@ def _dates(dates: DateReading | None) -> dict[str, Any] | None:
 
 
 def refusal_of_replace(file: InspectedFile) -> str | None:
-    """Return why a file with rows that cannot be read replaces no other, or None."""
+    """Return why a file with unreadable rows may not replace an import, or None."""
     if file.options.replace is None or not file.scan.rejected:
         return None
     return (
@@ -103,10 +103,10 @@ def refusal_of_replace(file: InspectedFile) -> str | None:
     )
 
 
-def too_many_rejects(file: InspectedFile, taken: int) -> str | None:
+def too_many_rejects(file: InspectedFile, good_rows: int) -> str | None:
     """Return why nothing is taken where too many rows cannot be read, or None."""
     rejected = sum(row.rows for row in file.scan.rejected)
-    rows = taken + rejected
+    rows = good_rows + rejected
     if file.options.allow_rejects or rejected <= MAX_REJECTED * rows:
         return None
     share = 100 * rejected / rows

@@ -14,9 +14,9 @@ from app.responses.body import ResponseIn
 class RowChange(NamedTuple):
     """What becomes of one row.
 
-    `before` is the response that it changes, None if it adds one. If it `clears`, something of the
-    response is stored, which is removed before the row is written. A row `is_stored` if its
-    response is stored already.
+    `before` is the response that it changes, None if it adds one. With `clears`, a response with
+    this id is stored and is deleted before the row is written. With `is_stored`, the response is
+    stored already and equals the row.
     """
 
     entry: IdentifiedRow
@@ -38,8 +38,8 @@ class RowChange(NamedTuple):
     @property
     def tags(self) -> list[str]:
         """The tags of the response once the row is written."""
-        given = self.entry.row.body.tags
-        return list(given or (self.before["tags"] if self.before is not None else ()))
+        own_tags = self.entry.row.body.tags
+        return list(own_tags or (self.before["tags"] if self.before is not None else ()))
 
     def body(self) -> ResponseIn:
         """Return the body to write.

@@ -49,7 +49,7 @@ async def has_source(
     return rows.first() is not None
 
 
-async def last_targets(
+async def find_last_targets(
     session: AsyncSession, workspace_id: UUID, source: str, survey_id: UUID
 ) -> set[str]:
     """Return what the columns of a source's last file became that was taken for a survey."""
@@ -204,7 +204,7 @@ async def add_rows(
 async def set_seqs(
     session: AsyncSession, workspace_id: UUID, import_id: UUID, seqs: Mapping[UUID, int]
 ) -> None:
-    """Set the numbers of an import's rows: of the responses as they are now, or of a phase."""
+    """Set `seq` of an import's rows: the responses' present number, or `WRITING` or `UNDOING`."""
     await run_sql(
         session,
         text("""

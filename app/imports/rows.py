@@ -179,24 +179,24 @@ class RowReader:
             answers[target] = self._answer(target, column, text)
         if not any(value is not None for value in answers.values()):
             return None
-        for put, column, position in self._field_uses:
+        for write, column, position in self._field_uses:
             if text := self._text(position, cells):
-                put(body, column, text)
-        for put, column, text in self._constant_fields:
-            put(body, column, text)
+                write(body, column, text)
+        for write, column, text in self._constant_fields:
+            write(body, column, text)
         self._complete(body)
         return self._checked(line, body, body.pop(_EXTERNAL_ID, None))
 
     def is_readable(self, cells: Sequence[str]) -> bool:
         """Tell whether cells could be a row that is taken; nothing is noted."""
-        kept: list[Counter[Any]] = [self.notes, self.misfits, self.unread]
-        noted = [Counter(counts) for counts in kept]
+        counters: list[Counter[Any]] = [self.notes, self.misfits, self.unread]
+        noted = [Counter(counts) for counts in counters]
         try:
             return self.read(0, cells) is not None
         except UnreadableRowError:
             return False
         finally:
-            for counts, before in zip(kept, noted, strict=True):
+            for counts, before in zip(counters, noted, strict=True):
                 counts.clear()
                 counts.update(before)
 
@@ -292,8 +292,8 @@ class RowReader:
             self._leave_out(column, f"`{text[:40]}` is not a key of a touchpoint")
 
     def _locale(self, body: dict[str, Any], column: str, text: str) -> None:
-        language, separator, rest = text.partition("-" if "-" in text else "_")
-        locale = language.lower() + separator + rest
+        language, separator, region = text.partition("-" if "-" in text else "_")
+        locale = language.lower() + separator + region
         if len(locale) <= MAX_LOCALE_CHARACTERS and re.fullmatch(LOCALE, locale):
             body["locale"] = locale
         else:

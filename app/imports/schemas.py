@@ -78,11 +78,11 @@ class ImportQuery(BaseModel):
         default=False, description="Take the valid rows even if many are rejected."
     )
     replace: UUID | None = Field(
-        default=None, description="An import of which the rows that this file lacks are removed."
+        default=None, description="An earlier import; its rows that this file lacks are removed."
     )
 
     ticket_source: _Word | None = Field(
-        default=None, description="Of answers: the helpdesk whose numbers the tickets are."
+        default=None, description="Of answers: the helpdesk that numbered the tickets."
     )
     id: _Column = Field(default=None, description="Of tickets: the column of their number.")
     opened: _Column = Field(default=None, description="Of tickets: the column of the opening time.")
@@ -170,11 +170,11 @@ class ImportQuery(BaseModel):
 
     def _named_columns(self) -> dict[str, str]:
         """Return the columns of tickets that have parameters of their own, by what they become."""
-        named = {
+        columns = {
             "customer.email": self.customer_email, "customer.external_id": self.customer_id,
             **{name: getattr(self, name) for name in _TICKET_COLUMNS},
         }  # fmt: skip
-        return {target: column for target, column in named.items() if column is not None}
+        return {target: column for target, column in columns.items() if column is not None}
 
 
 def _add_use(maps: dict[str, str], column: str, target: str, *, option: str) -> None:

@@ -106,7 +106,7 @@ def _ordered(value: Any) -> Any:
 async def begin_import(
     ingest: Ingest, workspace_id: UUID, look: FileInspection
 ) -> tuple[ImportRun, FileImporter]:
-    """Store the import run, and return it with the taker of its rows."""
+    """Store the import run, and return it with the importer of its rows."""
     file, database = look.file, ingest.database
     survey_id = file.survey.id if isinstance(file, AnswerFile) else None
     kind = "answers" if isinstance(file, AnswerFile) else file.kind.name

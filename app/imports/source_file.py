@@ -17,10 +17,10 @@ _CHUNK_BYTES = 1 << 20
 _ODD_LINES = 2000
 # Of two plausible encodings, one wins only if it gives this many more known words.
 _CLEARLY_MORE_WORDS = 2
-# The share of letters of one language: below the first no reading is right, from the second on it
-# is without a known word too.
+# The share of letters that fit one language. Below the first share no encoding is accepted;
+# from the second share on an encoding is accepted even without any known word.
 _MIN_SHARE, _SURE_SHARE = 0.6, 0.9
-# With fewer known words than this only a sure share of letters tells an encoding.
+# With fewer known words than this, the share of letters must be at least `_SURE_SHARE`.
 _FEW_WORDS = 2
 # The letters beyond ASCII of each language; the right encoding gives those of one language.
 _ALPHABETS = {

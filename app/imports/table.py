@@ -43,12 +43,12 @@ class Table:
     """A file as a table: its columns, and rows of texts with their line numbers.
 
     `rows` reads the file anew each time; a row may have more cells than there are columns, never
-    fewer. `labels` are the texts of a second header row, by column, and `more_headers` are all
-    header rows but the first as they stand. `other` is a second encoding
-    that is as plausible. `timezone` is what the file states. `originals` gives the rows of the
-    file from which the row of a line was joined; None if rows are not joined. `faults` says which
-    rows cannot be read whatever their columns mean, and why. `parts` has the columns without a
-    header of their own behind one that has a second header, too.
+    fewer. `labels` are the texts of a second header row, by column; `more_headers` are all
+    header rows after the first, unchanged. `other` is a second encoding that is as plausible.
+    `timezone` is stated in the file. If several rows of the file were joined into one, `originals`
+    returns them by the line of the joined row; else it is None. `faults` names the rows that
+    cannot be read whatever their columns mean, and why. `parts`: columns whose own header is
+    empty but whose second header is not, by the column before them that has a header.
     """
 
     columns: list[str]
@@ -75,10 +75,10 @@ class Table:
     @property
     def example(self) -> list[str]:
         """The first value of each column among the first rows, empty where there is none."""
-        found = [""] * len(self.columns)
+        values = [""] * len(self.columns)
         for _, cells in islice(self.rows(), _LOOKED_AT):
-            found = [value or cell for value, cell in zip(found, cells, strict=False)]
-        return found
+            values = [value or cell for value, cell in zip(values, cells, strict=False)]
+        return values
 
     @cached_property
     def origin(self) -> RejectsOrigin | None:

@@ -48,9 +48,9 @@ def read_table(source: SourceFile, options: FileOptions) -> Table:
         raise InvalidInput("The file is empty.")
     if head in _SHEET_BEGINNINGS:
         return _read_sheet(source, options)
-    for beginning, what in _OTHER_BEGINNINGS.items():
+    for beginning, kind in _OTHER_BEGINNINGS.items():
         if head.lower().startswith(beginning):
-            detail = f"The file is {what}; give the CSV, spreadsheet or NDJSON itself."
+            detail = f"The file is {kind}; give the CSV, spreadsheet or NDJSON itself."
             raise InvalidInput(detail)
     encoding, other = detect_encoding(source, options.encoding)
     if is_json(source, encoding):
@@ -154,9 +154,9 @@ def _read_sheet(source: SourceFile, options: FileOptions) -> Table:
 
 def _first_shown(book: Any) -> str:
     """Return the first sheet that a person sees; the first one if all are hidden."""
-    shown = [sheet.name for sheet in book.sheets_metadata if str(sheet.visible).endswith("Visible")
+    names = [sheet.name for sheet in book.sheets_metadata if str(sheet.visible).endswith("Visible")
              and str(sheet.typ).endswith("WorkSheet")]  # fmt: skip
-    name: str = (shown or book.sheet_names)[0]
+    name: str = (names or book.sheet_names)[0]
     return name
 
 
@@ -230,13 +230,13 @@ def _stated_zone(cells: Sequence[str]) -> str | None:
 
 def _names(header: Sequence[str], second: Sequence[str]) -> list[str]:
     """Return unique column names; a second header row replaces empty names."""
-    taken: set[str] = set()
+    keys: set[str] = set()
     names = []
-    for position, given in enumerate(header):
+    for position, cell in enumerate(header):
         below = second[position] if position < len(second) else ""
-        label = (given or below or f"column {position + 1}").strip().lstrip("\ufeff")
+        label = (cell or below or f"column {position + 1}").strip().lstrip("\ufeff")
         numbered = (f"{label}#{number}" for number in itertools.count(2))
-        name = next(n for n in itertools.chain([label], numbered) if n.casefold() not in taken)
-        taken.add(name.casefold())
+        name = next(n for n in itertools.chain([label], numbered) if n.casefold() not in keys)
+        keys.add(name.casefold())
         names.append(name)
     return names

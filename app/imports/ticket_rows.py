@@ -109,22 +109,22 @@ class TicketReader:
         self.by_event = "event" in targets
         self._named = {fold(name): type_ for name, type_ in self.event_names.items()}
 
-    def read(self, line: int, cells: Sequence[str]) -> Record | None:
+    def read(self, line: int, texts: Sequence[str]) -> Record | None:
         """Return the progress of a row, or None if it is empty; raise UnreadableRowError."""
-        given = {
-            use.target: (use.name, cells[use.position]) for use in self.uses if cells[use.position]
+        cells = {
+            use.target: (use.name, texts[use.position]) for use in self.uses if texts[use.position]
         }
         for name in (*TIMES, *_MINUTES):
-            if name in given and given[name][1].casefold() in _NO_TIME:
-                del given[name]
-        given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
-        if "id" not in given:
+            if name in cells and cells[name][1].casefold() in _NO_TIME:
+                del cells[name]
+        cells |= {name: (f"set {name}", value) for name, value in self.constants.items()}
+        if "id" not in cells:
             raise UnreadableRowError("id", "is empty; every row names its ticket")
-        column, ticket = given["id"]
+        column, ticket = cells["id"]
         if len(ticket) > _MAX_ID_CHARACTERS:
             raise UnreadableRowError(column, f"is longer than {_MAX_ID_CHARACTERS} characters")
-        events = self._event(given) if self.by_event else self._events(given)
-        common = self._common(given)
+        events = self._event(cells) if self.by_event else self._events(cells)
+        common = self._common(cells)
         drafts = tuple(
             InteractionDraft(type=type_, source=self.source, external_id=external_id, ticket=ticket,
                   occurred_at=at, **common)
@@ -133,68 +133,74 @@ class TicketReader:
         content = hash_of(
             [(draft.external_id, draft.type, str(draft.occurred_at)) for draft in drafts], common
         )
-        return Record(line, self._identity(given, ticket), content, TicketHistory(ticket, drafts))
+        return Record(line, self._identity(cells, ticket), content, TicketHistory(ticket, drafts))
 
-    def _identity(self, given: Mapping[str, tuple[str, str]], ticket: str) -> str | None:
+    def _identity(self, cells: Mapping[str, tuple[str, str]], ticket: str) -> str | None:
         if not self.by_event:
             return f"ticket:{ticket}"
-        return f"event:{given['event_id'][1]}" if "event_id" in given else None
+        return f"event:{cells['event_id'][1]}" if "event_id" in cells else None
 
-    def _events(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
+    def _events(self, cells: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
         """Return the events of a row that describes a whole ticket."""
         times = {
-            name: self._time(*given[name])
+            name: self._time(*cells[name])
             for name in TIMES
-            if name in given and not (name == "reopened" and self._is_flag_or_count(given[name]))
+            if name in cells and not (name == "reopened" and self._is_flag_or_count(cells[name]))
         }
-        self._add_minutes(given, times)
+        self._add_minutes(cells, times)
         if "first_solved" in times and times.get("solved") in {None, times["first_solved"]}:
             times["solved"] = times.pop("first_solved")
-        if "reopened" not in times and "solved" in times and self._was_reopened(given):
+        if "reopened" not in times and "solved" in times and self._was_reopened(cells):
             # It was reopened at an unknown time, at the latest when it was last solved.
             times["reopened"] = times["solved"]
         if not times:
-            column = next(iter(given.values()))[0]
+            column = next(iter(cells.values()))[0]
             raise UnreadableRowError(column, "the row has no time at all")
-        ticket = given["id"][1]
+        ticket = cells["id"][1]
         return [(f"{ticket}:{name}", TIMES[name], at) for name, at in times.items()]
 
     def _add_minutes(
-        self, given: Mapping[str, tuple[str, str]], times: dict[str, dt.datetime]
+        self, cells: Mapping[str, tuple[str, str]], times: dict[str, dt.datetime]
     ) -> None:
         """Add the times that are given as minutes since the opening."""
         for name, target in _MINUTES.items():
-            if name in given and "opened" in times and target not in times:
-                times[target] = times["opened"] + self._minutes(*given[name])
+            if name in cells and "opened" in times and target not in times:
+                times[target] = times["opened"] + self._minutes(*cells[name])
 
     @staticmethod
-    def _was_reopened(given: Mapping[str, tuple[str, str]]) -> bool:
+    def _was_reopened(cells: Mapping[str, tuple[str, str]]) -> bool:
         """Tell whether a cell says that it was reopened: yes, or how often."""
-        if "reopened" not in given:
+        if "reopened" not in cells:
             return False
-        text = given["reopened"][1]
+        text = cells["reopened"][1]
         is_none = bool(_COUNT.fullmatch(text)) and float(text.replace(",", ".")) == 0
         return not is_none and yes_or_no(text) is not False
 
-    def _is_flag_or_count(self, given: tuple[str, str]) -> bool:
+    def _is_flag_or_count(self, cell: tuple[str, str]) -> bool:
         """Tell whether a cell only says that it was reopened, or how often."""
-        text = given[1]
+        text = cell[1]
         return yes_or_no(text) is not None or bool(_COUNT.fullmatch(text))
 
-    def _event(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
+    def _event(self, cells: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
         """Return the event of a row that describes one event."""
-        column, text = given.get("event", ("event", ""))
+        column, text = cells.get("event", ("event", ""))
         type_ = self._named.get(fold(text)) or _KNOWN_EVENTS.get(fold(text))
         if type_ is None and DOTTED_TYPE.fullmatch(text):
             type_ = text
         if type_ is None:
             reason = f"`{text[:40]}` is not an event; say what it means with `event_name`"
             raise UnreadableRowError(column, reason)
-        if "at" not in given:
+        if "at" not in cells:
             raise UnreadableRowError("at", "is empty")
-        at = self._time(*given["at"])
-        own = given["event_id"][1] if "event_id" in given else ""
-        return [(own[:128] or f"{given['id'][1]}:{type_}:{at:%Y%m%dT%H%M%S.%f}"[:128], type_, at)]
+        at = self._time(*cells["at"])
+        own = cells["event_id"][1] if "event_id" in cells else ""
+        return [
+            (
+                own[:128] or f"{cells['id'][1]}:{type_}:{at:%Y%m%dT%H%M%S.%f}"[:128],
+                type_,
+                at,
+            )
+        ]
 
     def _time(self, column: str, text: str) -> dt.datetime:
         try:
@@ -221,31 +227,31 @@ class TicketReader:
         except (ValueError, OverflowError):
             raise UnreadableRowError(column, f"`{text[:40]}` is not a number of minutes") from None
 
-    def _common(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    def _common(self, cells: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         """Return what all events of a row share."""
-        properties = PropertyFields(self.notes).read(given)
+        properties = PropertyFields(self.notes).read(cells)
         for name in ("agent", "team"):
-            if name in given:
-                properties[name] = given[name][1][:256]
+            if name in cells:
+                properties[name] = cells[name][1][:256]
         touchpoint = ""
-        if "touchpoint" in given:
-            column, text = given["touchpoint"]
+        if "touchpoint" in cells:
+            column, text = cells["touchpoint"]
             touchpoint = touchpoint_key_or_none(text) or ""
             if not touchpoint:
                 self.notes[f"{column}: `{text[:40]}` is not a key of a touchpoint"] += 1
         return {
             "properties": properties,
             "touchpoint": touchpoint,
-            "customer": self._customer(given),
+            "customer": self._customer(cells),
         }
 
-    def _customer(self, given: Mapping[str, tuple[str, str]]) -> CustomerReference | None:
+    def _customer(self, cells: Mapping[str, tuple[str, str]]) -> CustomerReference | None:
         values = {
-            name: given[f"customer.{name}"][1]
-            for name in ("email", "external_id", "name") if f"customer.{name}" in given
+            name: cells[f"customer.{name}"][1]
+            for name in ("email", "external_id", "name") if f"customer.{name}" in cells
         }  # fmt: skip
         if "email" in values:
-            column, text = given["customer.email"]
+            column, text = cells["customer.email"]
             values["email"] = normalize_email(text) or ""
             if not values["email"]:
                 self.notes[f"{column}: `{text[:60]}` is not an e-mail address"] += 1

@@ -49,8 +49,8 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
         left += sorted(failed)
         undone += len(chunk) - len(failed)
     async with ingest.database.transaction() as session:
-        held = [row.response_id for row in rows if row.was_there]
-        await row_queries.drop_rows(session, workspace_id, import_id, held)
+        unchanged_ids = [row.response_id for row in rows if row.was_there]
+        await row_queries.drop_rows(session, workspace_id, import_id, unchanged_ids)
         for response_id, undone_id in superseded:
             await row_queries.drop_rows(session, workspace_id, undone_id, [response_id])
     return undone, left
@@ -86,13 +86,13 @@ async def _undo_rows(
     import_id: UUID,
     befores: Mapping[UUID, dict[str, Any] | None],
 ) -> set[UUID]:
-    """Undo some rows; the notes on them go last. Return the ids that could not be restored.
+    """Undo some rows, and delete their import rows last. Return the ids that were not restored.
 
     `befores` are the responses to restore, None for those that the import added.
     """
     workspace_id = survey.workspace_id
     unfit = find_unfit(survey, [before for before in befores.values() if before is not None])
-    # What the survey no longer takes back stays as it is.
+    # Responses that no longer fit the survey stay as they are.
     ids = [id_ for id_ in befores if id_ not in unfit]
     earlier = [before for id_ in ids if (before := befores[id_]) is not None]
     added = [id_ for id_ in ids if befores[id_] is None]

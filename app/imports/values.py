@@ -25,8 +25,8 @@ _WHOLE = re.compile(r"^(\d{1,2})(?:[.,]0+)?$")
 _OF = re.compile(
     r"^(\d{1,2})(?:[.,]0+)? */ *(\d{1,2})$|^(\d{1,2}) (?:of|out of|z|din|von|sur|de) (\d{1,2})$"
 )
-# A number with a label: before it, behind it, or one of them in brackets. The label has no number
-# of its own at the side of the score, or two numbers would stand for one score.
+# A number with a label before it, behind it, or with one of them in brackets. The label must not
+# have a digit next to the score, because then two numbers could be the score.
 _LABELLED = (
     re.compile(r"^(?P<score>\d{1,2}) *[-–—:.)=] *(?P<label>[^\d\s].*)$"),
     re.compile(r"^(?P<score>\d{1,2}) *\((?P<label>[^\d\s].*)\)$"),
@@ -66,16 +66,16 @@ def month_numbers() -> dict[str, int]:
     return {name: number for number, names in enumerate(months, start=1) for name in names}
 
 
-# Scales of so few points have several words for one of them.
+# On scales of so few points one score has several words, which is no conflict.
 _FEW_POINTS = 2
-# English words that stand on one scale only if it has other steps than those that are known.
+# English words that occur together only on scales whose steps we do not know.
 _ODD_STEPS = ("fair", "very good")
 
 
 def find_conflicting_words(texts: Iterable[str], points: int) -> tuple[str, str] | None:
-    """Return two of the texts that are different steps of a scale, but would be read as one.
+    """Return two of the texts that are different steps of a scale, but would give the same score.
 
-    They are words of one language, and not the same word of a woman and of a man.
+    Both are words of one language; the same word in masculine and feminine form does not count.
     """
     by_folded_text = {fold(text): text for text in texts}
     if all(word in by_folded_text for word in _ODD_STEPS):
@@ -128,8 +128,8 @@ def reader_of(question: Question, meanings: Mapping[str, str]) -> CellReader:
     def cell(text: str) -> Any:
         folded = fold(text)
         if folded in by_folded_text:
-            meant = by_folded_text[folded]
-            return NA if meant == NA else read(meant)
+            meaning = by_folded_text[folded]
+            return NA if meaning == NA else read(meaning)
         if folded in not_applicable:
             return NA
         return read(text)
@@ -177,7 +177,7 @@ def _score(text: str, low: int, high: int) -> int:
 
 
 def _stars(text: str, match: re.Match[str], high: int) -> int:
-    """Return the number of full stars; it is of all stars, or of five where none is empty."""
+    """Return the number of full stars. Without empty stars, the scale is taken to have five."""
     score, empty = len(match[1]), len(match[2])
     of = score + empty if empty else max(score, _USUAL_STARS)
     if of < high or score + empty > high:
@@ -205,7 +205,7 @@ def _labelled_score(text: str, match: re.Match[str], low: int, high: int) -> int
 def _polarity_of(label: str) -> int:
     """Return 1 for a word of praise, -1 for one of blame, 0 for others and unknown ones.
 
-    A word of any known scale counts; one that scales place differently does not.
+    The word may be of any known scale; a word that is good on one and bad on another gives 0.
     """
     folded = fold(label)
     signs = {sign for name, sign in (("likely", 1), ("unlikely", -1)) if folded in words()[name]}
@@ -263,17 +263,17 @@ def _options(text: str, keys: Mapping[str, str], *, several: bool) -> Any:
 
 def _parts_of(text: str, keys: Mapping[str, str]) -> list[str]:
     """Return the options of a cell; the text of an option may itself hold a comma."""
-    found: list[str] = []
+    parts: list[str] = []
     for part in filter(None, map(str.strip, re.split(r"[;|]|, ?", text))):
         # The longest text that ends with this part and is an option.
-        for start in range(len(found)):
-            joined = ", ".join([*found[start:], part])
+        for start in range(len(parts)):
+            joined = ", ".join([*parts[start:], part])
             if fold(joined) in keys:
-                found[start:] = [joined]
+                parts[start:] = [joined]
                 break
         else:
-            found.append(part)
-    return found
+            parts.append(part)
+    return parts
 
 
 def _option(text: str, keys: Mapping[str, str]) -> str:

@@ -36,20 +36,20 @@ async def without_names(
     `answers` is the number of answers that the request means; it decides how customers are read.
     """
     limit = request.options["limit"]
-    wanted = request.metric_request
-    is_few = answers < _FEW_ANSWERS and not (wanted.filters or wanted.properties)
-    kept: list[InsightRow] = []
+    metric_request = request.metric_request
+    is_few = answers < _FEW_ANSWERS and not (metric_request.filters or metric_request.properties)
+    clean_rows: list[InsightRow] = []
     for chunk in _chunks(rows, max(limit, 100)):
         row_words = [name_forms(plain_words([row["term"], *row.pop("words")])) for row in chunk]
         words = sorted(set().union(*row_words))
         names = await _names_among(session, request, words, is_few=is_few)
-        names |= await find_erased_names(session, wanted.workspace.id, words)
-        kept += [
+        names |= await find_erased_names(session, metric_request.workspace.id, words)
+        clean_rows += [
             row for row, words in zip(chunk, row_words, strict=True) if names.isdisjoint(words)
         ]
-        if len(kept) >= limit:
+        if len(clean_rows) >= limit:
             break
-    return kept[:limit]
+    return clean_rows[:limit]
 
 
 def name_forms(words: Iterable[str]) -> set[str]:
@@ -89,7 +89,7 @@ async def _names_among(
     whose name is one of the words.
     """
     query = ResponseQuery(_of_whole_period(request))
-    wanted = query.bind(list(words))
+    words_sql = query.bind(list(words))
     accents, plain_letters = query.bind(SPECIAL_LETTERS + ACCENTS), query.bind(PLAIN_LETTERS)
 
     def words_in(name: str, email: str) -> str:
@@ -105,7 +105,7 @@ async def _names_among(
 with called as materialized (
   select c.id, w.word from customer c cross join lateral {words_in("c.name", "c.email")}
   where c.workspace_id = :workspace {only_respondents_sql}
-  and w.word = any(cast({wanted} as text[])))
+  and w.word = any(cast({words_sql} as text[])))
 select word from (select distinct word from called) named where exists (
   select 1 from called join lateral (
     select 1 {query.source("r.customer_id = called.id")} limit 1) answered on true
@@ -115,6 +115,6 @@ select w.word from (
   select r.claimed ->> 'name' as name, r.claimed ->> 'email' as email
   {query.source("r.claimed is not null")}) n
 cross join lateral {words_in("n.name", "n.email")}
-where w.word = any(cast({wanted} as text[]))"""
+where w.word = any(cast({words_sql} as text[]))"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     return {row.word for row in rows}

@@ -105,9 +105,9 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Insig
     least = max(_MIN_PEOPLE, request.metric_request.workspace.min_group_size)
     rows, priors = await asyncio.to_thread(_compare, comments, default, least)
     tested = len(rows)
-    wanted = request.options.get("side")
-    if wanted is not None:
-        rows = [row for row in rows if (row["z"] if wanted == "low" else -row["z"]) > 0]
+    side = request.options.get("side")
+    if side is not None:
+        rows = [row for row in rows if (row["z"] if side == "low" else -row["z"]) > 0]
     rows = await without_names(session, request, rows, sum(survey.n for survey in surveys))
     return {
         "survey": only_survey(surveys),
@@ -239,9 +239,9 @@ def log_odds(counts: Mapping[str, tuple[int, int]]) -> dict[str, float]:
     for term, (a, b) in counts.items():
         prior = weight * (a + b) / total
         odds = [
-            math.log((count + prior) / (whole + weight - count - prior))
-            if whole + weight > count + prior else math.inf
-            for count, whole in ((a, first), (b, second))
+            math.log((count + prior) / (size + weight - count - prior))
+            if size + weight > count + prior else math.inf
+            for count, size in ((a, first), (b, second))
         ]  # fmt: skip
         delta = 0.0 if odds[0] == odds[1] else odds[0] - odds[1]
         z_scores[term] = delta / math.sqrt(1 / (a + prior) + 1 / (b + prior))
@@ -254,8 +254,8 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
     Terms consist of lemmas, without stop words.
     """
     # NFC makes a letter and its accent one character, which the pattern matches.
-    whole = unicodedata.normalize("NFC", words.lower())
-    clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(whole)]
+    comment = unicodedata.normalize("NFC", words.lower())
+    clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(comment)]
     comment_language = language_of_words(
         [word for clause in clauses for word in clause], language, default
     )

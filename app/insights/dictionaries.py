@@ -65,7 +65,7 @@ class DictionaryFiles:
             self._make_elsewhere(languages)
 
     def _make_elsewhere(self, languages: Sequence[str]) -> None:
-        made = [
+        processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "app.insights.make_dictionary", str(file), language],
                 stderr=subprocess.DEVNULL,
@@ -74,7 +74,7 @@ class DictionaryFiles:
             if (file := self._file(language)) and not file.exists()
         ]
         # What such a process does not make is made here when it is asked for.
-        for process in made:
+        for process in processes:
             process.wait()
 
     def _load_uncached(self, lang: str) -> Mapping[str, str]:
@@ -158,8 +158,8 @@ def _by_common_words(words: Sequence[str], best: str) -> str:
     """Return the language with more common words, if the best one knows few of the words."""
     if sum(_knows(word, best) for word in words) > _FEW_KNOWN * len(words):
         return best
-    given = set(words)
-    counts = {name: len(given & _common_words(name)) for name in sorted(_lemmatised())}
+    vocabulary = set(words)
+    counts = {name: len(vocabulary & _common_words(name)) for name in sorted(_lemmatised())}
     other = max(counts, key=lambda name: counts[name])
     return other if counts[other] > max(1, counts.get(best, 0)) else best
 
@@ -266,7 +266,7 @@ def _lemma_of_whole(word: str, language: str) -> str | None:
     return None if is_empty or len(word) < _MIN_LETTERS else lemma
 
 
-def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
-    if len(kept) >= _MAX_KEPT:
-        kept.clear()
-    kept[key] = value
+def _keep(entries: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
+    if len(entries) >= _MAX_KEPT:
+        entries.clear()
+    entries[key] = value

@@ -53,10 +53,10 @@ _MIN_ANSWERS, _MIN_ANSWERS_EACH = 50, 8
 async def find_drivers(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the drivers, the most important first."""
     outcome = request.options.get("outcome")
-    found = await surveys_of(session, request, outcome=outcome)
+    candidates = await surveys_of(session, request, outcome=outcome)
     # A survey without drivers, which may have more answers, must not hide those that have some.
     surveys, warnings = select_comparable(
-        [survey for survey in found if _items_of(survey)] or found, needed_n=_MIN_ANSWERS
+        [survey for survey in candidates if _items_of(survey)] or candidates, needed_n=_MIN_ANSWERS
     )
     main = surveys[0].outcome
     assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
@@ -83,16 +83,16 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
         detail = f"The answers to `{main.key}`, or those to every driver, are all the same."
         raise InsightRefusal(NO_OUTCOME, detail, n=complete, about=about)
     weighed = await asyncio.to_thread(_weigh, rows, result.base, request.seed)
-    shown = _rows(request, drivers.tops, result, weighed)
+    driver_rows = _rows(request, drivers.tops, result, weighed)
     assumptions: InsightReply = {"bootstrap_samples": 1000, "scale": "0-100"}
-    if weighed.samples.drawn < weighed.usable:
-        assumptions["subsample"] = weighed.samples.drawn
+    if weighed.samples.sample_size < weighed.usable:
+        assumptions["subsample"] = weighed.samples.sample_size
     return about | {
         "n": complete,
         "r2": result.r2,
         "r2_p_value": _chance_of(result.r2, complete, len(drivers.tops)),
         "base": result.base,
-        "rows": sorted(shown, key=lambda row: (-row["importance"], row["driver"])),
+        "rows": sorted(driver_rows, key=lambda row: (-row["importance"], row["driver"])),
         "assumptions": assumptions,
     }
 
@@ -133,7 +133,7 @@ def _interval_of_share(weighed: _WeighedDrivers, position: int, share: float) ->
     samples = weighed.samples
     low, high = scaled_interval(
         share, float(samples.low[position]), float(samples.high[position]),
-        of_rows=float(samples.of_rows[position]), drawn=samples.drawn, n=weighed.usable,
+        of_rows=float(samples.of_rows[position]), sample_size=samples.sample_size, n=weighed.usable,
     )  # fmt: skip
     return [max(0.0, low), min(100.0, high)]
 

@@ -46,10 +46,10 @@ class PairSums:
         with np.errstate(invalid="ignore", divide="ignore"):
             covariance = self.product - self.total * self.total.T / self.n
             variance = self.square - self.total**2 / self.n
-            found: Floats = covariance / np.sqrt(variance * variance.T)
+            coefficients: Floats = covariance / np.sqrt(variance * variance.T)
         # What is left of a column that does not vary is rounding.
         varies = variance > ROUNDING * self.square
-        return np.where(varies & varies.T, np.clip(found, -1.0, 1.0), np.nan)
+        return np.where(varies & varies.T, np.clip(coefficients, -1.0, 1.0), np.nan)
 
 
 def pair_sums_of(chunks: Iterable[Floats]) -> PairSums:
@@ -125,8 +125,8 @@ def importance_of(chunks: Sequence[Floats] | Chunks) -> Importance:
     varies = ~np.isnan(with_outcome)
     weights = np.zeros(len(with_outcome))
     if varies.any():
-        kept = np.ix_(varies, varies)
-        weights[varies] = relative_weights(correlations[:-1, :-1][kept], with_outcome[varies])
+        indices = np.ix_(varies, varies)
+        weights[varies] = relative_weights(correlations[:-1, :-1][indices], with_outcome[varies])
     return Importance(weights, with_outcome, base)
 
 
@@ -139,12 +139,12 @@ def _is_positive(correlations: Floats) -> bool:
 
 
 class SharesOfSamples(NamedTuple):
-    """The shares of many samples of `drawn` rows, and those of these rows themselves."""
+    """The shares of many samples of `sample_size` rows, and those of these rows themselves."""
 
     low: Floats
     high: Floats
     of_rows: Floats
-    drawn: int
+    sample_size: int
 
 
 def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> SharesOfSamples:
@@ -176,15 +176,15 @@ def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> Shares
     )
     shares = []
     for start in range(0, _SAMPLES, _AT_ONCE):
-        drawn = rng.integers(0, m, (min(_AT_ONCE, _SAMPLES - start), m))
-        weights = np.stack([np.bincount(row, minlength=m) for row in drawn]).astype(np.float32)
+        picks = rng.integers(0, m, (min(_AT_ONCE, _SAMPLES - start), m))
+        weights = np.stack([np.bincount(row, minlength=m) for row in picks]).astype(np.float32)
         sums = (weights @ parts).astype(float).reshape(len(weights), 6, -1)
         shares.append(_shares_of(sums, columns))
-    found = np.concatenate(shares)
+    sample_shares = np.concatenate(shares)
     of_rows = _shares_of(parts.sum(axis=0, dtype=float).reshape(1, 6, -1), columns)[0]
-    for shares_of in (found, of_rows):
+    for shares_of in (sample_shares, of_rows):
         shares_of[..., constant[:-1]] = 0.0
-    low, high = np.nanpercentile(found, [2.5, 97.5], axis=0)
+    low, high = np.nanpercentile(sample_shares, [2.5, 97.5], axis=0)
     return SharesOfSamples(low, high, of_rows, m)
 
 
@@ -214,16 +214,16 @@ def _shares_of(sums: Any, columns: int) -> Floats:
 
 
 def scaled_interval(
-    estimate: float, low: float, high: float, *, of_rows: float, drawn: int, n: int
+    estimate: float, low: float, high: float, *, of_rows: float, sample_size: int, n: int
 ) -> tuple[float, float]:
-    """Return the interval around the estimate of `n` rows, from one of `drawn` of these rows.
+    """Return the interval around the estimate of `n` rows, from one of `sample_size` of these rows.
 
     `low` and `high` stand around `of_rows`, the estimate of the drawn rows; the distances shrink
     by the root of the sizes.
     """
-    if n <= drawn:
+    if n <= sample_size:
         return low, high
-    scale = float(np.sqrt(drawn / n))
+    scale = float(np.sqrt(sample_size / n))
     return estimate + (low - of_rows) * scale, estimate + (high - of_rows) * scale
 
 
@@ -257,15 +257,20 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
     means = [part.take(rng.integers(0, m, m)).mean() for _ in range(_SAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
     return scaled_interval(
-        float(values.mean()), float(low), float(high), of_rows=float(part.mean()), drawn=m, n=n
+        float(values.mean()),
+        float(low),
+        float(high),
+        of_rows=float(part.mean()),
+        sample_size=m,
+        n=n,
     )
 
 
 def spearman(first: Floats, second: Floats) -> float | None:
     """Return Spearman's rank correlation, ties sharing their mean rank; None without variance."""
     ranks = np.stack([_ranks(first), _ranks(second)], axis=1)
-    found = float(pair_sums_of([ranks]).correlations()[0, 1])
-    return None if np.isnan(found) else found
+    coefficient = float(pair_sums_of([ranks]).correlations()[0, 1])
+    return None if np.isnan(coefficient) else coefficient
 
 
 def _ranks(values: Floats) -> Floats:

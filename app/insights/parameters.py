@@ -27,11 +27,11 @@ _ANY_RATING = "rating"
 
 
 def _is_duration(value: str) -> str:
-    found = duration_of(value)
-    if found is None or found % _DAY:
+    duration = duration_of(value)
+    if duration is None or duration % _DAY:
         msg = "must be days or weeks, such as P90D or P12W"
         raise ValueError(msg)
-    if not _DAY <= found <= _MAX_WITHIN:
+    if not _DAY <= duration <= _MAX_WITHIN:
         msg = "must be from P1D to P3650D"
         raise ValueError(msg)
     return value

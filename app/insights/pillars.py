@@ -181,11 +181,11 @@ def _values_of(
 ) -> Values:
     """Return the function from the scores of a survey to a column for each tag, outcome last."""
 
-    def values_of(scores: Floats, asked: Any) -> Floats:
+    def values_of(scores: Floats, mask: Any) -> Floats:
         values = rescale(scores[:, : len(items)], items)
         columns = np.full((len(scores), len(names) + 1), np.nan)
         for name, positions in positions_by_name.items():
-            half = _HALF * asked[:, positions].sum(axis=1)
+            half = _HALF * mask[:, positions].sum(axis=1)
             columns[:, names.index(name)] = mean_of_rows(values[:, positions], half)
         if has_outcome:
             columns[:, -1] = scores[:, -1]
@@ -270,8 +270,8 @@ async def _wow(session: AsyncSession, request: InsightRequest) -> InsightReply |
     query = ResponseQuery(request)
     kind = query.bind(str(QuestionType.EXPECTATION))
     conditions = [
-        f"q.type = {kind}", query.is_question("q.key"),
-        query.is_at("nullif(coalesce(q.touchpoint, r.touchpoint), '')"),
+        f"q.type = {kind}", query.question_sql("q.key"),
+        query.touchpoint_sql("nullif(coalesce(q.touchpoint, r.touchpoint), '')"),
     ]  # fmt: skip
     rows = await run_sql(
         session,

@@ -73,7 +73,7 @@ class ScoredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SurveyQuestions:
-    """A survey with the questions that its answers here were asked.
+    """A survey, and the questions that were asked in the request's span.
 
     `outcome` is the question that the insight explains, `versions` has the answers of each
     version, and `n` all of them.
@@ -118,7 +118,7 @@ async def surveys_of(
     `outcome` names the question to explain; without it each survey's main question is taken.
     """
     query = ResponseQuery(request)
-    at = query.is_at(RESPONSE_TOUCHPOINT) or "true"
+    at = query.touchpoint_sql(RESPONSE_TOUCHPOINT) or "true"
     counted = await run_sql(
         session,
         text(
@@ -157,8 +157,8 @@ async def _read_items(session: AsyncSession, request: InsightRequest) -> Sequenc
     """Return the questions of all surveys, and whether the filters may mean their answers."""
     query = ResponseQuery(request)
     query.bound = {"workspace": request.metric_request.workspace.id}
-    at = query.is_at("q.touchpoint")
-    conditions = [query.is_question("q.key"), f"(q.touchpoint is null or {at})" if at else ""]
+    at = query.touchpoint_sql("q.touchpoint")
+    conditions = [query.question_sql("q.key"), f"(q.touchpoint is null or {at})" if at else ""]
     is_wanted = " and ".join(filter(None, conditions)) or "true"
     statement = text(_ITEMS.format(is_wanted=is_wanted)).columns(options=Json)
     return list(await run_sql(session, statement.bindparams(**query.bound)))
@@ -213,17 +213,17 @@ def select_comparable(
         )
         raise InsightRefusal(NO_OUTCOME, detail)
     chosen = max(sizes, key=lambda name: (sizes[name], str(name)))
-    kept = [
+    comparable = [
         survey
         for survey in surveys
         if survey.outcome and (survey.outcome.metric, survey.outcome.scale) == chosen
     ]
-    others = sorted(survey.key for survey in surveys if survey not in kept)
+    others = sorted(survey.key for survey in surveys if survey not in comparable)
     warnings = []
     if others:
         warnings.append(
-            f"These figures are of {', '.join(s.key for s in kept)} ({chosen[0]}, scale "
+            f"These figures are of {', '.join(s.key for s in comparable)} ({chosen[0]}, scale "
             f"{chosen[1]}). Left out, because their main question has another metric or scale: "
             f"{', '.join(others)}. {NAME_SURVEY}"
         )
-    return kept, warnings
+    return comparable, warnings

@@ -36,7 +36,7 @@ _ONLY_LATEST = (
 )
 
 
-def _place(type_: str) -> str:
+def _position_sql(type_: str) -> str:
     """Return the SQL of a question type's position among all of them, from 1."""
     return f"{list(QuestionType).index(QuestionType(type_)) + 1}::int2"
 
@@ -48,7 +48,7 @@ def _metric_of_own_bands() -> str:
     shared = Counter(band for bands in by_metric.values() for band in bands)
     return " ".join(
         f"when r.band in ({bands_sql(band for band in bands if shared[band] == 1)}) "
-        f"then {_place(type_)}"
+        f"then {_position_sql(type_)}"
         for type_, bands in by_metric.items()
     )
 
@@ -108,17 +108,20 @@ async def find_recovery(session: AsyncSession, request: InsightRequest) -> Insig
     tickets = await _tickets(session, request)
     # Metrics recover at different rates; pooling them could show an effect that is none.
     chosen = max(summaries, key=lambda metric: (summaries[metric]["failures"], metric))
-    whole = summaries[chosen]
-    if whole["failures"] < _MIN_FAILURES:
-        found = f"{whole['failures']} bad ratings of known customers ({chosen})"
-        detail = f"{found}; {_MIN_FAILURES} are needed. Choose a longer period or fewer filters."
-        raise InsightRefusal(TOO_FEW, detail, n=whole["failures"], needed_n=_MIN_FAILURES)
+    figures = summaries[chosen]
+    if figures["failures"] < _MIN_FAILURES:
+        summary = f"{figures['failures']} bad ratings of known customers ({chosen})"
+        detail = f"{summary}; {_MIN_FAILURES} are needed. Choose a longer period or fewer filters."
+        raise InsightRefusal(TOO_FEW, detail, n=figures["failures"], needed_n=_MIN_FAILURES)
     return {
         "outcome": {"question": None, "metric": chosen},
         "n": sum(row["n"] for row in rows_of[chosen]),
-        **whole,
+        **figures,
         "rows": [
-            *({"by": "metric", "metric": metric} | found for metric, found in summaries.items()),
+            *(
+                {"by": "metric", "metric": metric} | summary
+                for metric, summary in summaries.items()
+            ),
             *tickets,
         ],
         "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
@@ -227,23 +230,23 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> InsightReply:
     }
 
 
-def _percent(part: int, whole: int) -> float | None:
-    return 100 * part / whole if whole else None
+def _percent(part: int, total: int) -> float | None:
+    return 100 * part / total if total else None
 
 
-def _rate(name: str, part: int, whole: int, *, short: bool = False) -> InsightReply:
-    interval = wilson(part, whole)
+def _rate(name: str, part: int, total: int, *, short: bool = False) -> InsightReply:
+    interval = wilson(part, total)
     ci = [100 * interval[0], 100 * interval[1]] if interval else None
-    return {name: _percent(part, whole), "ci" if short else f"{name}_ci": ci}
+    return {name: _percent(part, total), "ci" if short else f"{name}_ci": ci}
 
 
 def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> InsightReply:
     """Return the difference of the recovery rates with and without a call, with its test."""
     if not without[1] or not contacted[1]:
         return {"delta": None, "ci": None, "p_value": None}
-    found = share_change(without, contacted)
-    ci = [100 * found.ci[0], 100 * found.ci[1]] if found.ci else None
-    return {"delta": 100 * found.delta, "ci": ci, "p_value": found.p_value}
+    change = share_change(without, contacted)
+    ci = [100 * change.ci[0], 100 * change.ci[1]] if change.ci else None
+    return {"delta": 100 * change.delta, "ci": ci, "p_value": change.p_value}
 
 
 async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
@@ -270,8 +273,8 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Insig
     There are no such rows if answers are filtered, because filters cannot be applied to tickets
     without an answer.
     """
-    wanted = request.metric_request
-    if wanted.filters or wanted.properties or wanted.latest:
+    metric_request = request.metric_request
+    if metric_request.filters or metric_request.properties or metric_request.latest:
         return []
     rows = await _count_solved_again(session, request)
     failures = sum(row["n"] for row in rows)

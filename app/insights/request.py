@@ -101,13 +101,13 @@ class ResponseQuery(RequestConditions):
 
     def _narrow_questions(self) -> None:
         """Keep the responses of surveys whose questions the filters mean."""
-        if question := self.is_question("q.key"):
+        if question := self.question_sql("q.key"):
             self.conditions.append(f"r.survey_id in ({self._surveys(question)})")
-        if own := self.is_at("q.touchpoint"):
-            elsewhere = self.is_at(RESPONSE_TOUCHPOINT)
+        if own := self.touchpoint_sql("q.touchpoint"):
+            elsewhere = self.touchpoint_sql(RESPONSE_TOUCHPOINT)
             if not self._of_tagged:
-                named = self._surveys("q.touchpoint is not null")
-                elsewhere = f"{elsewhere} and r.survey_id not in ({named})"
+                surveys_sql = self._surveys("q.touchpoint is not null")
+                elsewhere = f"{elsewhere} and r.survey_id not in ({surveys_sql})"
             self.conditions.append(f"(r.survey_id in ({self._surveys(own)}) or ({elsewhere}))")
 
     def _surveys(self, condition: str) -> str:
@@ -117,12 +117,12 @@ class ResponseQuery(RequestConditions):
             f"{main} and {condition}"
         )
 
-    def is_question(self, key: str) -> str:
+    def question_sql(self, key: str) -> str:
         """Return the condition that the filter `question` means a key; empty without one."""
         values = self.request.filters.get("question")
         return f"{key} = any({self.bind_texts(values)})" if values else ""
 
-    def is_at(self, touchpoint: str) -> str:
+    def touchpoint_sql(self, touchpoint: str) -> str:
         """Return the condition that the filters mean a touchpoint; empty where none does."""
         conditions = []
         if keys := self.request.filters.get("touchpoint"):

@@ -111,16 +111,18 @@ async def read_scores(
     columns = [*items, *([survey.outcome] if survey.outcome else [])]
     scores = [f"(r.scores ->> {query.bind(column.key)})::int" for column in columns]
     for position, item in enumerate(items):
-        if item.touchpoint is None and (is_at := query.is_at(RESPONSE_TOUCHPOINT)):
-            scores[position] = f"case when {is_at} then {scores[position]} end"
-    letters = " || ".join(
+        if item.touchpoint is None and (
+            touchpoint_sql := query.touchpoint_sql(RESPONSE_TOUCHPOINT)
+        ):
+            scores[position] = f"case when {touchpoint_sql} then {scores[position]} end"
+    characters = " || ".join(
         f"chr(coalesce({score}, {_score_of_none(query, survey, column)}) + {_ORIGIN})"
         for score, column in zip(scores, columns, strict=True)
     )
     rows = await run_sql(
         session,
         text(
-            f"select string_agg({letters}, '' order by r.id) "
+            f"select string_agg({characters}, '' order by r.id) "
             f"{query.source(f'r.survey_id = {query.bind(survey.id)}')}"
         ).bindparams(**query.bound),
     )
@@ -131,10 +133,10 @@ async def read_scores(
 
 def _score_of_none(query: ResponseQuery, survey: SurveyQuestions, item: ScoredQuestion) -> str:
     """Return the SQL of what a missing score is read as: skipped, or not asked."""
-    asked = [version for version in survey.versions if item.is_asked_in(version)]
-    if len(asked) == len(survey.versions):
+    own_versions = [version for version in survey.versions if item.is_asked_in(version)]
+    if len(own_versions) == len(survey.versions):
         return "-1"
-    versions = f"cast({query.bind(asked)} as int[])"
+    versions = f"cast({query.bind(own_versions)} as int[])"
     return f"case when r.survey_version = any({versions}) then -1 else -3 end"
 
 

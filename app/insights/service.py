@@ -142,13 +142,13 @@ async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[
 async def find_insight(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Compute the whole reply of an insight."""
     await run_sql(session, _READ_MUCH)
-    wanted = request.metric_request
+    metric_request = request.metric_request
     reply: InsightReply = {
         "insight": request.insight,
-        "from": format_bound(wanted.span.start),
-        "to": format_bound(wanted.span.end),
-        "timezone": wanted.timezone,
-        "count": "latest_per_customer" if wanted.latest else "all",
+        "from": format_bound(metric_request.span.start),
+        "to": format_bound(metric_request.span.end),
+        "timezone": metric_request.timezone,
+        "count": "latest_per_customer" if metric_request.latest else "all",
         "n": 0,
         "survey": None,
         "outcome": None,
@@ -162,7 +162,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Insigh
         _require_group(request, figures["n"])
     except InsightRefusal as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.as_reply()}
-    least = wanted.workspace.min_group_size
+    least = metric_request.workspace.min_group_size
     figures = _without_few_followed(_without_halves(figures, least), least)
     return reply | {name: _without_small(part, least) for name, part in figures.items()}
 

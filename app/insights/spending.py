@@ -63,7 +63,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
             "Each customer's latest answer is read, since `count` is `latest_per_customer`; "
             "otherwise it is the first."
         )
-    link = _link(customers.scores, customers.after)
+    link = _rank_correlation(customers.scores, customers.after)
     is_associated = link["p_value"] is not None and link["p_value"] < SIGNIFICANCE_LEVEL
     return {
         "survey": only_survey(surveys),
@@ -73,7 +73,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
         "rows": after,
         "before": before,
         "spearman": link,
-        "spearman_before": _link(customers.scores, customers.before),
+        "spearman_before": _rank_correlation(customers.scores, customers.before),
         "conclusion": "associated" if is_associated else "no_association_found",
         "assumptions": _assumptions(request, customers),
         "warnings": warnings,
@@ -138,11 +138,11 @@ async def _has_customers(session: AsyncSession, request: InsightRequest) -> bool
 
 
 def _assumptions(request: InsightRequest, customers: SpendingOfCustomers) -> InsightReply:
-    found: InsightReply = {"within_days": request.options["within"].total_seconds() / 86400}
+    assumptions: InsightReply = {"within_days": request.options["within"].total_seconds() / 86400}
     if np.unique(customers.bands, return_counts=True)[1].max() > MAX_SAMPLED:
         # Of a larger band the interval is that of a sample, scaled by the root of the sizes.
-        found["subsample"] = MAX_SAMPLED
-    return found
+        assumptions["subsample"] = MAX_SAMPLED
+    return assumptions
 
 
 async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str | None, list[str]]:
@@ -230,7 +230,7 @@ def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) ->
     return replies
 
 
-def _link(scores: Floats, spent: Floats) -> InsightReply:
+def _rank_correlation(scores: Floats, spent: Floats) -> InsightReply:
     """Return Spearman's rank correlation of score and spending, tested by Student's t."""
     n = len(scores)
     rho = spearman(scores, spent)

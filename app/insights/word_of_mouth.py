@@ -84,11 +84,11 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
         "rows": [
             {
                 "survey": survey,
-                "n": sum(found.values()),
-                **found,
-                **compute_reach(found["satisfied"], found["dissatisfied"], *rates[:2]),
+                "n": sum(sizes.values()),
+                **sizes,
+                **compute_reach(sizes["satisfied"], sizes["dissatisfied"], *rates[:2]),
             }
-            for survey, found in sorted(counts.items())
+            for survey, sizes in sorted(counts.items())
         ],
         "measured": await _measure_told(session, request, surveys),
         "heard": await _measure_heard(session, request, surveys),
@@ -125,8 +125,8 @@ def _surveys_to_hide(counts: Mapping[str, Mapping[str, int]], least: int) -> set
     """
     sizes = {survey: sum(count.values()) for survey, count in counts.items()}
     small = {survey for survey, n in sizes.items() if 0 < n < least}
-    is_told = len(small) < len(sizes) and sum(sizes[survey] for survey in small) < least
-    return small if is_told else set()
+    would_reveal = len(small) < len(sizes) and sum(sizes[survey] for survey in small) < least
+    return small if would_reveal else set()
 
 
 class AssumedRates(NamedTuple):
@@ -183,8 +183,8 @@ async def _measure_told(
         "median": _at(counts, (counts.total() - 1) // 2),
         "trimmed_mean": _trimmed_mean(counts),
         "by_band": {
-            name: {"n": found.total(), "mean": _total(found) / found.total()}
-            for name, found in sorted(by_band.items())
+            name: {"n": counter.total(), "mean": _total(counter) / counter.total()}
+            for name, counter in sorted(by_band.items())
         },
     }
 
@@ -206,13 +206,13 @@ def _trimmed_mean(counts: Counter[float]) -> float:
     """Return the mean without a tenth of the numbers at either end."""
     n = counts.total()
     cut = int(n * _TRIMMED)
-    kept: Counter[float] = Counter()
+    middle: Counter[float] = Counter()
     begins = 0
     for number in sorted(counts):
         ends = begins + counts[number]
-        kept[number] = max(0, min(ends, n - cut) - max(begins, cut))
+        middle[number] = max(0, min(ends, n - cut) - max(begins, cut))
         begins = ends
-    return _total(kept) / kept.total()
+    return _total(middle) / middle.total()
 
 
 async def _numbers(
@@ -256,8 +256,8 @@ async def _measure_heard(
     if not scores_by_answer:
         return None
     return [
-        {"heard": heard, "n": sum(count for _, count in scores),
+        {"heard": answer, "n": sum(count for _, count in scores),
          "mean_score": sum(score * count for score, count in scores)
          / sum(count for _, count in scores)}
-        for heard, scores in sorted(scores_by_answer.items())
+        for answer, scores in sorted(scores_by_answer.items())
     ]  # fmt: skip

@@ -93,14 +93,14 @@ Translation = Interpretation | UnusedWebhook
 class Adapter:
     """How one source signs, names its webhooks, and what they mean.
 
-    Without a signature the URL carries a token. The first of `id_headers` names the webhook, else
-    `id_field` of the body, else the hash of the body does. The event's name in one of
-    `event_headers` is part of the identity, because one body may be sent for two events; with
-    `hashes_body` the body's hash is part of it, too. `timeless_case` returns the ticket or order
-    of a webhook that has neither id nor time; such a webhook is a repeat only if it equals the
-    one just before. With `numbers_orders` the source is a shop with its own order numbers: the
-    same number of another shop is another order. A body that begins with `ping` only asks whether
-    the address answers. A helpdesk with `write_back` takes scores.
+    Without a signature the URL carries a token. A webhook is identified by the first of
+    `id_headers` that it has, else by `id_field` of its body, else by the hash of its body. A header
+    of `event_headers` is added to that identity, because one body may be sent for two events; with
+    `hashes_body` the body's hash is added, too. `timeless_case` returns the ticket or order of a
+    webhook with neither an id nor a time; such a webhook is a repeat only if it equals the one just
+    before it. With `numbers_orders` the source is a shop with its own order numbers, so the same
+    number of another shop is another order. A body that begins with `ping` only asks whether the
+    address answers. With `write_back` the source is a helpdesk that takes scores.
     """
 
     translate: Callable[[InboundWebhook, SourceSettings], Translation]

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, TooLarge
+from app.core.http import unpack_gzip
 from app.core.json_values import decode_json, storage_error
 from app.integrations.adapter import UntranslatableError
 
 MAX_BYTES = 1 << 20
+_TOO_LARGE = "the body is larger than 1 MiB once it is unpacked"
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 2000
 _NAME = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
@@ -28,14 +30,26 @@ def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
     if coding not in {"gzip", "x-gzip", "deflate"}:
         msg = f"the body's coding {coding[:40]!r} is not known here; gzip and deflate are"
         raise UntranslatableError(msg)
-    reader = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        return _inflated(body) if coding == "deflate" else unpack_gzip(body, MAX_BYTES)
+    except InvalidInput as error:
+        msg = f"the body {error.errors[0]['msg']}"
+        raise UntranslatableError(msg) from None
+    except TooLarge:
+        raise UntranslatableError(_TOO_LARGE) from None
+
+
+def _inflated(body: bytes) -> bytes:
+    reader = zlib.decompressobj()
     try:
         plain = reader.decompress(body, MAX_BYTES)
     except zlib.error as error:
-        msg = f"the body is not valid {coding}: {error}"
+        msg = f"the body is not valid deflate: {error}"
         raise UntranslatableError(msg) from None
     if reader.unconsumed_tail:
-        raise UntranslatableError("the body is larger than 1 MiB once it is unpacked")
+        raise UntranslatableError(_TOO_LARGE)
+    if not reader.eof:
+        raise UntranslatableError("the body is deflate that was cut off")
     return plain
 
 

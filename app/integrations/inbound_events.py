@@ -37,7 +37,7 @@ WAITS_FOR_STATUS, WAITS_FOR_ORDER, WAITS_FOR_END, WAITS_FOR_REOPENING = (
 WAITS_FOR_TURN = "turn:"
 
 
-async def last_events(
+async def find_last_event_times(
     session: AsyncSession, workspace_id: UUID, ids: list[UUID]
 ) -> dict[UUID, dt.datetime]:
     """Return when each integration last sent something."""
@@ -136,9 +136,9 @@ async def enqueue_waiting(
     prefixes: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> None:
-    """Translate again what waits for one of these names, or else for one with such a prefix."""
+    """Translate again webhooks that wait for one of these names, or for a name with a prefix."""
     # Each of the two is found by an index of its own.
-    wanted = (
+    condition_sql = (
         "waits_for ?| cast(:wanted as text[])"
         if names
         else (
@@ -151,7 +151,7 @@ async def enqueue_waiting(
         text(
             "update inbound_event set status = 'received', reason = null, waits_for = '[]' "
             "where workspace_id = :workspace_id and integration_id = :id and waits_for <> '[]' "
-            f"and {wanted} returning id"
+            f"and {condition_sql} returning id"
         ).bindparams(
             workspace_id=integration.workspace_id,
             id=integration.id,
@@ -162,7 +162,7 @@ async def enqueue_waiting(
         await enqueue_translation(session, integration.workspace_id, row.id, again=f":{uuid7()}")
 
 
-async def unmapped_statuses(session: AsyncSession, integration: Integration) -> list[Any]:
+async def find_unmapped_statuses(session: AsyncSession, integration: Integration) -> list[Any]:
     """Return the statuses that nobody has mapped: each once, with what waits for it."""
     rows = await run_sql(
         session,

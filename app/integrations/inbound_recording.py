@@ -223,9 +223,9 @@ def _end_in_part(
         for problem in interpretation.problems
         if isinstance(problem, UnmappedStatusError)
     }
-    whole = f"{recorded_count} of its parts are recorded; " if recorded_count else ""
+    prefix = f"{recorded_count} of its parts are recorded; " if recorded_count else ""
     set_status(
-        event, InboundEventStatus.FAILED, f"{whole}{'; '.join(map(str, interpretation.problems))}"
+        event, InboundEventStatus.FAILED, f"{prefix}{'; '.join(map(str, interpretation.problems))}"
     )
     event.waits_for = [*event.waits_for, *sorted(unmapped)]
 

@@ -76,7 +76,7 @@ def _state(row: Any, now: dt.datetime, *, is_verified: bool) -> IntegrationHealt
     return IntegrationHealth(row.key, row.source, health, row.last, row.waiting, row.failed)
 
 
-async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationHealth]:
+async def read_health(session: AsyncSession, workspace_id: UUID) -> list[IntegrationHealth]:
     """Return the integrations of a workspace, by key."""
     of_workspace = select(Integration).where(Integration.workspace_id == workspace_id)
     integrations = {row.id: row for row in await session.exec(of_workspace)}

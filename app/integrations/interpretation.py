@@ -19,6 +19,7 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.models import Integration
+from app.integrations.payload_fields import event_id_of
 from app.integrations.registry import ADAPTERS
 from app.interactions.interaction_schemas import InteractionIn
 
@@ -54,19 +55,19 @@ def interpret(
         msg = f"the body is {_KINDS[type(webhook.payload)]}, not a JSON object"
         raise UntranslatableError(msg)
     try:
-        found = ADAPTERS[integration.source].translate(webhook, settings)
+        translation = ADAPTERS[integration.source].translate(webhook, settings)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         msg = f"a field of the body has an unexpected type: {error}"
         raise UntranslatableError(msg) from error
-    if isinstance(found, UnusedWebhook):
-        return CheckedInterpretation(skipped=found.reason)
+    if isinstance(translation, UnusedWebhook):
+        return CheckedInterpretation(skipped=translation.reason)
     result = CheckedInterpretation(
-        order_names=found.order_names,
-        needs_order=found.needs_order,
-        problems=list(found.problems),
-        notes=list(found.notes),
+        order_names=translation.order_names,
+        needs_order=translation.needs_order,
+        problems=list(translation.problems),
+        notes=list(translation.notes),
     )
-    for body in _complete_bodies(integration, webhook, found, result):
+    for body in _complete_bodies(integration, webhook, translation, result):
         try:
             result.interactions.append(_validate(body, result.notes))
         except UntranslatableError as error:
@@ -79,11 +80,11 @@ def interpret(
 def _complete_bodies(
     integration: Integration,
     webhook: InboundWebhook,
-    found: Interpretation,
+    translation: Interpretation,
     result: CheckedInterpretation,
 ) -> Iterable[InteractionBody]:
     """Fill in what the workspace has set, and the time of receipt if there is no other."""
-    for interaction in found.interactions:
+    for interaction in translation.interactions:
         body = {**interaction, "source": integration.key}
         if integration.accept_test:
             body["test"] = False
@@ -95,8 +96,7 @@ def _complete_bodies(
         if not body.get("external_id"):
             # Events of one case are distinguished by their time, or else by that of receipt.
             case = body.get("ticket") or body.get("order") or ""
-            kind = str(body["type"]).rpartition(".")[2]
-            body["external_id"] = f"{case[:80]}:{kind}:{body['occurred_at']}"
+            body["external_id"] = event_id_of(case, body["type"], body["occurred_at"])
         yield body
 
 
@@ -107,8 +107,8 @@ def _validate(body: InteractionBody, notes: list[str]) -> InteractionIn:
     try:
         return InteractionIn.model_validate(body)
     except ValidationError as error:
-        faults = [(found["loc"], found["msg"].removeprefix("Value error, "))
-               for found in error.errors()]  # fmt: skip
+        faults = [(fault["loc"], fault["msg"].removeprefix("Value error, "))
+               for fault in error.errors()]  # fmt: skip
     for loc, message in faults:
         if loc[0] not in _SIDE_FIELDS:
             msg = f"{'.'.join(map(str, loc))}: {message}"
@@ -128,26 +128,26 @@ def _leave_out(body: InteractionBody, loc: Sequence[int | str]) -> None:
     name = str(loc[0])
     part = body.get(name)
     if name == "customer" and isinstance(part, dict) and len(loc) > 1:
-        rest = {key: value for key, value in part.items() if key != loc[1]}
-        if {"external_id", "email"} & set(rest):
-            body[name] = rest
+        members = {key: value for key, value in part.items() if key != loc[1]}
+        if {"external_id", "email"} & set(members):
+            body[name] = members
             return
     body.pop(name, None)
 
 
 def _fit_properties(properties: Any, notes: list[str]) -> dict[str, Any]:
     """Return valid properties; long texts are cut, invalid values are left out with a note."""
-    kept: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in properties.items():
         fitted = _fit(value)
         reason = property_error(fitted)
-        if reason is None and len(kept) >= MAX_PROPERTIES:
+        if reason is None and len(fields) >= MAX_PROPERTIES:
             reason = f"there are more than {MAX_PROPERTIES} properties"
         if reason is None:
-            kept[name] = fitted
+            fields[name] = fitted
         else:
             notes.append(f"left out properties.{name}: {reason}")
-    return kept
+    return fields
 
 
 def _fit(value: Any) -> Any:

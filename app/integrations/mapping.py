@@ -27,7 +27,7 @@ from app.integrations.adapter import (
 )
 from app.integrations.mapping_rules import MINOR, PLACEHOLDER
 from app.integrations.payload_fields import as_rfc3339, decimal_of, minor_digits, text_of, time_of
-from app.integrations.statuses import TYPES, fold
+from app.integrations.statuses import fold_status, type_of_meaning
 from app.triggers.conditions import holds
 
 _TEXTS = ("type", "external_id", "ticket", "order", "touchpoint", "locale")
@@ -94,8 +94,8 @@ def _translate_member(
 def timeless_case(webhook: InboundWebhook, settings: SourceSettings) -> str | None:
     """Return the case of a webhook whose mapping finds neither an id nor a time in it."""
     for mapping, scope in _scopes(settings.mapping, webhook, settings):
-        named = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
-        if any(value is not None for value in named):
+        values = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
+        if any(value is not None for value in values):
             continue
         case = text_of(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
         if case is not None:
@@ -107,8 +107,8 @@ def timeless_case(webhook: InboundWebhook, settings: SourceSettings) -> str | No
 def headers_named(mapping: Any) -> set[str]:
     """Return the headers, in lower case, that any rule of a mapping reads."""
     if isinstance(mapping, str):
-        found = {mapping, *PLACEHOLDER.findall(mapping)}
-        return {name.removeprefix(_HEADER).lower() for name in found if name.startswith(_HEADER)}
+        names = {mapping, *PLACEHOLDER.findall(mapping)}
+        return {name.removeprefix(_HEADER).lower() for name in names if name.startswith(_HEADER)}
     parts = mapping.values() if isinstance(mapping, dict) else mapping
     if not isinstance(mapping, dict | list):
         return set()
@@ -132,10 +132,10 @@ def _members(mapping: Mapping[str, Any], scope: MappingScope) -> list[Any]:
     items = mapping.get("items")
     if items is None:
         return [scope.member]
-    found = scope.member if items == "" else find(items, scope)
-    if isinstance(found, list):
-        return found
-    return [] if found is None else [found]
+    value = scope.member if items == "" else find(items, scope)
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
 
 
 def _interaction(
@@ -205,34 +205,34 @@ def refusal_of_condition(condition: Any, scope: MappingScope) -> str | None:
 def find(rule: Any, scope: MappingScope) -> Any:
     """Return the value that a rule finds; None if there is none, or it is null or empty."""
     if isinstance(rule, str):
-        found = _point(rule, scope)
+        value = _point(rule, scope)
     elif isinstance(rule, list):
-        found = next((f for part in rule if (f := find(part, scope)) is not None), None)
+        value = next((f for part in rule if (f := find(part, scope)) is not None), None)
     elif isinstance(rule, dict):
-        found = _find_by_object(rule, scope)
+        value = _find_by_object(rule, scope)
     else:
-        found = None
-    return None if found == "" else found
+        value = None
+    return None if value == "" else value
 
 
 def _find_by_object(rule: Mapping[str, Any], scope: MappingScope) -> Any:
-    found: Any
+    value: Any
     if "const" in rule:
-        found = rule["const"]
+        value = rule["const"]
     elif "template" in rule:
-        found = _fill(rule["template"], scope)
+        value = _fill(rule["template"], scope)
     else:
-        found = find(rule["pointer"] if "pointer" in rule else rule["of"], scope)
-    if found is not None and "map" in rule:
-        found = _look_up(rule, found, scope)
-    if found is not None and "scale" in rule:
-        number, scale = decimal_of(found), rule["scale"]
+        value = find(rule["pointer"] if "pointer" in rule else rule["of"], scope)
+    if value is not None and "map" in rule:
+        value = _look_up(rule, value, scope)
+    if value is not None and "scale" in rule:
+        number, scale = decimal_of(value), rule["scale"]
         power = -minor_digits(scope.currency) if scale == MINOR else scale
-        found = None if number is None else f"{number.scaleb(power):f}"
-    if found is not None and "time" in rule:
+        value = None if number is None else f"{number.scaleb(power):f}"
+    if value is not None and "time" in rule:
         zone = ZoneInfo(rule["timezone"]) if "timezone" in rule else scope.settings.timezone
-        found = _read_time(found, rule["time"], zone)
-    return found
+        value = _read_time(value, rule["time"], zone)
+    return value
 
 
 def _point(pointer: str, scope: MappingScope) -> Any:
@@ -262,12 +262,12 @@ def follow(pointer: str, payload: Any) -> Any:
 def _fill(template: str, scope: MappingScope) -> str | None:
     """Fill a template; with a missing part it finds nothing."""
     parts = {}
-    for place in PLACEHOLDER.findall(template):
-        value = _point(place, scope)
-        parts[place] = _named(value) if isinstance(value, bool) else text_of(value)
+    for placeholder in PLACEHOLDER.findall(template):
+        value = _point(placeholder, scope)
+        parts[placeholder] = _named(value) if isinstance(value, bool) else text_of(value)
     if any(part is None for part in parts.values()):
         return None
-    return PLACEHOLDER.sub(lambda place: parts[place[1]] or "", template)
+    return PLACEHOLDER.sub(lambda placeholder: parts[placeholder[1]] or "", template)
 
 
 def _named(value: Any) -> str:
@@ -277,15 +277,15 @@ def _named(value: Any) -> str:
     return text_of(value) or json.dumps(value, ensure_ascii=False, default=str)[:80]
 
 
-def _look_up(rule: Mapping[str, Any], found: Any, scope: MappingScope) -> Any:
+def _look_up(rule: Mapping[str, Any], value: Any, scope: MappingScope) -> Any:
     """Return the mapped value; raise UnmappedStatusError if the map lacks it."""
-    key = _named(found)
+    key = _named(value)
     if key in rule["map"]:
         return rule["map"][key]
     if "else" in rule:
         return find(rule["else"], scope)
-    if (meaning := scope.settings.status_map.get(fold(key))) is not None:
-        return meaning if "." in meaning else TYPES[meaning]
+    if (meaning := scope.settings.status_map.get(fold_status(key))) is not None:
+        return type_of_meaning(meaning)
     raise UnmappedStatusError(key, _NO_ELSE)
 
 
@@ -294,7 +294,7 @@ def _read_time(value: Any, form: str, zone: ZoneInfo) -> str:
         at = _parse_time(value, form)
     except (ValueError, OverflowError, OSError, TypeError):
         raise UnreadableTimeError(value) from None
-    return as_rfc3339(at, zone, given=value)
+    return as_rfc3339(at, zone, value=value)
 
 
 def _parse_time(value: Any, form: str) -> dt.datetime:

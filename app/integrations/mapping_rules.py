@@ -57,11 +57,11 @@ def _check_object(rule: Table[str, Any], depth: int) -> None:
     if odd := sorted(set(rule) - _KEYS):
         msg = f"`{odd[0]}` is not part of a rule; these are: {', '.join(sorted(_KEYS))}"
         raise ValueError(msg)
-    named = [name for name in SOURCES if name in rule]
-    if len(named) != 1:
+    sources = [name for name in SOURCES if name in rule]
+    if len(sources) != 1:
         msg = f"needs exactly one of {', '.join(f'`{name}`' for name in SOURCES)}"
         raise ValueError(msg)
-    _check_source(rule, named[0], depth)
+    _check_source(rule, sources[0], depth)
     _check_table(rule, depth)
     _check_reading(rule)
 
@@ -85,13 +85,13 @@ def _check_source(rule: Table[str, Any], name: str, depth: int) -> None:
 
 
 def _check_template(template: str) -> None:
-    places = PLACEHOLDER.findall(template)
-    rest = PLACEHOLDER.sub("", template)
-    if len(template) > _MAX_CHARACTERS or not places or "{" in rest or "}" in rest:
+    pointers = PLACEHOLDER.findall(template)
+    text = PLACEHOLDER.sub("", template)
+    if len(template) > _MAX_CHARACTERS or not pointers or "{" in text or "}" in text:
         msg = "template: put each pointer in braces, such as `{/id}:{/status}`"
         raise ValueError(msg)
-    for place in places:
-        check_pointer(place)
+    for pointer in pointers:
+        check_pointer(pointer)
 
 
 def _check_table(rule: Table[str, Any], depth: int) -> None:
@@ -135,8 +135,8 @@ def _check_format(form: Any) -> None:
         msg = "time: `%Z` is ambiguous; use `%z`, or `timezone` beside it"
         raise ValueError(msg)
     try:
-        shown = dt.datetime(2026, 3, 4, 15, 6, 7, tzinfo=dt.UTC).strftime(form)
-        dt.datetime.strptime(shown, form)  # noqa: DTZ007 - only whether it can be read
+        sample = dt.datetime(2026, 3, 4, 15, 6, 7, tzinfo=dt.UTC).strftime(form)
+        dt.datetime.strptime(sample, form)  # noqa: DTZ007 - only whether it can be read
     except ValueError:
         raise ValueError(msg) from None
 

@@ -41,8 +41,8 @@ class IntegrationMapping(Body):
     type: Rule
     external_id: Rule | None = Field(
         default=None,
-        description="The sender's id of this event. Left out, the time tells one event of a "
-        "ticket or order from the next.",
+        description="The sender's id of this event. Without it, the time distinguishes the events "
+        "of a ticket or order.",
     )
     ticket: Rule | None = None
     order: Rule | None = None
@@ -65,7 +65,7 @@ class IntegrationMapping(Body):
     )
 
     @model_validator(mode="after")
-    def _tells_one_event_from_the_next(self) -> Self:
+    def _can_distinguish_events(self) -> Self:
         if self.external_id is None and self.ticket is None and self.order is None:
             msg = "external_id: is required where neither `ticket` nor `order` is mapped"
             raise ValueError(msg)

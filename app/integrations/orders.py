@@ -23,13 +23,13 @@ from app.invitations.service import cancel_invitations
 async def resolve_order(
     session: AsyncSession,
     integration: Integration,
-    found: CheckedInterpretation,
+    interpretation: CheckedInterpretation,
     drafts: Sequence[InteractionDraft],
 ) -> str | None:
     """Return the order that a webhook is about, and remember its names.
 
-    An earlier webhook under one of its names decides, so that all webhooks of an order agree
-    in any sequence. None if the order is known by its names alone and none of them is known yet.
+    The first webhook under one of the names decides which order they mean, so that all webhooks of
+    an order agree, whichever comes first. None if the webhook has only names, all still unknown.
     """
     bound: dict[str, Any] = {"workspace_id": integration.workspace_id, "source": integration.key}
     rows = await run_sql(
@@ -37,11 +37,13 @@ async def resolve_order(
         text(
             "select name, order_ref from order_name where workspace_id = :workspace_id "
             "and source = :source and name = any(:names)"
-        ).bindparams(**bound, names=list(found.order_names)),
+        ).bindparams(**bound, names=list(interpretation.order_names)),
     )
     order_by_name = {row.name: row.order_ref for row in rows}
-    order = next((order_by_name[name] for name in found.order_names if name in order_by_name), None)
-    if found.needs_order and order is None:
+    order = next(
+        (order_by_name[name] for name in interpretation.order_names if name in order_by_name), None
+    )
+    if interpretation.needs_order and order is None:
         return None
     order = order or drafts[0].order
     await run_sql(
@@ -50,7 +52,9 @@ async def resolve_order(
             "insert into order_name (workspace_id, source, name, order_ref, created_at) "
             "select :workspace_id, :source, name, :order_ref, :now "
             "from unnest(cast(:names as text[])) name order by name on conflict do nothing"
-        ).bindparams(**bound, names=list(found.order_names), order_ref=order, now=utc_now()),
+        ).bindparams(
+            **bound, names=list(interpretation.order_names), order_ref=order, now=utc_now()
+        ),
     )
     return order
 
@@ -102,7 +106,7 @@ def complete(
         completed_draft = replace(completed_draft, order_source=shop_of(integration))
         if not (
             _is_cancelled_again(completed_draft, history)
-            or _is_anothers_session(completed_draft, history)
+            or _ends_other_session(completed_draft, history)
         ):
             completed.append(completed_draft)
     return completed
@@ -137,7 +141,7 @@ async def mark_tests(
     )
 
 
-def _is_anothers_session(draft: InteractionDraft, history: Sequence[Any]) -> bool:
+def _ends_other_session(draft: InteractionDraft, history: Sequence[Any]) -> bool:
     """Tell whether this ends a checkout session other than the one that was paid."""
     session = draft.properties.get("session")
     paid = {row.session for row in history if row.type == KnownType.ORDER_PAID} - {None}

@@ -55,8 +55,8 @@ def text_of(value: Any) -> str | None:
     """Return a scalar as text, trimmed; None for anything else and for nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    found = "".join(c for c in str(value) if c.isprintable()).strip()
-    return found or None
+    text = "".join(c for c in str(value) if c.isprintable()).strip()
+    return text or None
 
 
 def time_of(value: Any, zone: ZoneInfo) -> str | None:
@@ -67,16 +67,16 @@ def time_of(value: Any, zone: ZoneInfo) -> str | None:
     """
     if value in (None, "", 0, "0") or (isinstance(value, str) and not value.strip()):
         return None
-    found = _from_number(value) if isinstance(value, int | float) else _from_text(value)
-    if found is None:
+    moment = _from_number(value) if isinstance(value, int | float) else _from_text(value)
+    if moment is None:
         raise UnreadableTimeError(value)
-    return as_rfc3339(found, zone, given=value)
+    return as_rfc3339(moment, zone, value=value)
 
 
-def as_rfc3339(at: dt.datetime, zone: ZoneInfo, *, given: object) -> str:
+def as_rfc3339(at: dt.datetime, zone: ZoneInfo, *, value: object) -> str:
     """Write a time as RFC 3339, in `zone` where it has none; refuse a year that cannot be."""
     if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
-        raise UnreadableTimeError(given)
+        raise UnreadableTimeError(value)
     return rfc3339(at if at.tzinfo else at.replace(tzinfo=zone))
 
 
@@ -92,14 +92,14 @@ def _from_number(value: float) -> dt.datetime | None:
 def _from_text(value: Any) -> dt.datetime | None:
     if not isinstance(value, str):
         return None
-    found = value.strip()
-    if re.fullmatch(r"\d+(\.\d{1,9})?", found):
-        return _from_number(float(found)) if len(found) <= _MAX_DIGITS else None
-    compact = _OFFSET.sub(lambda m: "Z" if m[1] in {"UTC", "GMT"} else m[1], found)
+    text = value.strip()
+    if re.fullmatch(r"\d+(\.\d{1,9})?", text):
+        return _from_number(float(text)) if len(text) <= _MAX_DIGITS else None
+    compact = _OFFSET.sub(lambda m: "Z" if m[1] in {"UTC", "GMT"} else m[1], text)
     for reads, form in (
         (dt.datetime.fromisoformat, compact),
         (_from_common_form, compact),
-        (_from_mail_form, found),
+        (_from_mail_form, text),
     ):
         try:
             return reads(form)
@@ -140,15 +140,15 @@ def build_customer(
     locale: str | None = None,
 ) -> dict[str, Any] | None:
     """Return a customer as interactions name one; None where nobody is named."""
-    found = {
+    fields = {
         "external_id": _cut(text_of(external_id), 128),
         "email": email_of(address),
         "name": _cut(name, 200),
         "locale": locale,
     }
-    if found["external_id"] is None and found["email"] is None:
+    if fields["external_id"] is None and fields["email"] is None:
         return None
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in fields.items() if value}
 
 
 def _cut(value: str | None, length: int) -> str | None:
@@ -157,17 +157,17 @@ def _cut(value: str | None, length: int) -> str | None:
 
 def build_properties(**values: Any) -> dict[str, Any]:
     """Return what is known as properties: short texts, numbers, truth, lists of texts."""
-    found: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, bool):
-            found[name] = value
+            properties[name] = value
         elif isinstance(value, list | tuple):
             members = [t[:256] for t in map(text_of, value) if t]
             if members:
-                found[name] = members[:20]
+                properties[name] = members[:20]
         elif text := text_of(value):
-            found[name] = text[:256]
-    return found
+            properties[name] = text[:256]
+    return properties
 
 
 def tags_of(value: Any, *, separator: str | None = ",") -> list[str]:
@@ -176,10 +176,10 @@ def tags_of(value: Any, *, separator: str | None = ",") -> list[str]:
         return [part.strip() for part in value.split(separator) if part.strip()]
     if not isinstance(value, list):
         return []
-    named = (
+    members = (
         value_at(v, "tag") or value_at(v, "name") if isinstance(v, Mapping) else v for v in value
     )
-    return [found for found in map(text_of, named) if found]
+    return [tag for tag in map(text_of, members) if tag]
 
 
 _MAX_POWERS = 30
@@ -188,10 +188,10 @@ _MAX_POWERS = 30
 def decimal_of(value: Any) -> Decimal | None:
     """Return a finite decimal number, or None."""
     try:
-        found = Decimal(text_of(value) or "")
+        number = Decimal(text_of(value) or "")
     except InvalidOperation:
         return None
-    return found if found.is_finite() and abs(found.adjusted()) <= _MAX_POWERS else None
+    return number if number.is_finite() and abs(number.adjusted()) <= _MAX_POWERS else None
 
 
 def money_of(amount: Any, currency: Any) -> dict[str, str] | None:
@@ -215,6 +215,11 @@ def minor_digits(currency: Any) -> int:
     return 0 if code in _WITHOUT_MINOR_UNITS else 3 if code in _WITH_THREE_DIGITS else 2
 
 
+def event_id_of(case: str, type_: str, at: str) -> str:
+    """Return an id for an event of a ticket or order whose sender gives none."""
+    return f"{case[:80]}:{type_.rpartition('.')[2]}:{at}"
+
+
 def build_interaction(type_: str, case: str, **more: Any) -> InteractionBody:
     """Return an interaction of a ticket or order; what is None is left out.
 
@@ -223,9 +228,9 @@ def build_interaction(type_: str, case: str, **more: Any) -> InteractionBody:
     """
     at, given_id = more.pop("occurred_at", None), more.pop("external_id", None)
     if given_id is None and at is not None:
-        given_id = f"{case}:{type_.rpartition('.')[2]}:{at}"
-    found = {"type": str(type_), "external_id": _cut(given_id, 128), "occurred_at": at, **more}
-    return {key: value for key, value in found.items() if value not in (None, "", {}, [])}
+        given_id = event_id_of(case, type_, at)
+    body = {"type": str(type_), "external_id": _cut(given_id, 128), "occurred_at": at, **more}
+    return {key: value for key, value in body.items() if value not in (None, "", {}, [])}
 
 
 def with_opening(
@@ -233,14 +238,14 @@ def with_opening(
 ) -> list[InteractionBody]:
     """Put the ticket's opening in front, once, made from the payload's creation time."""
     bodies = list(interactions)
-    rest = [body for body in bodies if body["type"] != KnownType.TICKET_OPENED]
-    if opened_at is None and len(rest) == len(bodies):
+    later_bodies = [body for body in bodies if body["type"] != KnownType.TICKET_OPENED]
+    if opened_at is None and len(later_bodies) == len(bodies):
         return bodies
     opening = build_interaction(
         KnownType.TICKET_OPENED, ticket, ticket=ticket, occurred_at=opened_at,
         external_id=f"{ticket}:opened", **more,
     )  # fmt: skip
-    return [opening, *rest]
+    return [opening, *later_bodies]
 
 
 LANGUAGE_CODE_BY_NAME = {
@@ -260,8 +265,8 @@ LANGUAGE_CODE_BY_NAME = {
 def locale_of(value: Any) -> str | None:
     """Return a locale from a code (`pl`, `pt-BR`, `pl_PL`) or a language's name (`Polski`)."""
     text = (text_of(value) or "").partition("(")[0].strip()
-    if named := LANGUAGE_CODE_BY_NAME.get(text.lower()):
-        return named
+    if language := LANGUAGE_CODE_BY_NAME.get(text.lower()):
+        return language
     code, _, region = text.replace("_", "-").partition("-")
     if 2 <= len(code) <= 3 and code.isascii() and code.isalpha():
         plain = region.isalnum() and 2 <= len(region) <= 8 and region.isascii()

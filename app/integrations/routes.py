@@ -40,14 +40,14 @@ IntegrationRef = Annotated[str, Path(max_length=64, description="The integration
 
 def _integration_out(
     request: Request,
-    made: IntegrationWithToken,
+    result: IntegrationWithToken,
     *,
     last_event_at: dt.datetime | None = None,
     unmapped: Sequence[Any] = (),
 ) -> IntegrationOut:
     settings: Settings = request.app.state.settings
-    row = made.integration
-    token = f"?token={quote(made.token, safe='')}" if made.token else ""
+    row = result.integration
+    token = f"?token={quote(result.token, safe='')}" if result.token else ""
     return IntegrationOut(
         id=row.id,
         key=row.key,
@@ -73,13 +73,13 @@ def _integration_out(
 
 
 async def _integration_with_events(
-    request: Request, session: AsyncSession, made: IntegrationWithToken
+    request: Request, session: AsyncSession, result: IntegrationWithToken
 ) -> IntegrationOut:
     """Return one integration with its last event and its unmapped statuses."""
-    row = made.integration
-    last = await inbound_events.last_events(session, row.workspace_id, [row.id])
-    unmapped = await inbound_events.unmapped_statuses(session, row)
-    return _integration_out(request, made, last_event_at=last[row.id], unmapped=unmapped)
+    row = result.integration
+    last = await inbound_events.find_last_event_times(session, row.workspace_id, [row.id])
+    unmapped = await inbound_events.find_unmapped_statuses(session, row)
+    return _integration_out(request, result, last_event_at=last[row.id], unmapped=unmapped)
 
 
 def _event(row: InboundEvent) -> InboundOut:
@@ -109,7 +109,9 @@ async def list_integrations(
 ) -> Page[IntegrationOut]:
     """Return integrations, newest first, with when each last sent something."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
-    last = await inbound_events.last_events(session, caller.workspace_id, [row.id for row in rows])
+    last = await inbound_events.find_last_event_times(
+        session, caller.workspace_id, [row.id for row in rows]
+    )
 
     def show(row: Integration) -> IntegrationOut:
         return _integration_out(request, IntegrationWithToken(row), last_event_at=last[row.id])

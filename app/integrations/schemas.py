@@ -21,7 +21,7 @@ from app.core.text_types import INTERACTION_TYPE, Slug
 from app.integrations.mapping_schemas import HeaderName, Signature
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
-from app.integrations.statuses import TYPES, fold
+from app.integrations.statuses import TYPES, fold_status
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Zone
 
@@ -39,7 +39,7 @@ def _is_meaning(value: str) -> str:
 def _names_each_status_once(value: dict[str, str]) -> dict[str, str]:
     seen: dict[str, str] = {}
     for status in value:
-        if (other := seen.setdefault(fold(status), status)) != status:
+        if (other := seen.setdefault(fold_status(status), status)) != status:
             msg = f"`{other}` and `{status}` are the same status"
             raise ValueError(msg)
     return value

@@ -31,7 +31,7 @@ from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.integrations.schemas import IntegrationIn, IntegrationPatch
 from app.integrations.signatures import SignatureRule, rule_of_settings
-from app.integrations.statuses import fold
+from app.integrations.statuses import fold_status
 from app.workspaces.service import OLD_SECRET_LIFETIME
 
 # Notices that an integration of a workspace has changed.
@@ -90,7 +90,9 @@ def source_settings(integration: Integration, *, workspace_timezone: str) -> Sou
     return SourceSettings(
         mapping=mapping_of(integration),
         timezone=ZoneInfo(integration.timezone or workspace_timezone),
-        status_map={fold(status): meaning for status, meaning in integration.status_map.items()},
+        status_map={
+            fold_status(status): meaning for status, meaning in integration.status_map.items()
+        },
     )
 
 
@@ -190,10 +192,10 @@ def _change_proof(
     integration: Integration, patch: IntegrationPatch, *, box: SealedBox
 ) -> str | None:
     """Change how the sender proves itself; return the new token of its URL, if there is one."""
-    given = patch.model_fields_set
-    if "signature" in given:
+    fields = patch.model_fields_set
+    if "signature" in fields:
         integration.signature = patch.signature.stored() if patch.signature else None
-    if "secret" in given:
+    if "secret" in fields:
         return _set_secret(integration, patch.secret, box=box)
     if rule_of(integration) is None and integration.token_hash is None:
         # It signed before, and from now on its URL must carry a token.

@@ -108,7 +108,7 @@ def refusal_of(
     sent = request.headers.get(rule.header.lower())
     if not sent:
         return f"the header `{rule.header}` is missing"
-    stamp, given = _stamp_and_signatures(rule, request, sent)
+    stamp, signatures = _stamp_and_signatures(rule, request, sent)
     if stamp is not None:
         at = moment_of(stamp)
         if at is None or abs(now - at) > TOLERANCE:
@@ -116,9 +116,9 @@ def refusal_of(
             return f"the time in `{where}` is missing or more than 300 s away from now"
     signed = _signed_bytes(rule, request, stamp or "")
     if rule.scheme == "rsa":
-        return None if _is_signed_by_key(rule, signed, given) else _MISMATCH
+        return None if _is_signed_by_key(rule, signed, signatures) else _MISMATCH
     expected = [_hmac(rule, secret, signed).encode() for secret in secrets]
-    sent_forms = [_with_lower_hex(rule, signature).encode() for signature in given]
+    sent_forms = [_with_lower_hex(rule, signature).encode() for signature in signatures]
     matches = False
     for candidate in expected:
         for form in sent_forms:
@@ -140,8 +140,8 @@ def _stamp_and_signatures(
     if rule.combined is not None:
         pairs = [part.strip().partition("=") for part in sent.split(rule.combined.separator)]
         stamps = [value for name, _, value in pairs if name == rule.combined.timestamp]
-        given = [value for name, _, value in pairs if name == rule.combined.signature]
-        return (stamps[0] if stamps else ""), given
+        signatures = [value for name, _, value in pairs if name == rule.combined.signature]
+        return (stamps[0] if stamps else ""), signatures
     if rule.timestamp_header is None:
         return None, [sent.strip()]
     return request.headers.get(rule.timestamp_header.lower(), ""), [sent.strip()]
@@ -166,7 +166,7 @@ def _hmac(rule: SignatureRule, secret: bytes, signed: bytes) -> str:
     return rule.prefix + form
 
 
-def _is_signed_by_key(rule: SignatureRule, signed: bytes, given: Iterable[str]) -> bool:
+def _is_signed_by_key(rule: SignatureRule, signed: bytes, signatures: Iterable[str]) -> bool:
     key = load_pem_public_key((rule.public_key or "").encode())
     if not isinstance(key, rsa.RSAPublicKey):
         return False
@@ -175,7 +175,7 @@ def _is_signed_by_key(rule: SignatureRule, signed: bytes, given: Iterable[str]) 
         "sha256": hashes.SHA256(),
         "sha512": hashes.SHA512(),
     }
-    for text in given:
+    for text in signatures:
         try:
             plain = text.removeprefix(rule.prefix)
             signature = (
@@ -202,7 +202,7 @@ def _refusal_of_standard(
     if at is None or abs(now - at) > TOLERANCE:
         return "the time in `webhook-timestamp` is more than 300 s away from now"
     signed = f"{id_}.{stamp}.".encode() + request.body
-    given = [
+    signatures = [
         signature.removeprefix("v1,").encode()
         for signature in sent.split()
         if signature.startswith("v1,")
@@ -210,7 +210,7 @@ def _refusal_of_standard(
     matches = False
     for key in _standard_keys(secrets):
         expected = base64.b64encode(hmac.digest(key, signed, "sha256"))
-        for signature in given:
+        for signature in signatures:
             matches |= hmac.compare_digest(expected, signature)
     return None if matches else _MISMATCH
 

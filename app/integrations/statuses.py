@@ -36,17 +36,24 @@ TYPES: Mapping[str, str | None] = {
 CLOSED_IS_SOLVED = {**TYPES, "closed": KnownType.TICKET_SOLVED}
 
 
-def fold(status: str) -> str:
+def fold_status(status: str) -> str:
     """Return a status as it is compared: without case, outer blanks and doubled blanks."""
     return " ".join(unicodedata.normalize("NFKC", status).casefold().split())
 
 
 def _labels() -> dict[str, str]:
     by_meaning = json.loads(files("app.integrations").joinpath("statuses.json").read_text())
-    return {fold(label): meaning for meaning, labels in by_meaning.items() for label in labels}
+    return {
+        fold_status(label): meaning for meaning, labels in by_meaning.items() for label in labels
+    }
 
 
 LABELS = _labels()
+
+
+def type_of_meaning(meaning: str, types: Mapping[str, str | None] = TYPES) -> str | None:
+    """Return the interaction type of a mapped status: its own name, or that of its meaning."""
+    return meaning if "." in meaning else types[meaning]
 
 
 def type_of_status(
@@ -63,8 +70,8 @@ def type_of_status(
     labels, the workspace's map before both. A status that nobody knows raises
     UnmappedStatusError.
     """
-    shown, number = text_of(label) or "", text_of(status_id)
-    known = [fold(found) for found in (shown, number) if found]
+    label_text, number = text_of(label) or "", text_of(status_id)
+    known = [fold_status(text) for text in (label_text, number) if text]
     if not known:
         return None
     meaning = next((settings.status_map[k] for k in known if k in settings.status_map), None)
@@ -72,9 +79,9 @@ def type_of_status(
         meaning = next((ids[k] for k in reversed(known) if k in ids), None)
     meaning = meaning or LABELS.get(known[0])
     if meaning is None:
-        status = shown or number or ""
+        status = label_text or number or ""
         raise UnmappedStatusError(status, remedy_of(status))
-    return meaning if "." in meaning else types[meaning]
+    return type_of_meaning(meaning, types)
 
 
 def remedy_of(status: str) -> str:

@@ -24,7 +24,7 @@ from app.interactions.tickets import delete_empty_tickets, lock_tickets, share_c
 TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = KnownType.TICKET_REOPENED
 TICKET_ENDS = RESOLVING_TYPES | WITHDRAWING_TYPES
-# A repeat counts as a new event if the opposite happened in between.
+# A repeated state is new if the ticket had the opposite state in between.
 _OPPOSITE: Mapping[str, str] = {
     KnownType.TICKET_SOLVED: WAITS_FOR_REOPENING,
     _REOPENED: WAITS_FOR_END,
@@ -57,7 +57,7 @@ class KnownTicket:
         return known[-1] if known else None
 
 
-class BehindAnotherError(UntranslatableError):
+class WaitsForEarlierError(UntranslatableError):
     """The webhook depends on an earlier webhook of its case that waits for a status."""
 
     def __init__(self, case: str) -> None:
@@ -71,14 +71,14 @@ async def split_early_reopenings(
 ) -> tuple[list[InteractionDraft], list[InteractionDraft]]:
     """Separate the drafts that reopen a ticket before it is known to have ended.
 
-    Many senders report a ticket that is merely new or open like this. If an end comes later,
-    because webhooks overtook each other, the waiting ones are translated again.
+    Many senders report a ticket that is only new or open as reopened. Webhooks may overtake each
+    other: if the ticket's end is reported later, the waiting webhooks are translated again.
     """
-    kept: list[InteractionDraft] = []
+    ready_drafts: list[InteractionDraft] = []
     early: list[InteractionDraft] = []
     for draft in drafts:
         if draft.type != _REOPENED or draft.ticket is None:
-            kept.append(draft)
+            ready_drafts.append(draft)
             continue
         at = draft.occurred_at or utc_now()
         ends_here = any(
@@ -86,8 +86,8 @@ async def split_early_reopenings(
             for d in drafts
         )
         has_ended = ends_here or await _ended_before(session, integration, draft)
-        (kept if has_ended else early).append(draft)
-    return kept, early
+        (ready_drafts if has_ended else early).append(draft)
+    return ready_drafts, early
 
 
 async def _ended_before(
@@ -114,16 +114,16 @@ async def wait_for_ends(
     early: Sequence[InteractionDraft],
 ) -> None:
     """Let a webhook wait for the end of its tickets; LaterError if one came meanwhile."""
-    named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
-    if not named:
+    tickets = {(draft.source, draft.ticket) for draft in early if draft.ticket}
+    if not tickets:
         return
     configuration = await share_configuration_lock(session, integration.workspace_id)
     # A transaction that records an end holds the same lock until it commits.
-    await lock_tickets(session, configuration, named)
+    await lock_tickets(session, configuration, tickets)
     if any([await _ended_before(session, integration, draft) for draft in early]):
         raise LaterError("an end of the ticket has come meanwhile", after=TURN_DELAY, counted=False)
-    await delete_empty_tickets(session, integration.workspace_id, named)
-    event.waits_for = sorted(WAITS_FOR_END + ticket for _, ticket in named)
+    await delete_empty_tickets(session, integration.workspace_id, tickets)
+    event.waits_for = sorted(WAITS_FOR_END + ticket for _, ticket in tickets)
 
 
 async def drop_repeats(
@@ -131,27 +131,28 @@ async def drop_repeats(
     integration: Integration,
     event: InboundEvent,
     drafts: Sequence[InteractionDraft],
-    found: CheckedInterpretation,
+    interpretation: CheckedInterpretation,
     tickets: Mapping[str, KnownTicket],
 ) -> tuple[list[InteractionDraft], list[str]]:
     """Drop drafts that the ticket's state already contains, since senders repeat themselves.
 
-    Return the new ones, and names of late events that would make the others new.
+    Return the new drafts, and the names of changes that would make the dropped drafts new if they
+    are reported later.
     """
-    kept: list[InteractionDraft] = []
+    new_drafts: list[InteractionDraft] = []
     would_change: list[str] = []
     for draft in drafts:
         if draft.ticket is None:
-            kept.append(draft)
-        elif found.timeless:
+            new_drafts.append(draft)
+        elif interpretation.timeless:
             fresh = await _new_state_of(session, integration, event, draft)
             if fresh is not None:
-                kept.append(fresh)
+                new_drafts.append(fresh)
         elif draft.ticket not in tickets or not _is_repeated(draft, tickets[draft.ticket]):
-            kept.append(draft)
+            new_drafts.append(draft)
         elif draft.type in _OPPOSITE:
             would_change.append(_OPPOSITE[draft.type] + draft.ticket)
-    return kept, would_change
+    return new_drafts, would_change
 
 
 async def _new_state_of(
@@ -159,13 +160,13 @@ async def _new_state_of(
 ) -> InteractionDraft | None:
     """Return the draft of a state without a time, or None if it is the last known state.
 
-    Raises BehindAnotherError if that depends on a state which is not mapped yet.
+    Raises WaitsForEarlierError if that depends on a state which is not mapped yet.
     """
     if draft.type not in _STATES:
         return draft
     fresh, depends = await _compare_state(session, integration, draft)
     if depends and await _is_behind(session, event):
-        raise BehindAnotherError(event.case_ref or "")
+        raise WaitsForEarlierError(event.case_ref or "")
     return fresh
 
 
@@ -190,7 +191,7 @@ async def _is_behind(session: AsyncSession, event: InboundEvent) -> bool:
 async def _compare_state(
     session: AsyncSession, integration: Integration, draft: InteractionDraft
 ) -> tuple[InteractionDraft | None, bool]:
-    """Return the draft if its state is new, and whether a state in between could change that."""
+    """Return the draft if its state is new, and whether an unmapped state could change that."""
     rows = await run_sql(
         session,
         text(
@@ -240,7 +241,9 @@ async def find_known_tickets(
             "where workspace_id = :workspace_id and source = :source and ticket = any(:names)"
         ).bindparams(**bound),
     )
-    stories = {row.ticket: KnownTicket(row.status, row.opened_at, row.invalid) for row in tickets}
+    known_tickets = {
+        row.ticket: KnownTicket(row.status, row.opened_at, row.invalid) for row in tickets
+    }
     states = await run_sql(
         session,
         text(
@@ -251,6 +254,6 @@ async def find_known_tickets(
         ).bindparams(**bound, types=list(_STATES)),
     )
     for row in states:
-        if row.ticket in stories:
-            stories[row.ticket].states.append((row.occurred_at, row.type))
-    return stories
+        if row.ticket in known_tickets:
+            known_tickets[row.ticket].states.append((row.occurred_at, row.type))
+    return known_tickets

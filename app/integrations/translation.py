@@ -41,7 +41,7 @@ from app.integrations.schemas import InboundEventStatus
 from app.integrations.service import awaits_secret, source_settings
 from app.integrations.ticket_states import (
     TURN_DELAY,
-    BehindAnotherError,
+    WaitsForEarlierError,
 )
 from app.integrations.verification import address_of, integration_by_id, refusal_of_webhook
 from app.workspaces.service import get_workspace
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 # How many inbound events of a workspace are taken together, and of how many workspaces at once.
 MAX_AT_ONCE = 200
 _WORKSPACES = 2
-# The order that an inbound event waits for may be in a transaction that is still open.
+# When an event that waits for its order is tried again: the order may be committed by then.
 _SECOND_LOOK = dt.timedelta(seconds=10)
 
 
@@ -59,7 +59,7 @@ _SECOND_LOOK = dt.timedelta(seconds=10)
 class EventBatch:
     """Inbound events of one integration, in the order they came.
 
-    `cases` are what they are about, each of another case; None where one must go alone.
+    `cases` are all their cases, and no two events share one; None for an event translated alone.
     """
 
     integration_id: UUID
@@ -260,7 +260,7 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
 
 def _waits_for(error: Exception) -> list[str]:
     """Return what an inbound event that failed waits for, if anything."""
-    if isinstance(error, BehindAnotherError):
+    if isinstance(error, WaitsForEarlierError):
         return [WAITS_FOR_TURN + error.case]
     return [WAITS_FOR_STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
 

@@ -32,31 +32,38 @@ SignatureState = Literal["ok", "wrong", "absent"]
 async def preview(
     session: AsyncSession,
     integration: Integration,
-    wanted: WebhookPreviewIn,
+    request_body: WebhookPreviewIn,
     *,
     box: SealedBox,
     settings: Settings,
 ) -> WebhookPreviewOut:
     """Translate a webhook without storing it; its signature is only looked at."""
-    headers = {name.lower(): value for name, value in wanted.headers.items()}
-    text = isinstance(wanted.body, str)
-    body = wanted.body.encode() if text else json.dumps(wanted.body, ensure_ascii=False).encode()
+    headers = {name.lower(): value for name, value in request_body.headers.items()}
+    text = isinstance(request_body.body, str)
+    body = (
+        request_body.body.encode()
+        if text
+        else json.dumps(request_body.body, ensure_ascii=False).encode()
+    )
     if not text:
         headers["content-type"] = "application/json"
     state = _signature_state(integration, box, settings, headers, body)
     zone = await _zone(session, integration.workspace_id)
     try:
         webhook = InboundWebhook(headers, decode_body(headers, body), utc_now())
-        found = interpret(
+        interpretation = interpret(
             integration, webhook, source_settings(integration, workspace_timezone=zone)
         )
     except UntranslatableError as error:
-        found = CheckedInterpretation(skipped=str(error))
-    problems = [str(problem) for problem in found.problems]
+        interpretation = CheckedInterpretation(skipped=str(error))
+    problems = [str(problem) for problem in interpretation.problems]
     return WebhookPreviewOut(
-        interactions=[_previewed_interaction(body, found) for body in found.interactions],
-        skipped=found.skipped or (problems[0] if problems and not found.interactions else None),
-        notes=[*found.notes, *(problems if found.interactions else problems[1:])],
+        interactions=[
+            _previewed_interaction(body, interpretation) for body in interpretation.interactions
+        ],
+        skipped=interpretation.skipped
+        or (problems[0] if problems and not interpretation.interactions else None),
+        notes=[*interpretation.notes, *(problems if interpretation.interactions else problems[1:])],
         signature=state,
     )
 
@@ -84,15 +91,15 @@ def _signature_state(
 
 
 def _previewed_interaction(
-    body: InteractionIn, found: CheckedInterpretation
+    body: InteractionIn, interpretation: CheckedInterpretation
 ) -> PreviewedInteraction:
-    shown: dict[str, Any] = body.model_dump(mode="json", exclude_none=True)
-    customer = shown.get("customer")
+    fields: dict[str, Any] = body.model_dump(mode="json", exclude_none=True)
+    customer = fields.get("customer")
     if customer is not None:
         customer = {name: value for name, value in customer.items() if value not in (None, {})}
     order = body.order
-    if order is None and found.needs_order:
-        order = found.order_names[0] if found.order_names else None
+    if order is None and interpretation.needs_order:
+        order = interpretation.order_names[0] if interpretation.order_names else None
     return PreviewedInteraction(
         type=body.type,
         source=body.source,
@@ -103,7 +110,7 @@ def _previewed_interaction(
         occurred_at=body.occurred_at or utc_now(),
         customer=customer,
         locale=body.locale,
-        value=shown.get("value"),
+        value=fields.get("value"),
         properties=body.properties,
         test=body.test,
     )

@@ -37,7 +37,7 @@ def address_of(settings: Settings, integration: Integration, query: str = "") ->
 
 
 def is_token(integration: Integration, sent: str, *, now: dt.datetime) -> bool:
-    """Tell whether a token is the integration's, or the one before while that is good."""
+    """Tell whether a token is the integration's, or its old one before that expires."""
     digest = hash_secret(sent)
     live = [integration.token_hash]
     if integration.old_until is not None and now < integration.old_until:

@@ -20,8 +20,8 @@ _MAX_IDENTITY_CHARACTERS = 200
 def identity_of(integration: Integration, headers: Mapping[str, str], body: bytes) -> str:
     """Return the identity of a webhook: the sender's id, else the body's hash; and its event."""
     adapter = ADAPTERS[integration.source]
-    named = [headers[name] for name in adapter.id_headers if headers.get(name)]
-    parts = named[:1]
+    ids = [headers[name] for name in adapter.id_headers if headers.get(name)]
+    parts = ids[:1]
     if adapter.id_field is not None:
         parts += _field(body, adapter.id_field)
     if adapter.hashes_body or not parts:
@@ -36,10 +36,10 @@ def identity_of(integration: Integration, headers: Mapping[str, str], body: byte
 
 def _field(body: bytes, name: str) -> list[str]:
     try:
-        found = msgspec.json.decode(body)
+        document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return []
-    value = found.get(name) if isinstance(found, dict) else None
+    value = document.get(name) if isinstance(document, dict) else None
     return [value] if isinstance(value, str) and value else []
 
 
@@ -52,7 +52,7 @@ def timeless_case(
         return None
     try:
         webhook = InboundWebhook(headers, decode_body(headers, body), now)
-        found = find_case(webhook, SourceSettings(mapping=mapping_of(integration)))
+        case = find_case(webhook, SourceSettings(mapping=mapping_of(integration)))
     except UntranslatableError:
         return None
-    return found[:_MAX_IDENTITY_CHARACTERS].replace("\x00", "") if found else None
+    return case[:_MAX_IDENTITY_CHARACTERS].replace("\x00", "") if case else None

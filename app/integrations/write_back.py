@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores back onto their tickets: a private note and a tag, never the status.
 
-A helpdesk would reopen the ticket for a changed status. Each answer goes back once, when it is
-complete or was left for half an hour; only answers by an invitation or a secret key do, since
-anybody may claim to answer about a ticket.
+The status is left alone, because a helpdesk would reopen the ticket. Each answer is written once,
+when it is complete or nobody has continued it for half an hour; only answers by an invitation or
+with a secret key, since anybody else could claim to answer about a ticket.
 """
 
 import datetime as dt
@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import text
@@ -28,8 +27,7 @@ from app.core.guarded_http import (
     HttpReply,
     RefusedAddressError,
     UnreachableError,
-    check_url,
-    resolve_public,
+    require_public_url,
     send,
 )
 from app.core.jobs import Job, LaterError
@@ -67,12 +65,7 @@ async def set_write_back(
         if attrgetter(name)(body) is None:
             raise InvalidInput.at("body", *name.split("."), msg=msg)
     private = settings.allow_private_webhooks
-    try:
-        check_url(body.base_url, allow_private=private)
-        host = urlsplit(body.base_url).hostname or ""
-        await resolve_public(host, 443, allow_private=private)
-    except (RefusedAddressError, UnreachableError) as error:
-        raise InvalidInput.at("body", "base_url", msg=str(error)) from None
+    await require_public_url(body.base_url, "base_url", allow_private=private)
     integration.write_back = box.seal(body.model_dump_json().encode())
     integration.updated_at = utc_now()
     session.add(integration)
@@ -114,8 +107,8 @@ async def consume_responses(session: AsyncSession, events: Sequence[StoredEvent]
         )
         for row in rows.all():
             await _enqueue_write_back(session, workspace_id, row)
-        whole = [event.data["id"] for event in events if event.data.get("completes")]
-        await jobs.hasten(session, WRITE_BACK_JOB, workspace_id=workspace_id, dedupes=whole)
+        response_ids = [event.data["id"] for event in events if event.data.get("completes")]
+        await jobs.hasten(session, WRITE_BACK_JOB, workspace_id=workspace_id, dedupes=response_ids)
 
 
 async def _enqueue_write_back(session: AsyncSession, workspace_id: UUID, row: Any) -> None:
@@ -146,10 +139,10 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     require_sending(settings)
     response_id = UUID(job.payload["response"])
     async with database.session() as session:
-        found = await _pending(session, job.workspace_id, response_id)
-        if found is None:
+        pending = await _pending(session, job.workspace_id, response_id)
+        if pending is None:
             return
-        row, integration = found
+        row, integration = pending
         answer = await _answer(session, job.workspace_id, row)
     rules = ADAPTERS[integration.source].write_back
     if answer is None or rules is None or integration.write_back is None:
@@ -158,10 +151,10 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     if plain is None:
         raise LaterError("its token cannot be opened by a live secret key",
                          after=dt.timedelta(hours=1))  # fmt: skip
-    wanted = WriteBackIn.model_validate_json(plain)
+    write_back_settings = WriteBackIn.model_validate_json(plain)
     began = utc_now()
-    status, error, asked = await _send_all(
-        wanted.base_url, rules.requests(_access_of(wanted), answer),
+    status, error, requested_wait = await _send_all(
+        write_back_settings.base_url, rules.requests(_access_of(write_back_settings), answer),
         allow_private=settings.allow_private_webhooks,
     )  # fmt: skip
     attempt = {
@@ -174,7 +167,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     outcome = "delivered"
     if error is not None:
         tries = len(row.attempts) + 1
-        wait = None if status in _PERMANENT else retry_delay(tries, requested=asked)
+        wait = None if status in _PERMANENT else retry_delay(tries, requested=requested_wait)
         outcome = "pending" if wait is not None else "failed"
     async with database.transaction() as session:
         await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)

@@ -23,7 +23,7 @@ from app.core.http import from_validation
 from app.core.json_values import decode_json
 from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
 from app.interactions.customer_schemas import CustomerRow
-from app.interactions.customers import find_by_email, find_by_phone, find_customer, put_customer
+from app.interactions.customers import find_existing, put_customer
 from app.workspaces.admission import admit
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
@@ -64,7 +64,7 @@ async def _take(request: Request) -> Response:
     database: Database = request.app.state.database
 
     async def write() -> LinesReport:
-        report = LinesReport(more={"created": 0, "updated": 0})
+        report = LinesReport(extra_counts={"created": 0, "updated": 0})
         rows = _valid_rows(lines, report)
         # Sorted, so that two batches cannot deadlock.
         rows.sort(key=lambda pair: (_sort_key(pair[1]), pair[0]))
@@ -72,7 +72,7 @@ async def _take(request: Request) -> Response:
             async with database.transaction() as session:
                 for number, row in rows[start : start + _CHUNK]:
                     await _put(session, caller, number, row, report)
-        report.accepted = report.more["created"] + report.more["updated"]
+        report.accepted = report.extra_counts["created"] + report.extra_counts["updated"]
         return report
 
     return await reply_once(request, caller.workspace_id, body, write)
@@ -113,7 +113,7 @@ async def _put(
     """Store one customer; one that cannot be stored is rejected, and the others stay."""
     try:
         async with session.begin_nested():
-            existing = await _find_existing(session, caller, row)
+            existing = await find_existing(session, caller.workspace_id, row)
             stored, created = await put_customer(session, caller.workspace_id, row)
     except AfterwordError as error:
         report.reject(number, error)
@@ -121,18 +121,7 @@ async def _put(
     if existing is not None and _caller_fields(existing) == _caller_fields(stored):
         report.duplicates += 1
     else:
-        report.more["created" if created else "updated"] += 1
-
-
-async def _find_existing(
-    session: AsyncSession, caller: Caller, row: CustomerRow
-) -> dict[str, Any] | None:
-    workspace_id = caller.workspace_id
-    if row.external_id is not None:
-        return await find_customer(session, workspace_id, row.external_id, source=row.source)
-    if row.email:
-        return await find_by_email(session, workspace_id, row.email)
-    return await find_by_phone(session, workspace_id, row.phone) if row.phone else None
+        report.extra_counts["created" if created else "updated"] += 1
 
 
 def _caller_fields(customer: dict[str, Any]) -> dict[str, Any]:

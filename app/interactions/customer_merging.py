@@ -89,18 +89,18 @@ async def merge_customers(
 
 
 def _later_consent(
-    one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+    first: Mapping[str, Any] | None, second: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
     """Return the consent that was stated later; a merge must not overrule the customer."""
-    if one is None or other is None:
-        return one or other
-    return max(other, one, key=lambda consent: dt.datetime.fromisoformat(consent["at"]))
+    if first is None or second is None:
+        return first or second
+    return max(second, first, key=lambda consent: dt.datetime.fromisoformat(consent["at"]))
 
 
 async def move_references(
     session: AsyncSession, workspace_id: UUID, *, loser: UUID, winner: UUID | None
 ) -> None:
-    """Move all rows of one customer to another; counts need no change, as none is by customer."""
+    """Move all rows of one customer to another. Stored counts have no customer, so they stay."""
     for update in _MOVE:
         bound = {"now": utc_now()} if ":now" in update else {}
         await run_sql(

@@ -7,7 +7,7 @@ changes or merges them.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -99,9 +99,9 @@ async def resolve_customers(
 
     `told_at` is the time at which each was named; a new customer keeps it for its fields.
 
-    An id without a source is the workspace's own: it matches the same id of the only source that
-    has it, and the other way round. Such an id, or an e-mail, matches a customer only if that
-    customer has no other id of the same source.
+    An id without a source is the workspace's own. It matches the same id of a source if only one
+    source has it, and an id with a source matches the same id without one. Such a match, or a
+    match by e-mail, counts only if that customer has no other id of the same source.
     """
     resolved: dict[CustomerReference, UUID] = {}
     unique = list(dict.fromkeys(references))
@@ -124,10 +124,10 @@ async def _resolve_group(
 ) -> dict[CustomerReference, UUID]:
     """Return the customer of each reference; new customers are made.
 
-    The strongest identities are claimed first and alone. If another transaction wins one at the
-    same time, all further identities belong to its customer.
+    The strongest identity of each reference is inserted first. If another transaction inserts the
+    same one at that moment, the further identities go to that transaction's customer.
     """
-    resolved = await _find(session, workspace_id, group)
+    resolved = await find_known_customers(session, workspace_id, group)
     unknown = [reference for reference in group if reference not in resolved]
     new_ids = {reference.identities[0]: uuid7() for reference in unknown}
     firsts = {
@@ -145,13 +145,13 @@ async def _resolve_group(
     if all(customer_id in won for customer_id in new_ids.values()):
         resolved |= {reference: new_ids[reference.identities[0]] for reference in unknown}
     else:
-        resolved |= await _find(session, workspace_id, unknown)
-    rest = {
+        resolved |= await find_known_customers(session, workspace_id, unknown)
+    identities = {
         name: resolved[reference]
         for reference in reversed(group)
         for name in reference.identities[1:]
     }
-    await _insert_identities(session, workspace_id, rest)
+    await _insert_identities(session, workspace_id, identities)
     return resolved
 
 
@@ -178,9 +178,10 @@ left join customer_identity m on m.workspace_id = :workspace_id
 """)
 
 
-async def _find(
-    session: AsyncSession, workspace_id: UUID, references: list[CustomerReference]
+async def find_known_customers(
+    session: AsyncSession, workspace_id: UUID, references: Sequence[CustomerReference]
 ) -> dict[CustomerReference, UUID]:
+    """Return the customers of those references that `resolve_customers` would not make new."""
     rows = await _FIND.run(
         session,
         workspace_id=workspace_id,

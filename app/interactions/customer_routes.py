@@ -70,8 +70,8 @@ async def put_customer(
     """Make the customer of this external id, or change what is given of it."""
     fields = body.model_dump(exclude_unset=True) | ({"source": source} if source else {})
     row = CustomerRow(external_id=customer, **fields)
-    changed, made = await customers.put_customer(session, caller.workspace_id, row)
-    reply.status_code = 201 if made else 200
+    changed, is_new = await customers.put_customer(session, caller.workspace_id, row)
+    reply.status_code = 201 if is_new else 200
     return CustomerOut.model_validate(changed)
 
 

@@ -21,6 +21,7 @@ from app.interactions.customer_resolver import (
     CUSTOMER_NOTICES,
     EMAIL,
     CustomerReference,
+    find_known_customers,
     resolve_customers,
 )
 from app.interactions.customer_schemas import CustomerFilter, CustomerPatch, CustomerRow
@@ -149,14 +150,14 @@ async def find_in_order(  # noqa: PLR0913 - the filters of one list
     """Return customers in the order in which they were made, who are neither merged nor erased."""
     conditions = ["c.merged_into is null", "c.erased_at is null"]
     bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit, "offset": offset}
-    given = {"since": since, "until": until, "email": email, "phone": phone}
+    filters = {"since": since, "until": until, "email": email, "phone": phone}
     condition_by_filter = {
         "since": "c.created_at >= :since",
         "until": "c.created_at < :until",
         "email": _BY_EMAIL,
         "phone": _KNOWN_AS.format("kind = 'phone' and value = :phone"),
     }
-    for name, value in given.items():
+    for name, value in filters.items():
         if value is not None:
             conditions.append(condition_by_filter[name])
             bound[name] = value
@@ -178,10 +179,10 @@ async def find_customers_by_id(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
     """Return customers by id."""
-    wanted = list(set(ids))
-    if not wanted:
+    unique_ids = list(set(ids))
+    if not unique_ids:
         return {}
-    rows = await _BY_IDS.run(session, workspace_id=workspace_id, ids=wanted)
+    rows = await _BY_IDS.run(session, workspace_id=workspace_id, ids=unique_ids)
     return {row["id"]: row for row in rows}
 
 
@@ -203,11 +204,8 @@ async def require_customer(session: AsyncSession, workspace_id: UUID, reference:
         raise InvalidInput.at("query", "customer", msg=msg)
 
 
-async def put_customer(
-    session: AsyncSession, workspace_id: UUID, row: CustomerRow
-) -> tuple[dict[str, Any], bool]:
-    """Make or change a customer by its names; return it and whether it is new."""
-    person = CustomerReference(
+def _reference_of(row: CustomerRow) -> CustomerReference:
+    return CustomerReference(
         external_id=row.external_id,
         source=row.source,
         email=row.email,
@@ -215,8 +213,26 @@ async def put_customer(
         locale=row.locale,
         phone=row.phone,
     )
+
+
+async def find_existing(
+    session: AsyncSession, workspace_id: UUID, row: CustomerRow
+) -> dict[str, Any] | None:
+    """Return the customer that `put_customer` would change, or None if it would make one."""
+    reference = _reference_of(row)
+    known = await find_known_customers(session, workspace_id, [reference])
+    if reference not in known:
+        return None
+    return await get_customer(session, workspace_id, str(known[reference]))
+
+
+async def put_customer(
+    session: AsyncSession, workspace_id: UUID, row: CustomerRow
+) -> tuple[dict[str, Any], bool]:
+    """Make or change a customer by its names; return it and whether it is new."""
+    reference = _reference_of(row)
     began = utc_now()
-    customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
+    customer_id = (await resolve_customers(session, workspace_id, [reference]))[reference]
     changed = await change_customer(session, workspace_id, str(customer_id), row)
     return changed, changed["created_at"] >= began
 

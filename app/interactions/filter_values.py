@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What filters name: touchpoints, of which unknown ones are refused, and customers."""
+"""The values of filters: refuse unknown touchpoints, and find the customer that a filter names."""
 
 from collections.abc import Iterable
 from uuid import UUID

@@ -75,17 +75,17 @@ def _earlier(
     An order number without a shop matches the only shop that has the same number. If two shops
     have it, the number is ambiguous, and nothing is inherited by it.
     """
-    named = set(cases)
+    own_cases = set(cases)
     if values["order_ref"] is not None:
         order = ("order", values["test"], values["order_ref"])
         shops = {c for c in (*latest, *cases) if c[:3] == order and c[3] is not None}
         if len(shops) > 1:
-            named.discard((*order, None))
+            own_cases.discard((*order, None))
         elif values["order_source"] is None:
-            named |= shops
+            own_cases |= shops
         else:
-            named.add((*order, None))
-    return [latest[case] for case in named if case in latest]
+            own_cases.add((*order, None))
+    return [latest[case] for case in own_cases if case in latest]
 
 
 def _cases(values: Mapping[str, Any]) -> list[tuple[object, ...]]:

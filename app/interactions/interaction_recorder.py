@@ -95,9 +95,13 @@ class RecordedInteraction:
     customer: dict[str, Any] | None = None
 
 
+# Distinguishes ids of interactions from those that are derived of the same names elsewhere.
+INTERACTION_NAMES = "interaction"
+
+
 def interaction_id(workspace_id: UUID, source: str, external_id: str) -> UUID:
     """Return the id of an interaction, derived from its source and its id there."""
-    return derived_uuid(str(workspace_id), "interaction", source, external_id)
+    return derived_uuid(str(workspace_id), INTERACTION_NAMES, source, external_id)
 
 
 async def record(
@@ -128,8 +132,8 @@ async def record(
     if change is not None:
         repeated = [row for row in rows if row["id"] not in created]
         created |= await rewrite(session, workspace_id, repeated, change)
-    named = (draft.touchpoint for draft in drafts if not draft.test)
-    await register_touchpoints(session, workspace_id, named)
+    touchpoints = (draft.touchpoint for draft in drafts if not draft.test)
+    await register_touchpoints(session, workspace_id, touchpoints)
     fresh = [row for row in rows if row["id"] in created]
     in_cases = await fill_inherited_fields(session, workspace_id, fresh)
     ids = [ticket_id(workspace_id, *name) for name in tickets]
@@ -340,10 +344,10 @@ async def find_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
     """Return stored interactions by id."""
-    wanted = list(set(ids))
-    if not wanted:
+    unique_ids = list(set(ids))
+    if not unique_ids:
         return {}
-    rows = await _FIND.run(session, workspace_id=workspace_id, ids=wanted)
+    rows = await _FIND.run(session, workspace_id=workspace_id, ids=unique_ids)
     return {row["id"]: row for row in rows}
 
 

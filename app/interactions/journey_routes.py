@@ -42,7 +42,7 @@ async def list_touchpoints(
     session: SessionDep, caller: Analyst, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[TouchpointOut]:
     """Return declared touchpoints, and those that answers have named, newest first."""
-    rows = await service.list_all(
+    rows = await service.find_page(
         session, Touchpoint, caller.workspace_id, limit=limit, cursor=cursor
     )
     return page_of(rows, limit, position=_position, show=_touchpoint_out)
@@ -74,7 +74,9 @@ async def list_journeys(
     session: SessionDep, caller: Analyst, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[JourneyOut]:
     """Return the journeys, newest first."""
-    rows = await service.list_all(session, Journey, caller.workspace_id, limit=limit, cursor=cursor)
+    rows = await service.find_page(
+        session, Journey, caller.workspace_id, limit=limit, cursor=cursor
+    )
     return page_of(rows, limit, position=_position, show=_journey_out)
 
 

@@ -61,12 +61,12 @@ async def find_page(
         await require_touchpoints(session, workspace_id, [filters.touchpoint])
     if filters.customer is not None:
         await require_customer(session, workspace_id, filters.customer)
-    given = filters.model_dump(exclude_none=True)
-    conditions = [sql for name, sql in _INTERACTIONS.items() if name in given]
+    values = filters.model_dump(exclude_none=True)
+    conditions = [sql for name, sql in _INTERACTIONS.items() if name in values]
     rows = await _page(
         session, "interaction", "created_at", filters,
         conditions=[*conditions, "test = :test"],
-        bound={n: given[n] for n in (*_INTERACTIONS, "test") if n in given}
+        bound={n: values[n] for n in (*_INTERACTIONS, "test") if n in values}
         | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [interaction_out(row) for row in rows]
@@ -76,11 +76,11 @@ async def get_interaction(
     session: AsyncSession, workspace_id: UUID, interaction_id: UUID
 ) -> InteractionOut:
     """Return one interaction, or raise NotFound."""
-    found = await find_interactions(session, workspace_id, [interaction_id])
-    if interaction_id not in found:
+    rows = await find_interactions(session, workspace_id, [interaction_id])
+    if interaction_id not in rows:
         detail = "There is no such interaction in this workspace."
         raise NotFound(detail)
-    return interaction_out(found[interaction_id])
+    return interaction_out(rows[interaction_id])
 
 
 def interaction_out(row: dict[str, Any]) -> InteractionOut:
@@ -97,11 +97,11 @@ async def find_tickets(
     """Return up to `limit + 1` tickets, last changed first."""
     if filters.customer is not None:
         await require_customer(session, workspace_id, filters.customer)
-    given = filters.model_dump(exclude_none=True)
+    values = filters.model_dump(exclude_none=True)
     rows = await _page(
         session, "ticket", "updated_at", filters,
-        conditions=[sql for name, sql in _TICKETS.items() if name in given],
-        bound={name: given[name] for name in _TICKETS if name in given}
+        conditions=[sql for name, sql in _TICKETS.items() if name in values],
+        bound={name: values[name] for name in _TICKETS if name in values}
         | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [_ticket_out(row) for row in rows]

@@ -41,11 +41,12 @@ class TicketEvent(NamedTuple):
 
 @dataclass(slots=True)
 class TicketProgress:
-    """What a ticket's history comes to: when it was opened, first answered, first and last solved.
+    """How far a ticket is: when it was opened, first answered, first and last solved.
 
-    `ordinals` numbers, for each event, the resolution it belongs to: how often the ticket had
-    been resolved by then. A ticket that is closed without being solved is resolved by that. A
-    deleted or merged ticket keeps its resolution; a ticket on hold is no longer solved.
+    `ordinals` gives for each event how often the ticket had been resolved by then, which is the
+    number of the resolution that the event belongs to. Closing an unsolved ticket resolves it. A
+    deleted or merged ticket keeps its resolution; a solved ticket that is put on hold is no longer
+    solved.
     """
 
     status: TicketStatus = TicketStatus.OPEN

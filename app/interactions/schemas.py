@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of touchpoints, journeys and customers."""
+"""Bodies of touchpoints and journeys."""
 
 import datetime as dt
 from enum import StrEnum

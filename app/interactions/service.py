@@ -61,7 +61,7 @@ async def get(session: AsyncSession, table: type[Named], workspace_id: UUID, key
     return row
 
 
-async def touchpoints(session: AsyncSession, workspace_id: UUID) -> list[Touchpoint]:
+async def find_touchpoints(session: AsyncSession, workspace_id: UUID) -> list[Touchpoint]:
     """Return every touchpoint of a workspace, by key."""
     rows = await session.exec(
         select(Touchpoint)
@@ -71,7 +71,7 @@ async def touchpoints(session: AsyncSession, workspace_id: UUID) -> list[Touchpo
     return list(rows)
 
 
-async def list_all(
+async def find_page(
     session: AsyncSession, table: type[Named], workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Named]:
     """Return up to `limit + 1` rows, newest first."""
@@ -125,5 +125,5 @@ async def touchpoint_names(
     """
     return {
         row.key: row.name.get(language) or row.name.get("en") or row.key
-        for row in await touchpoints(session, workspace_id)
+        for row in await find_touchpoints(session, workspace_id)
     }

@@ -56,7 +56,7 @@ for key share
 async def share_configuration_lock(
     session: AsyncSession, workspace_id: UUID
 ) -> LockedConfiguration:
-    """Hold the workspace's configuration for this transaction."""
+    """Lock the workspace's configuration as shared until the transaction ends, and return it."""
     (row,) = await _SHARE_CONFIGURATION_LOCK.run(
         session, workspace_id=workspace_id, key=str(workspace_id)
     )
@@ -78,22 +78,22 @@ order by n.id on conflict do nothing returning id
 
 
 async def lock_tickets(
-    session: AsyncSession, configuration: LockedConfiguration, named: Iterable[tuple[str, str]]
+    session: AsyncSession, configuration: LockedConfiguration, names: Iterable[tuple[str, str]]
 ) -> None:
     """Make the tickets that are new and lock all of them, in order.
 
     Inserting a ticket locks it, so only the existing tickets are locked by a query.
     """
-    wanted = [(ticket_id(configuration.workspace_id, *name), *name) for name in set(named)]
-    if not wanted:
+    tickets = [(ticket_id(configuration.workspace_id, *name), *name) for name in set(names)]
+    if not tickets:
         return
-    ids = [id_ for id_, _, _ in wanted]
+    ids = [id_ for id_, _, _ in tickets]
     inserted = await _MAKE.run(
         session,
         workspace_id=configuration.workspace_id,
         ids=ids,
-        sources=[source for _, source, _ in wanted],
-        tickets=[ticket for _, _, ticket in wanted],
+        sources=[source for _, source, _ in tickets],
+        tickets=[ticket for _, _, ticket in tickets],
         config=configuration.version,
         now=utc_now(),
     )
@@ -102,7 +102,7 @@ async def lock_tickets(
 
 
 async def delete_empty_tickets(
-    session: AsyncSession, workspace_id: UUID, named: Iterable[tuple[str, str]]
+    session: AsyncSession, workspace_id: UUID, names: Iterable[tuple[str, str]]
 ) -> None:
     """Delete locked tickets that have no interactions."""
     await run_sql(
@@ -112,7 +112,7 @@ async def delete_empty_tickets(
             "and not exists (select from interaction i where i.workspace_id = :workspace_id "
             "and i.source = t.source and i.ticket = t.ticket)"
         ).bindparams(
-            workspace_id=workspace_id, ids=[ticket_id(workspace_id, *name) for name in named]
+            workspace_id=workspace_id, ids=[ticket_id(workspace_id, *name) for name in names]
         ),
     )
 

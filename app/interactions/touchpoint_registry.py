@@ -34,9 +34,9 @@ async def register_touchpoints(
     session: AsyncSession, workspace_id: UUID, keys: Iterable[str]
 ) -> None:
     """Insert unknown touchpoints as not declared; known ones are not changed."""
-    named = sorted({key for key in keys if key})
-    if named:
-        await _REGISTER.run(session, workspace_id=workspace_id, keys=named, now=utc_now())
+    unique_keys = sorted({key for key in keys if key})
+    if unique_keys:
+        await _REGISTER.run(session, workspace_id=workspace_id, keys=unique_keys, now=utc_now())
 
 
 class TouchpointRegistry:

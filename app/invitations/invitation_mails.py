@@ -77,7 +77,7 @@ class SentMail:
 
 async def prepare_mails(
     session: AsyncSession,
-    post: MailContext,
+    context: MailContext,
     workspace_id: UUID,
     invitations: Sequence[Invitation],
     *,
@@ -88,7 +88,7 @@ async def prepare_mails(
         return {}
     workspace = await get_workspace(session, workspace_id)
     surveys = {
-        survey_id: await live_survey(session, workspace_id, survey_id)
+        survey_id: await find_live_survey(session, workspace_id, survey_id)
         for survey_id in {invitation.survey_id for invitation in invitations}
     }
     customers = await find_customers_by_id(
@@ -109,7 +109,7 @@ async def prepare_mails(
             prepared[invitation.id] = refusal
         elif invitation.channel == "email":
             prepared[invitation.id] = await _draft(
-                session, post, workspace, survey, invitation, kind
+                session, context, workspace, survey, invitation, kind
             )
         else:
             prepared[invitation.id] = None
@@ -136,7 +136,7 @@ def _refusal(
 
 async def _draft(
     session: AsyncSession,
-    post: MailContext,
+    context: MailContext,
     workspace: Workspace,
     survey: CompiledSurvey,
     invitation: Invitation,
@@ -151,11 +151,11 @@ async def _draft(
         ticket=invitation.ticket,
         properties=invitation.context.get("properties", {}),
     )
-    links = Links(post.settings.base_url, await token_of(session, post.box, invitation))
-    return MailDraft(survey, addressee, sender_of(workspace, post.settings), links, kind)
+    links = Links(context.settings.base_url, await token_of(session, context.box, invitation))
+    return MailDraft(survey, addressee, sender_of(workspace, context.settings), links, kind)
 
 
-async def live_survey(
+async def find_live_survey(
     session: AsyncSession, workspace_id: UUID, survey_id: UUID
 ) -> CompiledSurvey | None:
     """Return a survey that may be answered now, or None."""
@@ -166,7 +166,7 @@ async def live_survey(
     return survey if survey is not None and survey.live else None
 
 
-async def send_reminder(database: Database, post: MailContext, job: Job) -> None:
+async def send_reminder(database: Database, context: MailContext, job: Job) -> None:
     """Remind once of an invitation that was sent and is not answered."""
     async with database.transaction() as session:
         invitation = await _find(session, job)
@@ -176,14 +176,14 @@ async def send_reminder(database: Database, post: MailContext, job: Job) -> None
             or invitation.status not in {"sent", "opened"}
         ):
             return
-        require_sending(post.settings)
+        require_sending(context.settings)
         prepared = await prepare_mails(
-            session, post, job.workspace_id, [invitation], kind="reminder"
+            session, context, job.workspace_id, [invitation], kind="reminder"
         )
         draft = prepared[invitation.id]
     if not isinstance(draft, MailDraft):
         return
-    result = await send_or_later(post.mailer, job, draft.write())
+    result = await send_or_later(context.mailer, job, draft.write())
     async with database.transaction() as session:
         invitation = await _find(session, job)
         if invitation is None:

@@ -103,19 +103,19 @@ class MailContent:
     """The words of one mail."""
 
     def __init__(
-        self, definition: Definition, asked: Addressee, *, sender: MailSender, links: Links
+        self, definition: Definition, addressee: Addressee, *, sender: MailSender, links: Links
     ) -> None:
         """Choose the language: the customer's where the survey speaks it, else the survey's own."""
-        self._definition, self._asked = definition, asked
+        self._definition, self._addressee = definition, addressee
         self._sender, self._links = sender, links
         languages = sorted(
             {language for question in definition.questions for language in question.text}
         )
-        locale = choose_language([asked.locale or ""], languages, definition.default_locale)
+        locale = choose_language([addressee.locale or ""], languages, definition.default_locale)
         words = SurveyWords(
             locale, {str(key): value for key, value in definition.texts.words.items()}
         )
-        values = asked.values
+        values = addressee.values
         self._wording = SurveyWording(
             locale, definition.default_locale, words, lambda text: fill(text, values)
         )
@@ -141,7 +141,7 @@ class MailContent:
             in_language(intro, self._wording.locale, self._wording.default)
         ):
             return None
-        name = first_name(self._asked.name)
+        name = first_name(self._addressee.name)
         if not name:
             return self.phrases["greeting_nobody"]
         return self.phrases["greeting"].format(name=name)
@@ -151,10 +151,10 @@ class MailContent:
         """What the mail is about: the survey's own words, else the case."""
         if intro := self._definition.texts.intro:
             return self._wording.say(intro)
-        if self._asked.ticket:
-            return self.phrases["about_ticket"].format(ticket=self._asked.ticket)
-        if self._asked.order:
-            return self.phrases["about_order"].format(order=self._asked.order)
+        if self._addressee.ticket:
+            return self.phrases["about_ticket"].format(ticket=self._addressee.ticket)
+        if self._addressee.order:
+            return self.phrases["about_order"].format(order=self._addressee.order)
         return None
 
     @property

@@ -18,7 +18,7 @@ from app.core.settings import Settings
 
 _TIMEOUT_SECONDS = 30
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
-# Rejected for good without saying why: the mailbox does not exist, or the name is not allowed.
+# Enhanced status codes of an address that will never work: there is no such mailbox.
 _DEAD_ADDRESS = re.compile(r"\b5\.1\.\d{1,3}\b")
 _NEEDS_LOGIN = {530, 535}
 _NO_SUCH_MAILBOX = {550, 551, 553}

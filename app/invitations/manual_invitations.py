@@ -26,6 +26,7 @@ from app.invitations.refusals import (
     throttle_interval,
 )
 from app.invitations.schemas import MAX_INVITATION_DELAY, InvitationIn
+from app.invitations.service import attribution_of
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.caller import Caller
@@ -54,7 +55,7 @@ async def invite(
     refusal = Refusal(RefusalReason.TEST) if test and body.channel == "email" else None
     if refusal is None and not test:
         refusal = await _refusal(session, survey, customer, body=body, send_at=send_at)
-    wanted = service.InvitationRequest(
+    request = service.InvitationRequest(
         survey=survey,
         customer=customer,
         channel=body.channel,
@@ -69,7 +70,7 @@ async def invite(
         test=test,
     )
     status = "suppressed" if refusal else "scheduled"
-    invitation, token = await service.schedule(session, box, wanted, status=status)
+    invitation, token = await service.schedule(session, box, request, status=status)
     if refusal:
         service.set_status(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
         session.add(invitation)
@@ -89,11 +90,11 @@ async def _refusal(
     if refusal is not None or body.ignore_throttle or workspace.throttle is None:
         return refusal
     since = send_at - throttle_interval(workspace.throttle)
-    asked = await find_recent_invitations(
+    past_invitations = await find_recent_invitations(
         session, survey.workspace_id, [customer["id"]], since=since
     )
     return refusal_by_throttle(
-        asked[customer["id"]], survey, throttle=workspace.throttle, send_at=send_at
+        past_invitations[customer["id"]], survey, throttle=workspace.throttle, send_at=send_at
     )
 
 
@@ -101,14 +102,14 @@ async def _customer(
     session: AsyncSession, workspace_id: UUID, body: InvitationIn, *, test: bool
 ) -> dict[str, Any]:
     """Return the locked customer; a test has none."""
-    named = body.customer
+    invitee = body.customer
     if test:
-        return {"id": None, "email": named.email, "name": named.name, "locale": named.locale}
-    person = named.reference(None)
+        return {"id": None, "email": invitee.email, "name": invitee.name, "locale": invitee.locale}
+    person = invitee.reference(None)
     customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
     await lock_customers(session, workspace_id, [customer_id])
     customer = await get_customer(session, workspace_id, str(customer_id))
-    return customer | {"email": named.email or customer["email"]}
+    return customer | {"email": invitee.email or customer["email"]}
 
 
 async def _interaction(
@@ -118,29 +119,28 @@ async def _interaction(
     reference = body.interaction
     if reference is None:
         return {}
-    wanted = (
+    id_ = (
         reference
         if isinstance(reference, UUID)
         else interaction_id(workspace_id, reference.source, reference.external_id)
     )
-    interactions = await find_interactions(session, workspace_id, [wanted])
-    if wanted not in interactions:
+    interactions = await find_interactions(session, workspace_id, [id_])
+    if id_ not in interactions:
         raise InvalidInput.at("body", "interaction", msg="is not known here; record it first")
-    return interactions[wanted]
+    return interactions[id_]
 
 
 def _context(body: InvitationIn, interaction: dict[str, Any]) -> dict[str, Any]:
-    context: dict[str, Any] = {"properties": interaction.get("properties", {}) | body.properties}
-    if interaction:
-        context["interaction"] = {
-            "source": interaction["source"],
-            "external_id": interaction["external_id"],
-        }
-        context["type"] = interaction["type"]
-        if interaction["amount"] is not None:
-            amount = f"{interaction['amount']:f}"
-            context["value"] = {"amount": amount, "currency": interaction["currency"]}
-    return context
+    if not interaction:
+        return {"properties": body.properties}
+    return attribution_of(
+        type_=interaction["type"],
+        source=interaction["source"],
+        external_id=interaction["external_id"],
+        properties=interaction["properties"] | body.properties,
+        amount=interaction["amount"],
+        currency=interaction["currency"],
+    )
 
 
 def links_of(settings: Settings, survey: CompiledSurvey, token: str) -> tuple[str, dict[str, str]]:

@@ -157,8 +157,8 @@ async def get_email_preview(
 ) -> HTMLResponse:
     """Return the HTML of a survey's mail, of its latest content; its links lead nowhere."""
     settings: Settings = request.app.state.settings
-    wanted = MailPreviewIn(locale=lang)
-    preview = await previews.preview(session, caller, survey, wanted, settings=settings)
+    body = MailPreviewIn(locale=lang)
+    preview = await previews.preview(session, caller, survey, body, settings=settings)
     # Opened in a browser, it may load nothing but pictures and run nothing at all.
     policy = "default-src 'none'; img-src *; style-src 'unsafe-inline'; sandbox"
     return HTMLResponse(preview.html, headers={"Content-Security-Policy": policy})

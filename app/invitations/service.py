@@ -4,6 +4,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -58,10 +59,30 @@ class InvitationRequest:
     id: UUID = field(default_factory=uuid7)
 
 
+def attribution_of(
+    *,
+    type_: str,
+    source: str,
+    external_id: str,
+    properties: Mapping[str, Any],
+    amount: Decimal | None,
+    currency: str | None,
+) -> dict[str, Any]:
+    """Return what the answer to an invitation about this interaction is attributed to."""
+    attribution: dict[str, Any] = {
+        "properties": properties,
+        "interaction": {"source": source, "external_id": external_id},
+        "type": type_,
+    }
+    if amount is not None:
+        attribution["value"] = {"amount": f"{amount:f}", "currency": currency}
+    return attribution
+
+
 async def schedule(
     session: AsyncSession, box: SealedBox, request: InvitationRequest, *, status: str = "scheduled"
 ) -> tuple[Invitation, str]:
-    """Make an invitation and return it with its token; one for a link is sent by the caller."""
+    """Make an invitation and return it with its token. The caller gives out a link itself."""
     row, token = _row(box, request, status=status)
     invitation = Invitation(**row)
     session.add(invitation)
@@ -295,7 +316,10 @@ async def remind(session: AsyncSession, workspace_id: UUID, invitation_id: UUID)
     """Remind once of an invitation that was sent by mail and not answered."""
     invitation = await get(session, workspace_id, invitation_id, lock=True)
     if invitation.channel != "email" or invitation.status not in {"sent", "opened"}:
-        detail = f"The invitation is {invitation.status}; only a mail that was sent is reminded of."
+        detail = (
+            f"The invitation is {invitation.status}; only an invitation that was sent by mail can "
+            "have a reminder."
+        )
         raise Conflict(detail)
     if invitation.reminded_at is not None:
         raise Conflict("A reminder was sent already; only one is allowed.")
@@ -364,10 +388,10 @@ async def note_hit(session: AsyncSession, invitation: Invitation, hit: LinkHit) 
 
     The invitation must be locked.
     """
-    kept = [*invitation.hits, stored_hit(hit)][-MAX_HITS:]
-    invitation.hits = kept
+    hits = [*invitation.hits, stored_hit(hit)][-MAX_HITS:]
+    invitation.hits = hits
     session.add(invitation)
-    return hits_of(kept)
+    return hits_of(hits)
 
 
 async def note_opened(session: AsyncSession, invitation: Invitation) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Amazon's notifications (SNS) with SES bounce reports: verify them, confirm subscriptions.
 
-They come as `text/plain`, signed with a certificate of Amazon's that every message names; only
-one at Amazon's own address is believed.
+They come as `text/plain` and are signed; each names the address of Amazon's certificate. Only a
+certificate at Amazon's own address is trusted.
 """
 
 import base64
@@ -122,7 +122,7 @@ async def confirm_subscription(body: Mapping[str, Any]) -> None:
         return
     url = str(body.get("SubscribeURL"))
     if not _is_amazon_url(url):
-        raise Unauthorized(_REFUSED + "its address of confirmation is not Amazon's.")
+        raise Unauthorized(_REFUSED + "the address of its `SubscribeURL` is not Amazon's.")
     try:
         reply = await send("GET", url, headers={}, content=b"")
     except (RefusedAddressError, UnreachableError) as error:

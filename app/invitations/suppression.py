@@ -59,7 +59,7 @@ async def suppress(
     detail: str | None = None,
 ) -> int:
     """Put addresses on the list; return how many of them are new there."""
-    wanted = {address_hash(workspace_id, email): email.strip().lower() for email in emails}
+    emails_by_hash = {address_hash(workspace_id, email): email.strip().lower() for email in emails}
     now = utc_now()
     rows = await run_sql(
         session,
@@ -73,8 +73,8 @@ async def suppress(
             kind=str(kind),
             detail=detail,
             now=now,
-            hashes=list(wanted),
-            emails=list(wanted.values()),
+            hashes=list(emails_by_hash),
+            emails=list(emails_by_hash.values()),
         ),
     )
     fresh = [row.email for row in rows]

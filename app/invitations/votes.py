@@ -36,7 +36,7 @@ class HitKind(StrEnum):
 class LinkHit:
     """One time that a link was used, with the score that it named or carried.
 
-    `gesture` tells of what was sent whether the page saw a person move.
+    `gesture` tells whether the page saw a gesture before the form was sent.
     """
 
     kind: HitKind
@@ -49,8 +49,8 @@ class LinkHit:
 class SubmissionSignals:
     """What a sent form shows of its sender.
 
-    `scripted` says that our script ran, `gesture` that it saw one; `asked_again` that it is the
-    page that asks to confirm; `rendered_at` is when the form was made, as we signed it.
+    `scripted` says that our script ran, `gesture` that it saw a gesture, `asked_again` that the
+    form is the page that asks to confirm; `rendered_at` is when the form was made, as we signed it.
     """
 
     scripted: bool = False

@@ -67,6 +67,6 @@ def sums_of_share(name: str) -> FigureSums:
 
 def sums_of_scores(figure: dict[str, Any]) -> AnswerSums:
     """Return the sums of a mean of scores."""
-    given = [(int(score), count) for score, count in figure["distribution"].items()]
-    sums = (float(sum(count * score**power for score, count in given)) for power in (1, 2, 3))
+    pairs = [(int(score), count) for score, count in figure["distribution"].items()]
+    sums = (float(sum(count * score**power for score, count in pairs)) for power in (1, 2, 3))
     return AnswerSums(figure["n"], *sums)

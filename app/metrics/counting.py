@@ -62,13 +62,13 @@ class ScoreQuestions:
 
 def must_read_rows(request: MetricRequest) -> bool:
     """Tell whether the rollups do not suffice for what is asked."""
-    named = {*request.groups, *request.filters}
-    has_channel = not named.isdisjoint({"channel", "locale"})
+    names = {*request.groups, *request.filters}
+    has_channel = not names.isdisjoint({"channel", "locale"})
     return (
         request.needs_more_than_daily_counts
         or request.latest
         or (bool(request.property_names) and has_channel)
-        or not named.isdisjoint(_OF_TICKETS)
+        or not names.isdisjoint(_OF_TICKETS)
     )
 
 
@@ -110,15 +110,15 @@ class _CellQuery(RequestConditions):
         joins = f"""
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
   and q.key = {matched} and {of_type}"""
-        named = {*self.request.groups, *self.request.filters}
+        names = {*self.request.groups, *self.request.filters}
         if "survey" in self.request.groups or self.questions.per_question:
             joins += " join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id"
-        if "stage" in named:
+        if "stage" in names:
             joins += (
                 " left join touchpoint t on t.workspace_id = x.workspace_id"
                 " and t.key = coalesce(q.touchpoint, x.touchpoint)"
             )
-        if _OF_TICKETS & named:
+        if _OF_TICKETS & names:
             # A response names its ticket by number. If two sources have that number, take the
             # source of the response's interaction, else the ticket that changed last.
             joins += """
@@ -191,7 +191,7 @@ left join lateral (
         return self.period_of_day(interval, "x.local_date")
 
 
-async def count(
+async def count_answers(
     session: AsyncSession,
     request: MetricRequest,
     questions: ScoreQuestions,
@@ -217,17 +217,17 @@ async def count(
 
 def _cells_without_value(all_cells: Cells, cells: Cells, position: int) -> Cells:
     """Return the counts of the cells without a value at one position of the key."""
-    left = {key: dict(cell) for key, cell in all_cells.items()}
+    remaining = {key: dict(cell) for key, cell in all_cells.items()}
     for key, cell in cells.items():
-        rest = left[*key[:position], *key[position + 1 :]]
+        remainder = remaining[*key[:position], *key[position + 1 :]]
         for series, counts in cell.items():
-            rest[series] = rest[series] - counts
-    found = {}
-    for key, cell in left.items():
-        kept = {series: counts for series, counts in cell.items() if counts != Counts()}
-        if kept:
-            found[*key[:position], None, *key[position:]] = kept
-    return found
+            remainder[series] = remainder[series] - counts
+    blank_cells = {}
+    for key, cell in remaining.items():
+        counts_by_series = {series: counts for series, counts in cell.items() if counts != Counts()}
+        if counts_by_series:
+            blank_cells[*key[:position], None, *key[position:]] = counts_by_series
+    return blank_cells
 
 
 async def _count_cells(
@@ -275,13 +275,13 @@ async def count_latest(
     query.conditions.append("x.state = 'counted'")
     outer = [f"k{i}" for i in range(len(request.groups) + len(query.series()) + 1)]
     keys = ["p.number", *query.groups(), *query.series()]
-    named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
+    columns_sql = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
     per = "q.key, " if questions.latest_per_question else ""
     per = "x.survey_id, q.key, " if questions.per_question else per
     sums = [f"count(*) filter (where value = '{v}')" for v in COUNTED_VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
-  select {named}, a.value, dense_rank() over (
+  select {columns_sql}, a.value, dense_rank() over (
     partition by p.number, q.scale, {per}coalesce(x.customer_id, x.id)
     order by a.value::int >= 0 desc, x.responded_at desc, x.id desc) as place
   from unnest(array[{", ".join(starts)}], array[{", ".join(ends)}]) with ordinality
@@ -337,10 +337,10 @@ async def count_excluded_answers(
     session: AsyncSession, request: MetricRequest, questions: ScoreQuestions
 ) -> dict[str, int]:
     """Count the responses that the same filters find but no figure holds, by reason."""
-    found: dict[str, int] = {}
+    counts_by_state: dict[str, int] = {}
     if await _has_excluded(session, request):
-        found = await _count_by_state(session, request, questions)
-    return {state: found.get(state, 0) for state in _EXCLUDED}
+        counts_by_state = await _count_by_state(session, request, questions)
+    return {state: counts_by_state.get(state, 0) for state in _EXCLUDED}
 
 
 async def _has_excluded(session: AsyncSession, request: MetricRequest) -> bool:

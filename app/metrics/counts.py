@@ -79,8 +79,8 @@ def pooled(parts: Iterable[Counts]) -> Counts:
 def round_half_away(value: Fraction | float, digits: int = 0) -> float | int:
     """Round half away from zero: to an integer, or to so many digits after the point."""
     scaled = Fraction(value) * 10**digits
-    whole = int(abs(scaled) + Fraction(1, 2))
-    signed = whole if scaled >= 0 else -whole
+    magnitude = int(abs(scaled) + Fraction(1, 2))
+    signed = magnitude if scaled >= 0 else -magnitude
     return signed if digits == 0 else signed / 10**digits
 
 

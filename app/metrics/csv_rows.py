@@ -104,7 +104,7 @@ def _cell(value: Any) -> Any:
 
 def wants_csv(request: Request) -> bool:
     """Tell whether the caller asked for CSV, by `format` or by `Accept`."""
-    wanted = request.query_params.get("format")
-    if wanted is not None:
-        return wanted == "csv"
+    format_ = request.query_params.get("format")
+    if format_ is not None:
+        return format_ == "csv"
     return request.headers.get("accept", "").partition(",")[0].strip() == "text/csv"

@@ -64,13 +64,13 @@ def nps(cell: Cell) -> Figure:
     counts = pooled(cell.values())
     yes_no = any(s.scale == "yes_no" for s in cell)
     positive, negative, _ = _nps_counts(cell)
-    shown = {
+    breakdown = {
         "promoters": positive,
         "passives": counts.n - positive - negative,
         "detractors": negative,
     }
     names = {"no": 0, "yes": 1} if yes_no else {str(score): score for score in range(11)}
-    return _net_figure(positive, negative, counts, parts={"counts": shown}, names=names)
+    return _net_figure(positive, negative, counts, parts={"counts": breakdown}, names=names)
 
 
 def _nps_counts(cell: Cell) -> tuple[int, int, int]:
@@ -103,21 +103,21 @@ def csat(cell: Cell) -> Figure:
     counts, high = pooled(cell.values()), _high(cell)
     top = top_box_from(high)
     satisfied, dissatisfied = counts.at_least(top), counts.at_most(high + 1 - top)
-    shown = {
+    breakdown = {
         "satisfied": satisfied,
         "neutral": counts.n - satisfied - dissatisfied,
         "dissatisfied": dissatisfied,
     }
-    parts = {"counts": shown, "mean": float(counts.mean) if counts.n else None}
+    parts = {"counts": breakdown, "mean": float(counts.mean) if counts.n else None}
     return _share_figure(satisfied, counts, parts=parts, names=_numbers(cell))
 
 
 def yes_no(cell: Cell) -> Figure:
     """Return the share of yes in per cent."""
     counts = pooled(cell.values())
-    shown = {"yes": counts.scores[1], "no": counts.scores[0]}
+    breakdown = {"yes": counts.scores[1], "no": counts.scores[0]}
     names = {"no": 0, "yes": 1}
-    return _share_figure(counts.scores[1], counts, parts={"counts": shown}, names=names)
+    return _share_figure(counts.scores[1], counts, parts={"counts": breakdown}, names=names)
 
 
 def ces(cell: Cell) -> Figure:
@@ -125,9 +125,9 @@ def ces(cell: Cell) -> Figure:
     counts, high = pooled(cell.values()), _high(cell)
     easy = counts.at_least(easy_from(high))
     hard = counts.at_most(high + 1 - easy_from(high))
-    shown = {"easy": easy, "neutral": counts.n - easy - hard, "hard": hard}
+    breakdown = {"easy": easy, "neutral": counts.n - easy - hard, "hard": hard}
     parts = {
-        "counts": shown,
+        "counts": breakdown,
         "easy_share": 100 * easy / counts.n if counts.n else None,
         "easy_share_ci": _percent(statistics.wilson(easy, counts.n)),
     }
@@ -155,8 +155,8 @@ def mean_0_100(cell: Cell) -> dict[str, Any]:
         return {"mean_0_100": None, "mean_0_100_ci": None, "mean_0_100_n": 0}
     total = squares = Fraction(0)
     for series, counts in cell.items():
-        given = counts.flipped(series.low, series.high) if series.reverse else counts
-        for score, k in enumerate(given.scores):
+        item_counts = counts.flipped(series.low, series.high) if series.reverse else counts
+        for score, k in enumerate(item_counts.scores):
             rescaled = Fraction(100 * (score - series.low), series.high - series.low)
             total += rescaled * k
             squares += rescaled * rescaled * k
@@ -189,12 +189,12 @@ def emotion(cell: Cell) -> Figure:
     """Return 100·(positive - negative)/n over the valences of the emotions chosen."""
     counts = pooled(c for s, c in cell.items() if not s.option)
     positive, negative, _ = _valence_counts(cell)
-    shown = {
+    breakdown = {
         "positive": positive,
         "neutral": counts.n - positive - negative,
         "negative": negative,
     }
-    figure = _net_figure(positive, negative, counts, parts={"counts": shown}, names={})
+    figure = _net_figure(positive, negative, counts, parts={"counts": breakdown}, names={})
     return _with_options(figure, cell)
 
 
@@ -226,11 +226,11 @@ def choice(cell: Cell) -> Figure:
 
 
 def _options(cell: Cell) -> dict[str, int]:
-    found: dict[str, int] = {}
+    option_counts: dict[str, int] = {}
     for series, counts in cell.items():
         if series.option:
-            found[series.option] = found.get(series.option, 0) + counts.n
-    return dict(sorted(found.items()))
+            option_counts[series.option] = option_counts.get(series.option, 0) + counts.n
+    return dict(sorted(option_counts.items()))
 
 
 def _with_options(figure: Figure, cell: Cell) -> Figure:

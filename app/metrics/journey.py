@@ -22,10 +22,9 @@ from app.metrics.request import MetricRequest
 from app.metrics.ticket_times import MEDIAN_RESOLUTIONS
 from app.responses.follow_ups import IS_OPEN_SQL
 
-SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
+# The weakest touchpoint is found from the main figures; emotion is only shown.
+SCORES_ON_MAP = (*SCORE_METRICS, "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
-# The scores from which the weakest touchpoint is found.
-SCORED = SCORE_METRICS
 # How many answers the overall mean weighs beside those of a touchpoint.
 _PRIOR = 30
 STAGES = ("before", "during", "after", None)
@@ -40,7 +39,7 @@ _FOLLOW_UP_FILTERS = {
 
 async def all_touchpoints(session: AsyncSession, workspace_id: UUID) -> Journey:
     """Return every touchpoint as one journey, in the order of the stages."""
-    rows = await interactions.touchpoints(session, workspace_id)
+    rows = await interactions.find_touchpoints(session, workspace_id)
     order = {stage: number for number, stage in enumerate(STAGES)}
     keys = [row.key for row in sorted(rows, key=lambda row: (order.get(row.stage, 9), row.key))]
     steps = [{"touchpoint": key, "notes": {}} for key in keys]
@@ -59,11 +58,11 @@ async def find_weakest(
 ) -> WeakestTouchpoint | None:
     """Return the weakest of all touchpoints, the one that a map of them marks.
 
-    `requests` has one request by touchpoint for each of `SCORED`.
+    `requests` has one request by touchpoint for each of `SCORE_METRICS`.
     """
-    first_request = requests[SCORED[0]]
+    first_request = requests[SCORE_METRICS[0]]
     journey = await all_touchpoints(session, first_request.workspace.id)
-    shrunk = _shrunken_means(await _count_scores(session, requests, SCORED), first_request)
+    shrunk = _shrunken_means(await _count_scores(session, requests, SCORE_METRICS), first_request)
     weakest = _weakest_of([step["touchpoint"] for step in journey.steps], shrunk)
     return None if weakest is None else WeakestTouchpoint(weakest, shrunk[weakest])
 
@@ -93,13 +92,13 @@ async def read_journey_map(
     times = await _times(session, requests["ttr"])
     first_request = next(iter(requests.values()))
     open_follow_ups = await _open_follow_ups(session, first_request)
-    touchpoints = await interactions.touchpoints(session, first_request.workspace.id)
+    touchpoints = await interactions.find_touchpoints(session, first_request.workspace.id)
     stages = {row.key: row.stage for row in touchpoints}
     shrunk = _shrunken_means(cells, first_request)
     on_map = [step["touchpoint"] for step in journey.steps]
     weakest = _weakest_of(on_map, shrunk)
 
-    def described(touchpoint: str) -> dict[str, Any]:
+    def describe_step(touchpoint: str) -> dict[str, Any]:
         return {
             "touchpoint": touchpoint,
             "stage": stages.get(touchpoint),
@@ -112,13 +111,13 @@ async def read_journey_map(
             "weakest": touchpoint == weakest,
         }
 
-    seen = {key[1] for found in cells.values() for key in found if key[1]} | set(stages)
+    seen = {key[1] for counts in cells.values() for key in counts if key[1]} | set(stages)
     seen |= {touchpoint for touchpoint in times if touchpoint}
     return {
         "key": journey.key,
         "name": journey.name,
-        "steps": [described(s["touchpoint"]) | {"notes": s["notes"]} for s in journey.steps],
-        "elsewhere": [described(key) for key in sorted(seen - set(on_map))],
+        "steps": [describe_step(s["touchpoint"]) | {"notes": s["notes"]} for s in journey.steps],
+        "elsewhere": [describe_step(key) for key in sorted(seen - set(on_map))],
     }
 
 
@@ -138,12 +137,12 @@ def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
 async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, FigureDict | None]:
     """Return the times to resolution by touchpoint, in short."""
     counter = MEDIAN_RESOLUTIONS
-    found = await counter.count_by_group(session, request, None)
+    counts_by_key = await counter.count_by_group(session, request, None)
     return {
         key[1]: short_figure(
             counter.make_figure(request, counts, counter.choose_reading(request, counts), {})
         )
-        for key, counts in found.items()
+        for key, counts in counts_by_key.items()
     }
 
 
@@ -157,7 +156,7 @@ def short_figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
 def _shrunken_means(cells: Mapping[str, Cells], first_request: MetricRequest) -> dict[str, float]:
     """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
     by_touchpoint: dict[str, Cell] = {}
-    for name in SCORED:
+    for name in SCORE_METRICS:
         for key, cell in cells[name].items():
             if key[1]:
                 pool_into(by_touchpoint.setdefault(key[1], {}), cell)

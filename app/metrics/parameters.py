@@ -208,21 +208,21 @@ async def _span(
     workspace_id: UUID,
     metric: str,
     query: MetricQuery,
-    now: tuple[ZoneInfo, dt.date],
+    zone_and_today: tuple[ZoneInfo, dt.date],
 ) -> Span:
-    zone, today = now
+    zone, today = zone_and_today
     if query.period is not None:
         if query.from_ or query.to:
             _refuse("period", "cannot be combined with `from` or `to`; use one or the other")
         if query.period == "all":
-            return await _all_time(session, workspace_id, metric, now)
-        named = named_span(query.period, today)
-        if named is None:
+            return await _all_time(session, workspace_id, metric, zone_and_today)
+        span = named_span(query.period, today)
+        if span is None:
             _refuse(
                 "period",
                 "must be such as 24mo, 90d, this_week, last_week, this_month, last_month or all",
             )
-        return named
+        return span
     usual = default_span(today)
     end = _bound("to", query.to, zone) if query.to else usual.end
     if query.from_:
@@ -238,10 +238,10 @@ async def _span(
 
 
 async def _all_time(
-    session: AsyncSession, workspace_id: UUID, metric: str, now: tuple[ZoneInfo, dt.date]
+    session: AsyncSession, workspace_id: UUID, metric: str, zone_and_today: tuple[ZoneInfo, dt.date]
 ) -> Span:
     """Return the span from the metric's first row to today, or to its last row if that is later."""
-    zone, today = now
+    zone, today = zone_and_today
     extent = text(METRICS[metric].counter.extent).bindparams(id=workspace_id)
     rows = await run_sql(session, extent)
     row = rows.one()

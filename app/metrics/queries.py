@@ -13,18 +13,18 @@ from app.surveys.question_types import QuestionType, spec_of
 
 
 async def metrics_with_questions(session: AsyncSession, workspace_id: UUID) -> set[str]:
-    """Return the metrics for which a published question asks; any answer may get a follow-up."""
+    """Return the metrics that published questions feed; any question adds `follow_up`."""
     rows = await run_sql(
         session,
         text("select distinct type, recommends from question where workspace_id = :id").bindparams(
             id=workspace_id
         ),
     )
-    found: set[str] = set()
+    names: set[str] = set()
     for row in rows:
         metric = "nps" if row.recommends else spec_of(QuestionType(row.type)).metric
-        found |= {"follow_up"} | {name for name, read in _read_metrics().items() if read == metric}
-    return found
+        names |= {"follow_up"} | {name for name, read in _read_metrics().items() if read == metric}
+    return names
 
 
 def _read_metrics() -> dict[str, str]:

@@ -27,7 +27,7 @@ from app.metrics.statistics import Change
 class RatioCounts:
     """All rows, those that count, and what else the figure shows."""
 
-    whole: int = 0
+    total: int = 0
     part: int = 0
     extras: tuple[Any, ...] = ()
 
@@ -66,7 +66,7 @@ class RatioCounter:
 
     @property
     def filters(self) -> Sequence[str]:
-        """The same names narrow them."""
+        """The names by which rows can be filtered."""
         return self.groups
 
     async def count_by_group(
@@ -97,8 +97,8 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
 
     async def count_span(self, session: AsyncSession, request: MetricRequest) -> RatioCounts:
         """Return the counts of a span."""
-        found = await self.count_by_group(session, request, None)
-        return next(iter(found.values()), RatioCounts())
+        counts_by_key = await self.count_by_group(session, request, None)
+        return next(iter(counts_by_key.values()), RatioCounts())
 
     def _key(self, query: RequestConditions, name: str) -> str:
         if name in self.named_groups:
@@ -137,20 +137,20 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
     ) -> FigureDict:
         """Return the share in per cent with its interval; small groups are hidden."""
         counts = counts or RatioCounts()
-        whole, part = counts.whole, counts.part
-        if request.hides(whole):
+        total, part = counts.total, counts.part
+        if request.hides(total):
             hidden = dict.fromkeys(("value", "display", "ci", "margin", self.part_name))
-            return hidden | {"n": whole, self.whole_name: whole, "reliability": "hidden"}
-        interval = statistics.wilson(part, whole)
-        share = 100 * part / whole if whole else None
+            return hidden | {"n": total, self.whole_name: total, "reliability": "hidden"}
+        interval = statistics.wilson(part, total)
+        share = 100 * part / total if total else None
         return {
             "value": share,
             "display": None if share is None else round_half_away(share),
-            "n": whole,
+            "n": total,
             "ci": [100 * interval[0], 100 * interval[1]] if interval else None,
             "margin": 50 * (interval[1] - interval[0]) if interval else None,
-            "reliability": reliability(whole),
-            self.whole_name: whole,
+            "reliability": reliability(total),
+            self.whole_name: total,
             self.part_name: part,
             **self.show_extras(counts.extras),
         }
@@ -159,17 +159,17 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         self, before: RatioCounts, now: RatioCounts, reading: CountReading
     ) -> Change | None:
         """Return the difference of two shares with its test."""
-        found = statistics.share_change((before.part, before.whole), (now.part, now.whole))
-        ci = (100 * found.ci[0], 100 * found.ci[1]) if found.ci else None
-        return Change(100 * found.delta, found.z, found.p_value, ci)
+        change = statistics.share_change((before.part, before.total), (now.part, now.total))
+        ci = (100 * change.ci[0], 100 * change.ci[1]) if change.ci else None
+        return Change(100 * change.delta, change.z, change.p_value, ci)
 
     async def count_excluded(self, session: AsyncSession, request: MetricRequest) -> None:
         """Nothing is left out of a ratio."""
 
 
 def _median_hours(extras: Sequence[Any]) -> FigureDict:
-    found = extras[0] if extras else None
-    return {"median_hours_to_close": None if found is None else float(found)}
+    hours = extras[0] if extras else None
+    return {"median_hours_to_close": None if hours is None else float(hours)}
 
 
 _OF_RESPONSES = {

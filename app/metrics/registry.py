@@ -145,10 +145,10 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-# The names as a type of their own, for the route and its documentation.
 CARD_METRICS = tuple(name for name, metric in METRICS.items() if metric.on_overview)
 # The main figures of surveys.
 SCORE_METRICS = tuple(
     name for name in CARD_METRICS if isinstance(METRICS[name].counter, ScoreCounter)
 )
+# The names as a type of their own, for the route and its documentation.
 MetricName = StrEnum("MetricName", [(name.upper(), name) for name in METRICS])  # type: ignore[misc]

@@ -48,8 +48,8 @@ RequestDep = Annotated[MetricRequest, Depends(_metric_request)]
 async def list_metrics(session: ReadSessionDep, caller: Analyst) -> MetricsOut:
     """Return the metrics, group names and segments, and which have questions to read from."""
     workspace = await get_workspace(session, caller.workspace_id)
-    asked = await metrics_with_questions(session, caller.workspace_id)
-    metrics = [{"metric": name, "has_questions": name in asked} for name in METRICS]
+    question_metrics = await metrics_with_questions(session, caller.workspace_id)
+    metrics = [{"metric": name, "has_questions": name in question_metrics} for name in METRICS]
     return MetricsOut(metrics=metrics, group_by=list(GROUPS), segments=workspace.segments)
 
 

@@ -13,7 +13,7 @@ from app.metrics.counting import (
     Cells,
     ScoreQuestions,
     add_unchosen_options,
-    count,
+    count_answers,
     count_excluded_answers,
     count_latest,
     must_read_rows,
@@ -58,14 +58,16 @@ class ScoreCounter:
             return await self._count_span(session, request)
         spans = [(period, _span_of(request, period)) for period in periods]
         if request.latest:
-            named = [(period.first_day, span) for period, span in spans]
-            if not named:
+            dated_spans = [(period.first_day, span) for period, span in spans]
+            if not dated_spans:
                 return {}
-            return await count_latest(session, request, self.questions, named)
+            return await count_latest(session, request, self.questions, dated_spans)
         if not request.window or not spans:
-            return await count(session, request, self.questions, request.span, request.interval)
-        whole = Span(min(span.start for _, span in spans), request.span.end)
-        daily = await count(session, request, self.questions, whole, Interval.DAY)
+            return await count_answers(
+                session, request, self.questions, request.span, request.interval
+            )
+        full_span = Span(min(span.start for _, span in spans), request.span.end)
+        daily = await count_answers(session, request, self.questions, full_span, Interval.DAY)
         return _pool_windows(daily, spans)
 
     async def count_total(
@@ -86,7 +88,7 @@ class ScoreCounter:
     async def _count_span(self, session: AsyncSession, request: MetricRequest) -> Cells:
         if request.latest:
             return await count_latest(session, request, self.questions, [(None, request.span)])
-        return await count(session, request, self.questions, request.span, Interval.NONE)
+        return await count_answers(session, request, self.questions, request.span, Interval.NONE)
 
     def choose_reading(self, request: MetricRequest, total: Cell) -> CountReading:
         """Take the scale asked for, else the one with most answers; the others are warned of.
@@ -104,8 +106,8 @@ class ScoreCounter:
             return CountReading(source)
         chosen = max(sorted(answers), key=lambda scale: answers[scale])
         if per_question:
-            named = "yes_no" if request.metric == "yes_no" else chosen.partition(" ")[2]
-            return CountReading(source, chosen, named, _warn_of_questions(chosen, answers))
+            name = "yes_no" if request.metric == "yes_no" else chosen.partition(" ")[2]
+            return CountReading(source, chosen, name, _warn_of_questions(chosen, answers))
         warnings = [] if "scale" in request.groups else _warn_of_scales(chosen, answers)
         return CountReading(source, chosen, chosen, warnings)
 
@@ -132,7 +134,7 @@ class ScoreCounter:
         if request.hides(figure.n):
             hidden = dict.fromkeys(("value", "display", "n_missing", "n_na", "ci", "margin"))
             return hidden | {"n": figure.n, "reliability": "hidden"}
-        shown: FigureDict = {
+        figure_dict: FigureDict = {
             "value": figure.value,
             "display": figure.display,
             "n": figure.n,
@@ -144,8 +146,8 @@ class ScoreCounter:
             **figure.parts,
         }
         if self.rescaled:
-            shown |= mean_0_100(_of_scale(cell, request.scale) if request.scale else cell)
-        return shown | {"distribution": figure.distribution}
+            figure_dict |= mean_0_100(_of_scale(cell, request.scale) if request.scale else cell)
+        return figure_dict | {"distribution": figure.distribution}
 
     def compare_counts(self, before: Cell, now: Cell, reading: CountReading) -> Change | None:
         """Compare two figures of one scale by their own test."""
@@ -186,7 +188,7 @@ def _pool_windows(daily: Cells, spans: Sequence[tuple[Period, Span]]) -> Cells:
     """Pool each window by moving its two ends over the days: each day enters and leaves once."""
     days = sorted(((key[0], key[1:], cell) for key, cell in daily.items()), key=_day_of)
     running: Cells = defaultdict(dict)
-    found: Cells = {}
+    window_cells: Cells = {}
     entered = left = 0
     for period, span in spans:
         while entered < len(days) and days[entered][0] < span.end:
@@ -197,8 +199,8 @@ def _pool_windows(daily: Cells, spans: Sequence[tuple[Period, Span]]) -> Cells:
             left += 1
         for group, cell in running.items():
             if any(counts != Counts() for counts in cell.values()):
-                found[period.first_day, *group] = dict(cell)
-    return found
+                window_cells[period.first_day, *group] = dict(cell)
+    return window_cells
 
 
 def _day_of(entry: tuple[dt.date, CellKey, Cell]) -> dt.date:
@@ -223,8 +225,8 @@ def _of_scale(cell: Cell, scale: str | None) -> Cell:
 
 def _empty(scale: str | None) -> Cell:
     """Return the series of a scale without any answer, so that its distribution is complete."""
-    found = SCALES.get(scale or "")
-    return {Series(found.name, found.low, found.high): pooled([])} if found else {}
+    bounds = SCALES.get(scale or "")
+    return {Series(bounds.name, bounds.low, bounds.high): pooled([])} if bounds else {}
 
 
 def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:

@@ -113,13 +113,13 @@ def _rows(
     reading: CountReading,
 ) -> tuple[list[MetricReply], bool]:
     """Return a row for each group, and of each period; say whether some were cut off."""
-    found = dict(counter.select_rows(request, counts, reading))
+    counts_by_key = dict(counter.select_rows(request, counts, reading))
     by_day = {period.first_day: period for period in periods or ()}
     if not request.groups:
         # Without groups every period has a row, also where nothing was counted.
-        found = dict.fromkeys(((day,) for day in by_day), None) | found
+        counts_by_key = dict.fromkeys(((day,) for day in by_day), None) | counts_by_key
     rows = []
-    for key, counted in found.items():
+    for key, counted in counts_by_key.items():
         period = by_day.get(key[0])
         if periods is not None and period is None:
             continue

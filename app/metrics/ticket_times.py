@@ -177,8 +177,8 @@ class TicketCounter:
         A group by a property leaves out the tickets without it, so that they are read again.
         """
         if not rows or any(name.startswith(PROPERTY) for name in request.groups):
-            found = await self.count_by_group(session, request.ungrouped(), None)
-            return next(iter(found.values()), TicketCounts())
+            counts_by_key = await self.count_by_group(session, request.ungrouped(), None)
+            return next(iter(counts_by_key.values()), TicketCounts())
         total = TicketCounts(next(iter(rows.values())).source)
         for counts in rows.values():
             total.add(counts)
@@ -188,8 +188,8 @@ class TicketCounter:
         """Return the counts of the first measure alone: another span is compared by its median."""
         _require_clock(request)
         medians = TicketCounter(self.measures[:1], medians_only=True)
-        found = await _read(session, request, Interval.NONE, medians)
-        return next(iter(found.values()), TicketCounts())
+        counts_by_key = await _read(session, request, Interval.NONE, medians)
+        return next(iter(counts_by_key.values()), TicketCounts())
 
     def choose_reading(self, request: MetricRequest, total: TicketCounts) -> CountReading:
         """Times have no scales; the total says where it was read."""
@@ -240,16 +240,16 @@ FIRST_REPLIES = TicketCounter(("reply",))
 async def _read(
     session: AsyncSession, request: MetricRequest, interval: Interval, counter: TicketCounter
 ) -> dict[CellKey, TicketCounts]:
-    """Return the counts by period and groups; one count without groups and without tickets.
+    """Return the counts by period and groups; without groups there is always one count.
 
     The counts a day are read first: they say whether there are so few tickets that the figures
     are exact. Where they do not suffice, the tickets are counted up to that many.
     """
     main = counter.measures[0]
     if not request.needs_more_than_daily_counts:
-        found = await _read_daily_counts(session, request, interval, counter)
-        if sum(counts.times[main].n for counts in found.values()) >= MAX_EXACT_TICKETS:
-            return found
+        daily_counts = await _read_daily_counts(session, request, interval, counter)
+        if sum(counts.times[main].n for counts in daily_counts.values()) >= MAX_EXACT_TICKETS:
+            return daily_counts
     exact = not request.needs_more_than_daily_counts or await _are_few(session, request, main)
     return await _read_tickets(session, request, interval, counter, exact=exact)
 
@@ -315,18 +315,18 @@ def _collect(
     in_buckets: bool,
     source: str,
 ) -> dict[CellKey, TicketCounts]:
-    found: dict[CellKey, TicketCounts] = defaultdict(lambda: TicketCounts(source))
+    counts_by_key: dict[CellKey, TicketCounts] = defaultdict(lambda: TicketCounts(source))
     if interval is Interval.NONE and not request.groups:
-        found[(None,)] = TicketCounts(source)
+        counts_by_key[(None,)] = TicketCounts(source)
     for row in rows:
-        *key, measure, shown, n, seconds = tuple(row)
-        counts = found[tuple(key)]
+        *key, measure, value, n, seconds = tuple(row)
+        counts = counts_by_key[tuple(key)]
         if measure in _TIMED:
-            took = seconds_of_bucket(int(shown)) if in_buckets else float(shown)
+            took = seconds_of_bucket(int(value)) if in_buckets else float(value)
             counts.times[measure].add(took, int(n), int(seconds))
         else:
             counts.counts[measure] += int(n)
-    return dict(found)
+    return dict(counts_by_key)
 
 
 def _require_clock(request: MetricRequest) -> None:
@@ -352,8 +352,8 @@ def _median_figure(request: MetricRequest, durations: Durations) -> FigureDict:
     if request.hides(n):
         hidden = dict.fromkeys(("value", "display", "ci", "margin"))
         return hidden | {"n": n, "reliability": "hidden", "clock": request.clock}
-    found = _times(durations)
-    median, ci = found["median_seconds"], found["ci"]
+    times = _times(durations)
+    median, ci = times["median_seconds"], times["ci"]
     return {
         "value": median,
         "display": None if median is None else round_half_away(median),

@@ -55,9 +55,9 @@ class PendingResponse:
 async def save(
     ingest: Ingest,
     pending: PendingResponse,
-    given: Mapping[str, Any],
+    answers: Mapping[str, Any],
     *,
-    held: HoldState | None,
+    hold_state: HoldState | None,
     gesture: bool = False,
     opened: bool = False,
 ) -> StoredAnswers:
@@ -68,25 +68,25 @@ async def save(
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
     survey = pending.survey
-    origin = msgspec.structs.replace(pending.origin, held=held, gesture=gesture)
-    replaceable = _REPLACEABLE_STATES.get(held, _NEVER_CONFIRMED if opened else _ANY_STATE)
+    origin = msgspec.structs.replace(pending.origin, hold_state=hold_state, gesture=gesture)
+    replaceable = _REPLACEABLE_STATES.get(hold_state, _NEVER_CONFIRMED if opened else _ANY_STATE)
     for _ in range(_TRIES):
         async with ingest.database.session() as session:
             stored = await find_stored(session, survey.workspace_id, pending.response_id)
         fitting = _still_valid_answers(survey, stored.answers)
         only_adds = stored.gesture and not gesture
-        merged = fitting | dict(given)
+        merged = fitting | dict(answers)
         if only_adds:
             merged |= {key: value for key, value in fitting.items() if value is not None}
         complete = not unasked_questions(survey.definition, merged)
         checked = survey.check(merged, complete=complete)
         if stored.seq >= _LAST_SEQ:
             break
-        if stored.state not in replaceable or (only_adds and held):
+        if stored.state not in replaceable or (only_adds and hold_state):
             return stored
         same = (checked.answers, complete) == (stored.answers, stored.complete)
         known = stored.gesture or not gesture
-        if same and known and stored.seq and _state(held) == _state(stored.state):
+        if same and known and stored.seq and _state(hold_state) == _state(stored.state):
             return stored
         body = msgspec.structs.replace(
             pending.body, answers=merged, seq=stored.seq + 1, complete=complete
@@ -113,13 +113,13 @@ async def save(
 
 def _still_valid_answers(survey: CompiledSurvey, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was answered before and still fits: the survey may be of a newer version."""
-    kept = dict(stored)
+    answers = dict(stored)
     try:
-        survey.check(kept, complete=False)
+        survey.check(answers, complete=False)
     except InvalidInput as error:
         for wrong in error.errors:
-            kept.pop(str(wrong["loc"][2]), None)
-    return kept
+            answers.pop(str(wrong["loc"][2]), None)
+    return answers
 
 
 def _state(state: str | None) -> str:

@@ -20,11 +20,11 @@ _ESBUILD = "esbuild@0.28.2"
 
 def banner_of(body: bytes) -> str:
     """Return the first line of a build: the digests of its sources and of what follows."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(SOURCES.glob("*.js")):
-        found.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     built = hashlib.sha256(body).hexdigest()
-    return f"/*! Afterword {found.hexdigest()[:12]} {built[:12]} */"
+    return f"/*! Afterword {digest.hexdigest()[:12]} {built[:12]} */"
 
 
 def size_of(script: bytes) -> int:

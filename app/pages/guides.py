@@ -29,10 +29,10 @@ Guide = Mapping[str, Any]
 
 
 def _read(name: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(
+    guides: dict[str, dict[str, Any]] = json.loads(
         files("app.pages").joinpath(f"guides/{name}.json").read_text()
     )
-    return found
+    return guides
 
 
 BI = _read("bi")
@@ -63,16 +63,16 @@ def _prose(name: str) -> tuple[str, str]:
 
 def _as_html(text: str, base: str) -> Markup:
     """Render Markdown; its code can be scrolled by keyboard, its tables name their columns."""
-    found = (
+    html = (
         MarkdownIt("commonmark", {"html": False})
         .enable("table")
         .render(re.sub(r"<!--.*?-->\n?", "", text).replace(_ADDRESS, base))
     )
-    found = re.sub(
-        r'href="([a-z-]+)\.md"', lambda m: f'href="{public_path("/guides/" + m[1])}"', found
+    html = re.sub(
+        r'href="([a-z-]+)\.md"', lambda m: f'href="{public_path("/guides/" + m[1])}"', html
     )
-    found = found.replace("<pre>", '<pre tabindex="0">').replace("<th>", '<th scope="col">')
-    return Markup(found)  # noqa: S704 - our own text, and raw HTML is off
+    html = html.replace("<pre>", '<pre tabindex="0">').replace("<th>", '<th scope="col">')
+    return Markup(html)  # noqa: S704 - our own text, and raw HTML is off
 
 
 @routes.get("/guides")
@@ -98,12 +98,12 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
         title, text = _prose(name)
         return render_page("prose.html", lang="en", title=title, text=_as_html(text, base))
     if name in BI:
-        found = BI[name]
-        return render_page("bi.html", lang="en", title=found["title"], guide=found, base=base)
+        content = BI[name]
+        return render_page("bi.html", lang="en", title=content["title"], guide=content, base=base)
     if name in BOUNCES:
-        found = BOUNCES[name]
-        title = f"Bounces of {found['title']}"
-        return render_page("bounces.html", lang="en", title=title, guide=found, base=base)
+        content = BOUNCES[name]
+        title = f"Bounces of {content['title']}"
+        return render_page("bounces.html", lang="en", title=title, guide=content, base=base)
     if name not in SOURCE_GUIDES:
         raise NotFound("There is no guide of this name; see /guides.")
     guide = SOURCE_GUIDES[name]
@@ -121,6 +121,6 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
 
 def _key_of(guide: Guide) -> str:
     """Return the key that the guide's integration gets."""
-    wanted = guide["register"]
-    key: str = wanted.get("key") or wanted.get("preset") or wanted["source"]
+    registration = guide["register"]
+    key: str = registration.get("key") or registration.get("preset") or registration["source"]
     return key

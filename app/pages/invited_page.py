@@ -16,7 +16,7 @@ from app.core.http import public_path
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
-from app.invitations.invitation_mails import live_survey
+from app.invitations.invitation_mails import find_live_survey
 from app.invitations.mail_content import TRAP
 from app.invitations.models import Invitation
 from app.invitations.votes import (
@@ -83,10 +83,10 @@ class InvitedVisit:
         """Where the page leads."""
         return self.person.links
 
-    def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
+    def awaits_gesture(self, answers: Mapping[str, Any], *, is_shown: bool) -> bool:
         """Tell whether a link chose the score, and a person has not confirmed it yet."""
         main = self.view.survey.definition.main_question
-        if main is None or not asked or answers.get(main.key) is None:
+        if main is None or not is_shown or answers.get(main.key) is None:
             return False
         changed = answers.get(main.key) != self.stored.answers.get(main.key)
         return changed or not self.stored.counts
@@ -95,21 +95,21 @@ class InvitedVisit:
         """Tell whether a post without answers confirms a score that a link stored."""
         return bool(self.stored.seq)
 
-    async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
+    async def store(self, answers: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
         """Store what was sent, held if what was done with the link does not show a person."""
         now = utc_now()
-        hit = LinkHit(HitKind.SENT, now, _score(self.view, given), posted.signals.moved)
+        hit = LinkHit(HitKind.SENT, now, _score(self.view, answers), posted.signals.moved)
         hits = await self.note(hit)
-        held = hold_state_of_answer(hits, posted.signals, now=now)
-        if not given and not posted.is_ours:
+        hold_state = hold_state_of_answer(hits, posted.signals, now=now)
+        if not answers and not posted.is_ours:
             # A post without answers that is not from our form confirms nothing.
-            held = held or "unverified"
-        return await self._save(given, held, signals=posted.signals)
+            hold_state = hold_state or "unverified"
+        return await self._save(answers, hold_state, signals=posted.signals)
 
     def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
         """Tell whether to ask for confirmation: the sender may be a program, and was not asked."""
-        held = stored.state in {"unverified", "quarantined"}
-        return held and not (posted.signals.trapped or posted.signals.asked_again)
+        is_held = stored.state in {"unverified", "quarantined"}
+        return is_held and not (posted.signals.trapped or posted.signals.asked_again)
 
     def address_of(self, step: str) -> str:
         """Return the address of a step."""
@@ -124,15 +124,15 @@ class InvitedVisit:
             return await invitations.note_hit(session, current, hit)
 
     async def open_score(
-        self, score: int | None, given: Mapping[str, Any], *, trapped: bool
+        self, score: int | None, answers: Mapping[str, Any], *, trapped: bool
     ) -> None:
         """Store a click on a score or on the hidden link with the trust that it deserves."""
         now = utc_now()
         hits = await self.note(LinkHit(HitKind.TRAP if trapped else HitKind.OPENED, now, score))
-        held: HoldState = "quarantined" if trapped else hold_state_of_opening(hits, now=now)
-        if self.stored.counts or not (given or self.stored.seq):
+        hold_state: HoldState = "quarantined" if trapped else hold_state_of_opening(hits, now=now)
+        if self.stored.counts or not (answers or self.stored.seq):
             return
-        await self._save(given, held)
+        await self._save(answers, hold_state)
 
     async def _lock(self, session: AsyncSession) -> Invitation:
         invitation = self.person.invitation
@@ -140,8 +140,8 @@ class InvitedVisit:
 
     async def _save(
         self,
-        given: Mapping[str, Any],
-        held: HoldState | None,
+        answers: Mapping[str, Any],
+        hold_state: HoldState | None,
         *,
         signals: SubmissionSignals | None = None,
     ) -> StoredAnswers:
@@ -151,20 +151,25 @@ class InvitedVisit:
         signals = signals or SubmissionSignals()
         try:
             stored = await save(
-                self.ingest, pending, given, held=held, gesture=signals.moved, opened=opened
+                self.ingest,
+                pending,
+                answers,
+                hold_state=hold_state,
+                gesture=signals.moved,
+                opened=opened,
             )
         except Conflict:
             raise self.person.closed_page(status=409) from None
-        VOTES.labels(held or "confirmed").inc()
+        VOTES.labels(hold_state or "confirmed").inc()
         if stored.counts:
             async with self.ingest.database.transaction() as session:
-                found = await self._lock(session)
-                await invitations.note_answered(session, found)
-                hits = hits_of(found.hits)
+                invitation = await self._lock(session)
+                await invitations.note_answered(session, invitation)
+                hits = hits_of(invitation.hits)
             # Another score may have been sent while this one was being stored.
             if has_too_many_scores(hits, signals, now=utc_now()) and not signals.asked_again:
                 return await save(
-                    self.ingest, pending, {}, held="quarantined", gesture=signals.moved
+                    self.ingest, pending, {}, hold_state="quarantined", gesture=signals.moved
                 )
         return stored
 
@@ -178,18 +183,18 @@ async def find_person(request: Request, token: str, *, limited: bool = True) -> 
         invitation = await invitations.find_by_token(session, token)
         if invitation is None:
             raise ShowPage(_no_such_link(request))
-        survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
+        survey = await find_live_survey(session, invitation.workspace_id, invitation.survey_id)
         workspace = await get_workspace(session, invitation.workspace_id)
         stored = await find_stored(session, invitation.workspace_id, invitation.id)
     view = None
     is_open = is_editable(invitation, now=utc_now()) and stored.state != "deleted"
     if survey is not None and is_open:
-        wanted = [request.query_params.get("lang", ""), invitation.locale or ""]
-        wanted += languages_of(request)
+        languages = [request.query_params.get("lang", ""), invitation.locale or ""]
+        languages += languages_of(request)
         view = SurveyView(
             survey=survey,
             look=page_style_of(workspace),
-            locale=choose_language(wanted, sorted(survey.locales), survey.locale),
+            locale=choose_language(languages, sorted(survey.locales), survey.locale),
             values=values_of(
                 name=invitation.name,
                 order=invitation.order_ref,
@@ -240,10 +245,10 @@ async def show_invited_score(request: Request, token: str, score: str) -> Respon
     chosen = None
     if main is not None and score.isdecimal() and len(score) < 4:
         chosen = answer_of_link(main, int(score))
-    given = {main.key: chosen} if main is not None and chosen is not None else {}
+    answers = {main.key: chosen} if main is not None and chosen is not None else {}
     if not asks_only_for_headers(request):
-        await visit.open_score(int(score) if given else None, given, trapped=score == TRAP)
-    return survey_flow.form(request.app.state.box, visit, request.query_params, given)
+        await visit.open_score(int(score) if answers else None, answers, trapped=score == TRAP)
+    return survey_flow.form(request.app.state.box, visit, request.query_params, answers)
 
 
 @routes.post("/i/{token}")
@@ -254,12 +259,12 @@ async def take_invited(request: Request, token: str) -> Response:
     return await survey_flow.take(box, visit, await read_form(request, box))
 
 
-def _score(view: SurveyView, given: Mapping[str, Any]) -> int | None:
+def _score(view: SurveyView, answers: Mapping[str, Any]) -> int | None:
     """Return the number of the main answer, to notice somebody who tries them all."""
     main = view.survey.definition.main_question
-    if main is None or given.get(main.key) is None:
+    if main is None or answers.get(main.key) is None:
         return None
     try:
-        return view.survey.check({main.key: given[main.key]}, complete=False).score
+        return view.survey.check({main.key: answers[main.key]}, complete=False).score
     except InvalidInput:
         return None

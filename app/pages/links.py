@@ -53,8 +53,8 @@ class LinksOut(BaseModel):
 
 
 def _page_url(settings: Settings, public_id: str, **query: str | None) -> str:
-    asked = urlencode({name: value for name, value in query.items() if value})
-    return f"{settings.base_url}/s/{public_id}" + (f"?{asked}" if asked else "")
+    query_string = urlencode({name: value for name, value in query.items() if value})
+    return f"{settings.base_url}/s/{public_id}" + (f"?{query_string}" if query_string else "")
 
 
 async def _published(session: SessionDep, caller: Reader, reference: str) -> Survey:
@@ -71,20 +71,20 @@ async def get_survey_links(
 ) -> LinksOut:
     """Return where a survey can be answered."""
     settings: Settings = request.app.state.settings
-    found = await _published(session, caller, survey)
-    url = _page_url(settings, found.public_id)
+    survey_row = await _published(session, caller, survey)
+    url = _page_url(settings, survey_row.public_id)
     script = (
         f'<script async src="{settings.base_url}/widget.js" data-key="pk_…" '
-        f'data-survey="{found.key}"></script>'
+        f'data-survey="{survey_row.key}"></script>'
     )
-    own = f"{settings.base_url}/v1/surveys/{found.key}"
+    own = f"{settings.base_url}/v1/surveys/{survey_row.key}"
     return LinksOut(
         page=url,
         embed=script,
         qr=f"{own}/qr.svg",
         email_preview=f"{own}/email-preview",
-        kiosk=_page_url(settings, found.public_id, kiosk="1"),
-        poster=f"{settings.base_url}/s/{found.public_id}/poster",
+        kiosk=_page_url(settings, survey_row.public_id, kiosk="1"),
+        poster=f"{settings.base_url}/s/{survey_row.public_id}/poster",
     )
 
 
@@ -110,21 +110,21 @@ async def get_survey_qr_code(
     lang: Language = None,
 ) -> Response:
     """Return the QR code of the survey's page; as `text/xml` where that alone is accepted."""
-    found = await _published(session, caller, survey)
-    url = _page_url(request.app.state.settings, found.public_id, src=src, lang=lang)
-    asked = request.headers.get("accept", "").strip() == "text/xml"
-    kind = "text/xml" if asked else "image/svg+xml"
+    survey_row = await _published(session, caller, survey)
+    url = _page_url(request.app.state.settings, survey_row.public_id, src=src, lang=lang)
+    is_text_xml = request.headers.get("accept", "").strip() == "text/xml"
+    kind = "text/xml" if is_text_xml else "image/svg+xml"
     return Response(_code(url, xmldecl=True), media_type=kind)
 
 
 def _code(url: str, *, xmldecl: bool = False) -> str:
     """Draw an address; a quarter of the code may be dirty (level Q)."""
-    drawn = io.BytesIO()
+    buffer = io.BytesIO()
     segno.make(url, error="q", micro=False).save(
-        drawn, kind="svg", scale=8, border=4, light="#fff", xmldecl=xmldecl, omitsize=not xmldecl,
+        buffer, kind="svg", scale=8, border=4, light="#fff", xmldecl=xmldecl, omitsize=not xmldecl,
         title=None if xmldecl else url,
     )  # fmt: skip
-    return drawn.getvalue().decode()
+    return buffer.getvalue().decode()
 
 
 @pages.get("/s/{public_id}/poster")

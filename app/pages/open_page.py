@@ -73,7 +73,7 @@ class PublicVisit:
     resume_address: str
     is_order_answered: bool
 
-    def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
+    def awaits_gesture(self, answers: Mapping[str, Any], *, is_shown: bool) -> bool:
         """Return False: the address was mailed to nobody, so no scanner chose the answer."""
         return False
 
@@ -81,17 +81,21 @@ class PublicVisit:
         """Tell whether this is the page that asks for confirmation, which posts no answers."""
         return posted.signals.asked_again
 
-    async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
+    async def store(self, answers: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
         """Store what was sent; a closed or deleted response is said to be over."""
-        held = _hold_state_of(posted.signals)
+        hold_state = _hold_state_of(posted.signals)
         try:
             stored = await save(
-                self.ingest, self.pending, given, held=held, gesture=posted.signals.moved
+                self.ingest,
+                self.pending,
+                answers,
+                hold_state=hold_state,
+                gesture=posted.signals.moved,
             )
         except Conflict:
             over = show_message(self.view.locale, "over", look=self.view.look, status=409)
             raise ShowPage(over) from None
-        VOTES.labels(held or "confirmed").inc()
+        VOTES.labels(hold_state or "confirmed").inc()
         return stored
 
     def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
@@ -125,12 +129,12 @@ async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSu
 
 async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace) -> PublicVisit:
     query = request.query_params
-    wanted = [
+    languages = [
         query.get("lang", ""),
         *languages_of(request),
     ]
     known = _kept(query, workspace.segments)
-    locale = choose_language(wanted, sorted(survey.locales), survey.locale)
+    locale = choose_language(languages, sorted(survey.locales), survey.locale)
     box: SealedBox = request.app.state.box
     response_id = read_response_id(box, survey, query.get("r", ""))
     pending, by_order = await _pending_response(
@@ -165,7 +169,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
 
 def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
     """Return what a link may say beside the answers: order, poster, language, declared segments."""
-    kept = {
+    params = {
         name: query[name][:_MAX_NAME_CHARACTERS]
         for name in ("ref", _SOURCE, "lang")
         if query.get(name)
@@ -173,21 +177,21 @@ def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
     for segment in segments:
         value = query.get(f"p.{segment}", "")
         if value and property_error(value) is None and "\x00" not in value:
-            kept[f"p.{segment}"] = value
+            params[f"p.{segment}"] = value
     if query.get("kiosk") == "1":
-        kept["kiosk"] = "1"
-    return {name: value for name, value in kept.items() if "\x00" not in value}
+        params["kiosk"] = "1"
+    return {name: value for name, value in params.items() if "\x00" not in value}
 
 
-def _address(survey: CompiledSurvey, kept: Mapping[str, str], **more: str) -> str:
-    query = urlencode(dict(kept) | more)
+def _address(survey: CompiledSurvey, params: Mapping[str, str], **more: str) -> str:
+    query = urlencode(dict(params) | more)
     return public_path(f"/s/{survey.public_id}") + (f"?{query}" if query else "")
 
 
 async def _pending_response(
     request: Request,
     survey: CompiledSurvey,
-    kept: Mapping[str, str],
+    params: Mapping[str, str],
     *,
     locale: str,
     own: UUID | None,
@@ -198,17 +202,17 @@ async def _pending_response(
     What an address says has no more trust than what a publishable key sends.
     """
     properties = {
-        key.removeprefix("p."): value for key, value in kept.items() if key.startswith("p.")
+        key.removeprefix("p."): value for key, value in params.items() if key.startswith("p.")
     }
-    if _SOURCE in kept:
-        properties.setdefault(_SOURCE, kept[_SOURCE])
+    if _SOURCE in params:
+        properties.setdefault(_SOURCE, params[_SOURCE])
     body = ResponseIn(
         survey=survey.key,
-        channel="kiosk" if "kiosk" in kept else "web",
+        channel="kiosk" if "kiosk" in params else "web",
         answers={},
         locale=locale,
         properties=properties or None,
-        order=kept.get("ref"),
+        order=params.get("ref"),
     )
     caller = respondent_caller(survey.workspace_id, survey.id, scope=Scope.COLLECT)
     case = None
@@ -218,8 +222,8 @@ async def _pending_response(
     origin = SubmissionOrigin(caller=caller, now=utc_now(), case=case)
     by_order = own is None and survey.one_answer_per == "order" and body.order is not None
     if by_order:
-        named = submission_of(body, survey, origin, checked=CheckedAnswers(), customer_id=None)
-        own = named.row.id
+        submission = submission_of(body, survey, origin, checked=CheckedAnswers(), customer_id=None)
+        own = submission.row.id
     body.id = own or uuid7()
     return PendingResponse(survey, body, origin), by_order
 

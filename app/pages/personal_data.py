@@ -46,7 +46,7 @@ async def show_data(request: Request, token: str) -> Response:
 async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
     words, lang = _words(person)
     box: SealedBox = request.app.state.box
-    shown = render_page(
+    reply = render_page(
         "data.html",
         lang=lang,
         title=words["data_title"],
@@ -59,8 +59,8 @@ async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
         words=words,
         scripts=("page.js",),
     )
-    shown.headers["Cache-Control"] = "no-store"
-    return shown
+    reply.headers["Cache-Control"] = "no-store"
+    return reply
 
 
 async def _answers(
@@ -77,15 +77,15 @@ async def _answers(
     wording = person.view.wording if person.view else None
     wording = wording or SurveyWording(words.locale, definition.default_locale, words, str)
     known = {q.key: q for q in definition.questions}
-    shown = []
-    for key, given in person.stored.answers.items():
+    rows = []
+    for key, answer in person.stored.answers.items():
         question = known.get(key)
-        if given is not None and question is not None:
-            shown.append((wording.say(question.text), label_of(question, given, wording)))
-        elif given is not None:
+        if answer is not None and question is not None:
+            rows.append((wording.say(question.text), label_of(question, answer, wording)))
+        elif answer is not None:
             # A question that a later version of the survey dropped.
-            shown.append((key, str(given)))
-    return shown
+            rows.append((key, str(answer)))
+    return rows
 
 
 def _local(at: dt.datetime | None, zone: str) -> str | None:
@@ -104,9 +104,9 @@ def _about(person: InvitedPerson, words: SurveyWords, zone: str) -> list[tuple[s
         "data_sent": _local(invitation.sent_at, zone),
         "data_at": _local(stored.responded_at, zone),
     }
-    found = [(words[name], str(value)) for name, value in known.items() if value]
+    rows = [(words[name], str(value)) for name, value in known.items() if value]
     properties = invitation.context.get("properties", {})
-    return found + [(str(name), str(value)) for name, value in properties.items()]
+    return rows + [(str(name), str(value)) for name, value in properties.items()]
 
 
 @routes.post("/i/{token}/data")

@@ -80,13 +80,13 @@ def render_page(
     lang: str,
     status: int = 200,
     finish: Callable[[str], str] | None = None,
-    **shown: Any,
+    **context: Any,
 ) -> HTMLResponse:
     """Render a template in a language; what is missing is an error, not an empty place.
 
     `finish` changes the rendered text.
     """
-    values = _DEFAULT_VALUES | {"lang": lang, "dir": direction_of(lang)} | shown
+    values = _DEFAULT_VALUES | {"lang": lang, "dir": direction_of(lang)} | context
     text = _templates.get_template(template).render(values)
     text = finish(text) if finish else text
     reply = HTMLResponse(text, status_code=status, headers=HEADERS)

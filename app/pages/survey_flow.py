@@ -36,7 +36,7 @@ class SurveyVisit(Protocol):
     @property
     def links(self) -> PageLinks: ...
 
-    def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
+    def awaits_gesture(self, answers: Mapping[str, Any], *, is_shown: bool) -> bool:
         """Tell whether the main answer on the page waits for a person's first gesture."""
         ...
 
@@ -44,7 +44,7 @@ class SurveyVisit(Protocol):
         """Tell whether a post without any answer still means something."""
         ...
 
-    async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
+    async def store(self, answers: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
         """Store what was sent; raise InvalidInput for answers that do not fit."""
         ...
 
@@ -75,19 +75,19 @@ def form(
     box: SealedBox,
     visit: SurveyVisit,
     query: Mapping[str, str],
-    given: Mapping[str, Any] | None = None,
+    new_answers: Mapping[str, Any] | None = None,
 ) -> HTMLResponse:
     """Show the questions of the next step, with what was answered and what the link chooses."""
     definition = visit.view.survey.definition
-    if given is None:
+    if new_answers is None:
         answers = prefilled_answers(definition, query) | visit.stored.answers
     else:
-        answers = visit.stored.answers | dict(given)
-    follows = given is None and "next" in query
+        answers = visit.stored.answers | dict(new_answers)
+    follows = new_answers is None and "next" in query
     questions, answered = questions_for(visit.view, answers, follows=follows)
     main = definition.main_question
-    asked = main is not None and main in questions
-    confirm = main.key if main and visit.awaits_gesture(answers, asked=asked) else None
+    is_shown = main is not None and main in questions
+    confirm = main.key if main and visit.awaits_gesture(answers, is_shown=is_shown) else None
     return show_form(
         box, visit.view, visit.links, answers=answers, questions=questions, answered=answered,
         confirm=confirm,
@@ -97,21 +97,21 @@ def form(
 async def take(box: SealedBox, visit: SurveyVisit, posted: PostedForm) -> Response:
     """Take an answer, whole or in part, then lead on: a reload posts nothing again."""
     definition = visit.view.survey.definition
-    asked = posted.asked
+    keys = posted.question_keys
     if posted.is_first_gesture:
         # A part was saved; the person is still answering the rest.
-        asked = [definition.main_question.key] if definition.main_question else []
-    given = answers_of(definition, posted.fields, asked)
-    answers = visit.stored.answers | given
-    missing = answer_problems(visit.view, answers, posted.asked)
-    nothing = not given and not visit.may_send_nothing(posted)
+        keys = [definition.main_question.key] if definition.main_question else []
+    new_answers = answers_of(definition, posted.fields, keys)
+    answers = visit.stored.answers | new_answers
+    missing = answer_problems(visit.view, answers, posted.question_keys)
+    nothing = not new_answers and not visit.may_send_nothing(posted)
     if not posted.is_first_gesture and (missing or nothing):
         return _show_problems(box, visit, answers, posted, missing)
     try:
-        stored = await visit.store(given, posted)
+        stored = await visit.store(new_answers, posted)
     except InvalidInput as error:
         unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
-        problems = answer_problems(visit.view, answers, posted.asked, unfit)
+        problems = answer_problems(visit.view, answers, posted.question_keys, unfit)
         return _show_problems(box, visit, answers, posted, problems)
     if posted.is_first_gesture:
         return Response(status_code=204)
@@ -133,7 +133,7 @@ def _show_problems(
     questions = [
         question
         for question in definition.questions
-        if question.key in posted.asked or question.key in problems
+        if question.key in posted.question_keys or question.key in problems
     ]
     if not questions or not problems:
         first, _ = questions_for(visit.view, answers, follows=False)

@@ -35,7 +35,7 @@ class ShownQuestion:
     required: bool
     choices: Sequence[Choice]
     chosen: frozenset[str]
-    given: str | None = None
+    answer: str | None = None
     ends: tuple[str, str] | None = None
     wrong: bool = False
 
@@ -46,7 +46,7 @@ class ShownQuestion:
 
 
 def shown_question(
-    question: Question, given: Any, wording: SurveyWording, *, wrong: bool = False
+    question: Question, answer: Any, wording: SurveyWording, *, wrong: bool = False
 ) -> ShownQuestion:
     """Return a question in the customer's language, with what was answered before."""
     choices = choices_of(question, wording)
@@ -58,8 +58,8 @@ def shown_question(
         text=wording.say(question.text),
         required=question.required,
         choices=choices,
-        chosen=frozenset(chosen_values(given)),
-        given=given if isinstance(given, str) else None,
+        chosen=frozenset(chosen_values(answer)),
+        answer=answer if isinstance(answer, str) else None,
         ends=ends_of(question),
         wrong=wrong,
     )
@@ -74,18 +74,18 @@ def unasked_questions(definition: Definition, answers: Mapping[str, Any]) -> lis
 
 def shown_questions(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:
     """Return the questions that are shown, given the answers to the questions before them."""
-    kept: dict[str, Any] = {}
-    found = []
+    earlier_answers: dict[str, Any] = {}
+    questions = []
     for question in definition.questions:
         condition = question.show_if.model_dump() if question.show_if else None
-        if is_shown(condition, kept):
-            found.append(question)
-            kept[question.key] = answers.get(question.key)
-    return found
+        if is_shown(condition, earlier_answers):
+            questions.append(question)
+            earlier_answers[question.key] = answers.get(question.key)
+    return questions
 
 
 def answers_of(
-    definition: Definition, posted: Mapping[str, Sequence[str]], asked: Sequence[str]
+    definition: Definition, posted: Mapping[str, Sequence[str]], keys: Sequence[str]
 ) -> dict[str, Any]:
     """Return the posted answers to the questions that were asked; an empty answer is None.
 
@@ -93,7 +93,7 @@ def answers_of(
     """
     answers: dict[str, Any] = {}
     for question in definition.questions:
-        if question.key not in asked:
+        if question.key not in keys:
             continue
         values = [v for v in posted.get(question.key, ()) if v.strip()]
         if not values:

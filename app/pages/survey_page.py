@@ -79,11 +79,11 @@ def questions_for(
     main = definition.main_question
     if main is not None and main.show_if is None and main.key not in answers:
         return [main], None
-    shown = shown_questions(definition, answers)
-    rest = [q for q in shown if q is not main]
-    if follows and rest and main is not None and answers.get(main.key) is not None:
-        return rest, main
-    return shown, None
+    questions = shown_questions(definition, answers)
+    further_questions = [q for q in questions if q is not main]
+    if follows and further_questions and main is not None and answers.get(main.key) is not None:
+        return further_questions, main
+    return questions, None
 
 
 def show_form(  # noqa: PLR0913 - what one page holds
@@ -104,7 +104,7 @@ def show_form(  # noqa: PLR0913 - what one page holds
     """
     wording, words = view.wording, view.words
     wrong = wrong or {}
-    shown = [
+    form_questions = [
         shown_question(question, answers.get(question.key), wording, wrong=question.key in wrong)
         for question in questions
     ]
@@ -122,7 +122,7 @@ def show_form(  # noqa: PLR0913 - what one page holds
         links=links,
         rendered=stamp(box),
         asked=",".join(question.key for question in questions),
-        questions=shown,
+        questions=form_questions,
         answered=label_of(answered, answers.get(answered.key), wording) if answered else None,
         more=len(questions) if answered else 0,
         is_last=bool(answered) or len(questions) > 1 or len(definition.questions) == 1,
@@ -214,7 +214,7 @@ class PostedForm:
 
     fields: Mapping[str, Sequence[str]]
     signals: SubmissionSignals
-    asked: Sequence[str]
+    question_keys: Sequence[str]
 
     @property
     def is_ours(self) -> bool:
@@ -257,12 +257,12 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
         asked_again=bool(last.get("_again")),
         rendered_at=rendered,
     )
-    asked = last["_asked"].split(",") if "_asked" in last else list(fields)
-    return PostedForm(fields, signals, asked)
+    keys = last["_asked"].split(",") if "_asked" in last else list(fields)
+    return PostedForm(fields, signals, keys)
 
 
 def answer_problems(
-    view: SurveyView, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
+    view: SurveyView, answers: Mapping[str, Any], keys: Sequence[str], wrong: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return the problem of each asked question: `required` if empty, `unfit` if its answer is."""
     definition = view.survey.definition
@@ -270,7 +270,7 @@ def answer_problems(
         question.key: "required"
         for question in shown_questions(definition, answers)
         if question.required
-        and (question.key in asked or question == definition.main_question)
+        and (question.key in keys or question == definition.main_question)
         and answers.get(question.key) is None
     }
     return empty | dict.fromkeys(wrong, "unfit")

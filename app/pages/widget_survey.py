@@ -167,16 +167,16 @@ async def get_widget_survey(
             headers |= allowed_origin(workspace.allowed_origins, origin)
         if not survey.live:
             raise NotFound("This survey is over.")
-        wanted = [lang]
-        wanted += languages_of(request)
-        locale = choose_language(wanted, sorted(survey.locales), survey.locale)
+        languages = [lang]
+        languages += languages_of(request)
+        locale = choose_language(languages, sorted(survey.locales), survey.locale)
         about = ResponseIn(
             survey=survey.key, channel="widget", answers={}, order=order, ticket=ticket
         )
         async with request.app.state.database.session() as session:
             answered = await is_answered(session, survey, about)
-        said = widget_survey_of(survey, workspace, locale) | {"answered": answered}
-        return json_reply(said, headers=headers)
+        body = widget_survey_of(survey, workspace, locale) | {"answered": answered}
+        return json_reply(body, headers=headers)
     except AfterwordError as error:
         reply = problem_reply(error)
         reply.headers.update(headers | {"Cache-Control": "no-store"})
@@ -192,12 +192,12 @@ async def _find(
     """Return a published survey; raise NotFound for an unknown one, or another key's."""
     ingest: Ingest = request.app.state.ingest
     database: Database = request.app.state.database
-    bound = None
+    caller = None
     if not reference.isprintable():
         raise NotFound("There is no such survey.")
     if key:
         caller = await public_caller(request, key)
-        workspace_id, name, bound = caller.workspace_id, reference, caller.survey
+        workspace_id, name = caller.workspace_id, reference
     else:
         async with database.session() as session:
             link = await find_link(session, reference)
@@ -205,7 +205,7 @@ async def _find(
             raise NotFound("There is no such survey; a survey's key needs `?key=` as well.")
         workspace_id, name = link[0], str(link[1])
     survey = await ingest.catalogue.get(workspace_id, name)
-    if survey is None or bound not in {None, survey.key, str(survey.id)}:
+    if survey is None or (caller and not caller.may_use_survey(survey.key, survey.id)):
         raise NotFound("There is no live survey of this name for this key.")
     async with database.session() as session:
         return survey, await get_workspace(session, workspace_id)
@@ -265,7 +265,7 @@ def _question(question: Question, wording: SurveyWording) -> dict[str, Any]:
 def _thanks(survey: CompiledSurvey, wording: SurveyWording) -> dict[str, Any]:
     """Return the thanks: the default, and those that go with an answer's band."""
     texts = survey.definition.texts.thank_you
-    said: dict[str, Any] = {
+    thanks: dict[str, Any] = {
         band: {
             "text": wording.say(own.text),
             "link_url": own.link_url,
@@ -273,11 +273,11 @@ def _thanks(survey: CompiledSurvey, wording: SurveyWording) -> dict[str, Any]:
         }
         for band, own in texts.items()
     }
-    default = said.get("default") or {"text": wording.words["thanks"], "link_url": None}
+    default = thanks.get("default") or {"text": wording.words["thanks"], "link_url": None}
     main = survey.definition.main_question
     by_answer = {}
     for choice in choices_of(main, wording) if main else []:
         band = survey.check({main.key: choice.answer}, complete=False).band if main else None
-        if band in said:
-            by_answer[choice.value] = said[band]
+        if band in thanks:
+            by_answer[choice.value] = thanks[band]
     return {"default": default, "by_answer": by_answer}

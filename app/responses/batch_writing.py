@@ -55,8 +55,8 @@ async def _write_chunk(
         try:
             body = decode_response(line.text)
             with not_found_as_field_error("body", "survey"):
-                found = await ingest.catalogue.get(caller.workspace_id, body.survey)
-            survey = survey_for(caller, found, body.survey)
+                published = await ingest.catalogue.get(caller.workspace_id, body.survey)
+            survey = survey_for(caller, published, body.survey)
             valid_lines.append(
                 (line, body, survey, survey.check(body.answers, complete=body.complete))
             )

@@ -156,9 +156,9 @@ def _check_properties(properties: dict[str, Any]) -> None:
             raise InvalidInput.at("body", "properties", name, msg=reason)
 
 
-def refuse_nul(found: Struct) -> None:
+def refuse_nul(body: Struct) -> None:
     """Refuse a body that holds a character which PostgreSQL cannot store."""
-    for name, value in msgspec.to_builtins(found).items():
+    for name, value in msgspec.to_builtins(body).items():
         if reason := storage_error(value, 1):
             raise InvalidInput.at("body", name, msg=reason)
 
@@ -171,16 +171,16 @@ _MISSING = re.compile(r"missing required field `(?P<name>.*)`")
 def _field_error(message: str, fields: Sequence[str]) -> FieldError:
     """Turn msgspec's words (`Expected …, got … - at `$.a.b[0]``) into one of our field errors."""
     match = _PATH.match(message)
-    what = match["what"] if match else message
+    detail = match["what"] if match else message
     path = (match["path"] if match else None) or ""
     loc: list[str | int] = [
         "body",
         *(part for part in re.split(r"[.\[\]]+", path) if part and part != "..."),
     ]
-    if unknown := _UNKNOWN.search(what):
+    if unknown := _UNKNOWN.search(detail):
         name = unknown["name"]
         hint = did_you_mean(name, fields) if len(loc) == 1 else ""
         return {"loc": [*loc, name[:64]], "msg": f"is not a field here{hint}"}
-    if missing := _MISSING.search(what):
+    if missing := _MISSING.search(detail):
         return {"loc": [*loc, missing["name"]], "msg": "is required"}
-    return {"loc": loc, "msg": what[0].lower() + what[1:]}
+    return {"loc": loc, "msg": detail[0].lower() + detail[1:]}

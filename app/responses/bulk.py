@@ -13,7 +13,7 @@ from app.core.schema import Json
 from app.responses import queries
 from app.responses.body import MAX_TAGS
 from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
-from app.responses.service import annotate, reject_found, restore_found
+from app.responses.service import annotate, reject_many, restore_many
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
@@ -36,7 +36,7 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
     ids = await _find_ids(session, caller, patch, filters, properties)
     changed: set[UUID] = set()
     if patch.restore or patch.reject:
-        change = restore_found if patch.restore else reject_found
+        change = restore_many if patch.restore else reject_many
         for start in range(0, len(ids), 500):
             part = ids[start : start + 500]
             _, done = await change(database, slot, caller.workspace_id, part)
@@ -112,8 +112,8 @@ def _patch_for(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
     if patch.tags is not None:
         changes["tags"] = patch.tags
     elif patch.add_tags or patch.remove_tags:
-        kept = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
-        unique = list(dict.fromkeys(kept))
+        new_tags = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
+        unique = list(dict.fromkeys(new_tags))
         if len(unique) > MAX_TAGS:
             msg = f"would give a response {len(unique)} tags; {MAX_TAGS} are the most"
             raise InvalidInput.at("body", "add_tags", msg=msg)

@@ -23,6 +23,7 @@ from app.core.jobs import Job
 from app.core.schema import Json
 from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.responses.body import ResponseIn
+from app.responses.case_interaction import case_interaction_sql, interaction_id_sql
 from app.responses.changes import JOIN_CASES
 from app.responses.statements import declared_segments_sql
 
@@ -46,29 +47,19 @@ class Case:
     about: dict[str, Any] | None = None
 
 
-# The interaction itself, else the latest of the ticket, else of the order. If two sources have the
-# same ticket or order, it matches only if the answer names its source.
+_CASE = case_interaction_sql(
+    ":workspace_id",
+    id_="n.interaction_id",
+    source="n.source",
+    ticket="n.ticket",
+    order_ref="n.order_ref",
+)
 _FIND = text(f"""
 select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
   i.order_ref, {declared_segments_sql("i.properties", "w")} as segments
 from json_to_recordset(cast(:asked as json))
   n(number int, source text, interaction_id uuid, ticket text, order_ref text)
-cross join lateral (
-  select * from (
-    select i.*, 1 as strength from interaction i where i.workspace_id = :workspace_id
-    and i.id = n.interaction_id
-    union all
-    select i.*, 2 from interaction i where i.workspace_id = :workspace_id
-    and i.ticket = n.ticket and (i.source = n.source or n.source is null and not exists (
-      select from interaction x where x.workspace_id = :workspace_id
-      and x.ticket = n.ticket and x.source <> i.source and not x.test))
-    union all
-    select i.*, 3 from interaction i where i.workspace_id = :workspace_id
-    and i.order_ref = n.order_ref and not exists (
-      select from interaction x where x.workspace_id = :workspace_id
-      and x.order_ref = n.order_ref and x.order_source <> i.order_source and not x.test)
-  ) i where not i.test order by i.strength, i.occurred_at desc limit 1
-) i
+cross join lateral ({_CASE}) i
 join workspace w on w.id = :workspace_id
 """).columns(properties=Json, segments=Json)
 
@@ -82,7 +73,7 @@ async def find_cases(
     database: Database, workspace_id: UUID, bodies: Sequence[ResponseIn]
 ) -> dict[int, Case]:
     """Return the cases that are known, by the position of the answer that names them."""
-    asked = [
+    references = [
         {
             "number": number,
             "source": body.interaction.source if body.interaction else None,
@@ -93,10 +84,10 @@ async def find_cases(
         for number, body in enumerate(bodies)
         if names_a_case(body) and not body.test
     ]
-    if not asked:
+    if not references:
         return {}
     async with database.session() as session:
-        asked_for = json.dumps(asked, default=str)
+        asked_for = json.dumps(references, default=str)
         rows = await run_sql(session, _FIND.bindparams(workspace_id=workspace_id, asked=asked_for))
         return {
             row.number: Case(
@@ -122,8 +113,8 @@ def _about(row: Any) -> dict[str, Any]:
 
 
 def _interaction_id(workspace_id: UUID, body: ResponseIn) -> UUID | None:
-    named = body.interaction
-    return interaction_id(workspace_id, named.source, named.external_id) if named else None
+    key = body.interaction
+    return interaction_id(workspace_id, key.source, key.external_id) if key else None
 
 
 async def consume_interactions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
@@ -135,9 +126,12 @@ async def consume_interactions(session: AsyncSession, events: Sequence[StoredEve
         )
 
 
+_NAMED_ID = interaction_id_sql(
+    "r.workspace_id", "(r.interaction_ref ->> 'source')", "(r.interaction_ref ->> 'external_id')"
+)
 # Only answers whose case was unknown when they came; values from an invitation, or from an
 # interaction that was known at the time, stay.
-_UNJOINED = text("""
+_UNJOINED = text(f"""
 select distinct on (r.id) r.id, i.id as interaction_id
 from interaction i join response r on r.workspace_id = i.workspace_id and (
   (r.order_ref = i.order_ref and not exists (
@@ -160,8 +154,7 @@ and not exists (
   select from interaction e where e.workspace_id = r.workspace_id and not e.test
   and e.created_at < r.created_at and (e.order_ref = r.order_ref or (e.ticket = r.ticket_ref
     and coalesce(r.interaction_ref ->> 'source', e.source) = e.source)
-    or (e.external_id = r.interaction_ref ->> 'external_id'
-      and e.source = r.interaction_ref ->> 'source')))
+    or e.id = {_NAMED_ID}))
 order by r.id, i.occurred_at desc
 """)
 
@@ -169,14 +162,16 @@ order by r.id, i.occurred_at desc
 async def join_cases(database: Database, job: Job) -> None:
     """Add to answers the values of an interaction that came later."""
     workspace_id = job.workspace_id
-    wanted = [UUID(id_) for id_ in job.payload["interactions"]]
+    interaction_ids = [UUID(id_) for id_ in job.payload["interactions"]]
     async with database.session() as session:
-        rows = await run_sql(session, _UNJOINED.bindparams(workspace_id=workspace_id, ids=wanted))
+        rows = await run_sql(
+            session, _UNJOINED.bindparams(workspace_id=workspace_id, ids=interaction_ids)
+        )
         pairs = [(row.id, row.interaction_id) for row in rows]
         interactions = await find_interactions(session, workspace_id, {i for _, i in pairs})
     if not pairs:
         return
-    given = [
+    additions = [
         {
             "id": response_id,
             "event_id": uuid7(),
@@ -188,8 +183,8 @@ async def join_cases(database: Database, job: Job) -> None:
     ]
     connection = await database.connect(jit="off")
     try:
-        for start in range(0, len(given), _MAX_JOINED):
-            part = json.dumps(given[start : start + _MAX_JOINED], default=str)
+        for start in range(0, len(additions), _MAX_JOINED):
+            part = json.dumps(additions[start : start + _MAX_JOINED], default=str)
             await connection.execute(JOIN_CASES, workspace_id, utc_now(), 0, part)
     finally:
         await connection.close()

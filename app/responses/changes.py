@@ -14,14 +14,14 @@ from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.responses.statements import (
     COMPLETES,
+    CONFIG_LOCK,
     CREATED_OR_UPDATED,
-    GATE,
     LOCK_OLD,
     UPDATED,
     declared_segments_sql,
     events_sql,
-    moved_rows_sql,
     rollups_sql,
+    signed_rows_sql,
 )
 from app.surveys.bands import bands_sql
 from app.surveys.scales import LOW_BANDS
@@ -52,7 +52,7 @@ def _change(
     )
     touched = "updated_at = $2::timestamptz, " if touches else ""
     return f"""
-with {GATE},
+with {CONFIG_LOCK},
 given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
 {LOCK_OLD.format(ids="$4::uuid[]", extra_columns=extra_columns)},
 updated as (
@@ -61,8 +61,8 @@ updated as (
   where r.workspace_id = $1 and r.id = o.id and {condition} returning r.*
 ),
 moved as (
-  {moved_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {moved_rows_sql("updated r", 1, "r.state = 'counted'")}
+  {signed_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {signed_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
 {rollups_sql("$3::int2")},
 {emitted}
@@ -74,7 +74,7 @@ select array(select id from old) as found, array(select id from updated) as chan
 # response only claims its case: it gets the touchpoint and the declared segments, no customer.
 # $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
 JOIN_CASES = f"""
-with {GATE},
+with {CONFIG_LOCK},
 given as materialized (
   select n.*, {declared_segments_sql("n.properties", "gate")} as segments
   from json_to_recordset($4::json)
@@ -92,8 +92,8 @@ updated as (
   where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
 ),
 moved as (
-  {moved_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {moved_rows_sql("updated r", 1, "r.state = 'counted'")}
+  {signed_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {signed_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
 {rollups_sql("$3::int2")},
 {events_sql("updated", UPDATED, "true")}

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.lookup import plain_reference
 from app.interactions.filter_values import require_among, require_touchpoints
 
 _SURVEYS = text("select id, key from survey where workspace_id = :id")
@@ -34,6 +35,6 @@ async def find_surveys(
     """Return the ids of the surveys that a filter names by key or id; refuse an unknown one."""
     rows = (await run_sql(session, _SURVEYS.bindparams(id=workspace_id))).all()
     by_reference = {row.key: row.id for row in rows} | {str(row.id): row.id for row in rows}
-    references = list(references)
+    references = [plain_reference(reference) for reference in references]
     require_among("survey", references, by_reference)
     return [by_reference[reference] for reference in references]

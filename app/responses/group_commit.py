@@ -70,10 +70,10 @@ class GroupCommit:
     ) -> list[WriteResult | AfterwordError]:
         """Write a batch; each bad answer gets its error."""
 
-        async def write(some: Sequence[Submission]) -> list[WriteResult]:
+        async def write(batch: Sequence[Submission]) -> list[WriteResult]:
             now = utc_now()
             return await write_with_retries(
-                lambda number: self._send(workspace_id, some, events, now, again=number > 0),
+                lambda number: self._send(workspace_id, batch, events, now, again=number > 0),
                 part="ingest",
             )
 

@@ -52,26 +52,26 @@ class FollowUpFilter:
 async def find_follow_ups(
     session: AsyncSession,
     workspace_id: UUID,
-    which: FollowUpFilter,
+    filters: FollowUpFilter,
     *,
     limit: int = PAGE,
     cursor: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the answers somebody should act upon, the latest first, and the next cursor."""
-    status, owner = which.status, which.owner
+    status, owner = filters.status, filters.owner
     statuses = [status] if status in _LISTED else [*OPEN_STATUSES]
     conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:statuses ::text[])"
     bound: dict[str, Any] = {"statuses": statuses}
     if owner:
         conditions += " and r.assignee = :owner"
         bound["owner"] = owner
-    if which.overdue:
+    if filters.overdue:
         conditions += " and r.due_at < :now"
-    if which.survey:
+    if filters.survey:
         conditions += " and s.key = :survey"
-        bound["survey"] = which.survey
+        bound["survey"] = filters.survey
     order = "r.follow_up_opened_at desc, r.id desc"
-    if which.by_score:
+    if filters.by_score:
         # The worst are few; there is one page of them.
         order = f"r.score asc nulls last, {order}"
     elif position := decode_cursor(cursor, UUID):
@@ -83,16 +83,16 @@ async def find_follow_ups(
             workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound
         ),
     )
-    found, following = _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
-    return found, None if which.by_score else following
+    page, following = _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+    return page, None if filters.by_score else following
 
 
 def _page(
-    found: list[dict[str, Any]], limit: int, moment: str
+    rows: list[dict[str, Any]], limit: int, moment: str
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Cut a page; one more row was read to know whether another page follows."""
-    last = found[limit - 1] if len(found) > limit else None
-    return found[:limit], encode_cursor(last[moment], last["id"]) if last else None
+    last = rows[limit - 1] if len(rows) > limit else None
+    return rows[:limit], encode_cursor(last[moment], last["id"]) if last else None
 
 
 async def count_open_follow_ups(
@@ -118,8 +118,8 @@ async def count_open_follow_ups(
             workspace=workspace_id, statuses=[*OPEN_STATUSES], most=most, since=since, until=until
         ),
     )
-    found: int = rows.one()[0]
-    return found
+    count: int = rows.one()[0]
+    return count
 
 
 async def find_comments(
@@ -159,10 +159,10 @@ async def find_comments(
             "order by r.created_at desc, r.id desc limit :limit"
         ).bindparams(workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound),
     )
-    found, more = _page([dict(row._mapping) for row in rows], limit, "created_at")
+    comments, more = _page([dict(row._mapping) for row in rows], limit, "created_at")
     if more is None and edge is not None:
         more = encode_cursor(*edge)
-    return found, more
+    return comments, more
 
 
 async def _window_before(

@@ -29,7 +29,7 @@ class Ingest:
 
     @classmethod
     def for_command(cls, database: Database, group: GroupCommit) -> Self:
-        """Return one with memories of its own, for a command that runs for itself."""
+        """Return an `Ingest` with caches of its own, for a command."""
         return cls(
             database,
             Catalogue(database),

@@ -80,7 +80,7 @@ async def store(
     body: ResponseIn,
     *,
     raw: bytes,
-    held: HoldState | None = None,
+    hold_state: HoldState | None = None,
 ) -> Response:
     """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
     ingest: Ingest = request.app.state.ingest
@@ -102,7 +102,7 @@ async def store(
         idempotency_key=key,
         body_hash=body_hash,
         case=case,
-        held=held,
+        hold_state=hold_state,
     )
     customer_id = await _resolve_customer(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
@@ -116,8 +116,8 @@ async def store(
         reply_headers(request)["Idempotency-Replayed"] = "true"
     stored = written.stored
     assert stored is not None  # noqa: S101 - only a refusal stores nothing
-    shown = summary(stored, survey_key=survey.key) if caller.trusted else public_summary(stored)
-    return json_reply(shown, status=status_of(written))
+    document = summary(stored, survey_key=survey.key) if caller.trusted else public_summary(stored)
+    return json_reply(document, status=status_of(written))
 
 
 async def _find_case(request: Request, caller: Caller, body: ResponseIn) -> Case | None:
@@ -156,22 +156,22 @@ async def _drop_undeclared(
 
 async def _resolve_customer(request: Request, caller: Caller, body: ResponseIn) -> UUID | None:
     """Return the customer; with a publishable key and no proof it is only a claim, so None."""
-    named = body.customer
-    if named is None or body.test or caller.test:
+    customer = body.customer
+    if customer is None or body.test or caller.test:
         return None
     if caller.trusted:
-        person = customer_reference_of(named)
-    elif named.proof and _is_proven(request, caller, named):
-        person = proven_customer_reference_of(named)
+        person = customer_reference_of(customer)
+    elif customer.proof and _is_proven(request, caller, customer):
+        person = proven_customer_reference_of(customer)
     else:
         return None
     ingest: Ingest = request.app.state.ingest
     return (await ingest.customers.resolve(caller.workspace_id, [person]))[person]
 
 
-def _is_proven(request: Request, caller: Caller, named: CustomerIn) -> bool:
-    name = named.external_id or named.email or ""
-    if is_proof_valid(request.app.state.box, caller, name=name, proof=named.proof or ""):
+def _is_proven(request: Request, caller: Caller, customer: CustomerIn) -> bool:
+    name = customer.external_id or customer.email or ""
+    if is_proof_valid(request.app.state.box, caller, name=name, proof=customer.proof or ""):
         return True
     REFUSED.labels("identity_proof").inc()
     return False

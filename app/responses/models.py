@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of the room: responses, the rollups counted from them, and imports."""
+"""Tables of the room: responses, and the rollups counted from them."""
 
 import datetime as dt
 from typing import Any

@@ -93,8 +93,8 @@ async def find_page(
 
 def _narrow(filters: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions of the filter, and what is bound in them."""
-    given = filters.model_dump(exclude_none=True)
-    bound: dict[str, Any] = {name: given[name] for name in _CONDITIONS if name in given}
+    values = filters.model_dump(exclude_none=True)
+    bound: dict[str, Any] = {name: values[name] for name in _CONDITIONS if name in values}
     conditions = ["r.test = :test", *(_CONDITIONS[name] for name in bound)]
     bound["test"] = filters.test
     if filters.q:
@@ -112,7 +112,7 @@ def _narrow(filters: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
     return conditions, bound
 
 
-async def find_one(
+async def find_response(
     session: AsyncSession, workspace_id: UUID, response_id: UUID
 ) -> dict[str, Any] | None:
     """Return one response; None if it does not exist or was deleted."""

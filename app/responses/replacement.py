@@ -40,9 +40,9 @@ async def remove_tombstones(session: AsyncSession, workspace_id: UUID, ids: Sequ
     )
 
 
-def is_followed_up(whole: dict[str, Any]) -> bool:
+def is_followed_up(document: dict[str, Any]) -> bool:
     """Tell whether somebody has worked on a response."""
-    return whole["follow_up"] not in {"none", "open"} or bool(whole["notes"])
+    return document["follow_up"] not in {"none", "open"} or bool(document["notes"])
 
 
 async def restore_follow_ups(

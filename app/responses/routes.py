@@ -49,9 +49,9 @@ async def list_responses(
 ) -> Page[ResponseOut]:
     """Return responses with answers, customer and properties, newest first."""
     rows = await queries.find_page(session, caller.workspace_id, filters, properties=properties)
-    found = await service.responses_out(session, caller.workspace_id, rows)
+    responses = await service.responses_out(session, caller.workspace_id, rows)
     return page_of(
-        found,
+        responses,
         filters.limit,
         position=lambda r: (getattr(r, filters.order_by), r.id),
         show=lambda r: ResponseOut.model_validate(r.model_dump()),

@@ -36,7 +36,7 @@ async def read(
     session: AsyncSession, workspace_id: UUID, response_id: UUID
 ) -> ResponseWithRevisions:
     """Return one response, or raise NotFound."""
-    row = await queries.find_one(session, workspace_id, response_id)
+    row = await queries.find_response(session, workspace_id, response_id)
     if row is None:
         detail = "There is no such response in this workspace."
         raise NotFound(detail)
@@ -121,11 +121,11 @@ def _values(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
     if "tags" in patch.model_fields_set:
         values["tags"] = list(dict.fromkeys(patch.tags))
     follow_up = patch.follow_up
-    if given := follow_up.model_fields_set:
+    if fields := follow_up.model_fields_set:
         values |= follow_up.model_dump(include={"assignee", "due_at"}, exclude_unset=True)
-        if "status" in given:
+        if "status" in fields:
             values |= _moved_follow_up(row, follow_up.status)
-        if "note" in given:
+        if "note" in fields:
             note = {"text": follow_up.note, "by": caller.name, "at": rfc3339(utc_now())}
             values["note"] = [note]
     return values
@@ -171,29 +171,29 @@ async def delete(database: Database, slot: int, workspace_id: UUID, response_id:
 
 async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Count a response that was held back; its invitation then counts as answered."""
-    _require_changed(*await restore_found(database, slot, workspace_id, [response_id]))
+    _require_changed(*await restore_many(database, slot, workspace_id, [response_id]))
 
 
-async def restore_found(
+async def restore_many(
     database: Database, slot: int, workspace_id: UUID, ids: Sequence[UUID]
 ) -> FoundAndChanged:
     """Count those of the responses that were held back; their invitations count as answered."""
-    found, changed = await change_responses(
+    known_ids, changed = await change_responses(
         database, slot, workspace_id, statement=RESTORE, ids=ids
     )
     async with database.transaction() as session:
         # A response to an invitation has the invitation's id.
         for invitation in await invitations.lock_all(session, workspace_id, changed):
             await invitations.note_answered(session, invitation)
-    return found, changed
+    return known_ids, changed
 
 
 async def reject(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Take a response out of the figures; it stays listed."""
-    _require_changed(*await reject_found(database, slot, workspace_id, [response_id]))
+    _require_changed(*await reject_many(database, slot, workspace_id, [response_id]))
 
 
-async def reject_found(
+async def reject_many(
     database: Database, slot: int, workspace_id: UUID, ids: Sequence[UUID]
 ) -> FoundAndChanged:
     """Take those of the responses that exist out of the figures."""
@@ -213,13 +213,13 @@ async def consume_deletions(session: AsyncSession, events: Sequence[StoredEvent]
 
 async def redact_events(database: Database, job: jobs.Job) -> None:
     """Empty the events of responses that were deleted; their ids and times stay."""
-    kept = "('id', 'survey', 'channel', 'created_at', 'updated_at')"
+    kept_fields = "('id', 'survey', 'channel', 'created_at', 'updated_at')"
     async with database.transaction() as session:
         await run_sql(
             session,
             text(
                 "with kept as materialized (select e.xid, e.id, (select jsonb_object_agg(k, v) "
-                f"from jsonb_each(e.data) d(k, v) where k in {kept}) as data from event e "
+                f"from jsonb_each(e.data) d(k, v) where k in {kept_fields}) as data from event e "
                 "where e.workspace_id = :workspace_id and e.type like 'response.%' "
                 "and e.data ->> 'id' = any(:ids ::text[])) "
                 "update event e set data = k.data from kept k "
@@ -228,9 +228,9 @@ async def redact_events(database: Database, job: jobs.Job) -> None:
         )
 
 
-def _require_changed(found: Sequence[UUID], changed: Sequence[UUID]) -> None:
+def _require_changed(known_ids: Sequence[UUID], changed: Sequence[UUID]) -> None:
     """Raise NotFound for a response that is unknown, Conflict for one that was not changed."""
-    if not found:
+    if not known_ids:
         detail = "There is no such response in this workspace."
         raise NotFound(detail)
     if not changed:

@@ -18,6 +18,7 @@ rollups never differ from the rows:
 
 from app.core.config_lock import config_lock_sql
 from app.core.event_types import EventType
+from app.responses.case_interaction import case_interaction_sql, interaction_id_sql
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 # The counters of a rollup row, and the score that each counts.
@@ -45,7 +46,7 @@ _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 # Take the transaction's number in a part that reads no table: on a cluster, the coordinator, which
 # begins and ends the whole transaction, then assigns it.
 # Writers queue at the shared lock behind a change of settings that waits.
-GATE = f"""gate as materialized (select config, configs from workspace_config
+CONFIG_LOCK = f"""gate as materialized (select config, configs from workspace_config
   where workspace_id = $1
   and (select pg_advisory_xact_lock_shared({config_lock_sql("$1")}) is not null)
   for key share),
@@ -70,7 +71,7 @@ def declared_segments_sql(properties: str, workspace: str) -> str:
       where {workspace}.configs -> {workspace}.config::text -> 'segments' ? p.key), '{{}}')"""
 
 
-def moved_rows_sql(source: str, sign: int, condition: str) -> str:
+def signed_rows_sql(source: str, sign: int, condition: str) -> str:
     columns = ", ".join(f"r.{c}" for c in _MOVED)
     return f"select {sign} as sign, {columns} from {source} where {condition}"
 
@@ -128,13 +129,18 @@ counted as (
 )"""
 
 
-# The case, for statements without a given one: the latest of the ticket or order.
-_ABOUT = """case when r.ticket_ref is not null or r.order_ref is not null then (
+_NAMED_SOURCE = "(r.interaction_ref ->> 'source')"
+_CASE = case_interaction_sql(
+    "$1",
+    id_=interaction_id_sql("$1", _NAMED_SOURCE, "(r.interaction_ref ->> 'external_id')"),
+    source=_NAMED_SOURCE,
+    ticket="r.ticket_ref",
+    order_ref="r.order_ref",
+)
+# The interaction of the case, for statements that are not given it.
+_ABOUT = f"""case when num_nonnulls(r.ticket_ref, r.order_ref, r.interaction_ref) > 0 then (
     select jsonb_build_object('type', i.type, 'source', i.source, 'ticket', i.ticket,
-      'order', i.order_ref, 'properties', i.properties)
-    from interaction i where i.workspace_id = $1
-    and (i.ticket = r.ticket_ref or i.order_ref = r.order_ref) and not i.test
-    order by i.ticket is null, i.occurred_at desc limit 1) end"""
+      'order', i.order_ref, 'properties', i.properties) from ({_CASE}) i) end"""
 
 # The frozen data of a response's event, as a webhook's subscriber gets it. `completes` marks the
 # event with which an answer becomes final.
@@ -198,7 +204,7 @@ def insert_responses_sql(workspace: str, moment: str, config: str, events: str) 
 
 def _insert(rows_sql: str) -> str:
     return f"""
-with {GATE},
+with {CONFIG_LOCK},
 {rows_sql},
 inserted as (
   {insert_responses_sql("$1", "$2::timestamptz", "gate.config", "$4::bool")}
@@ -206,7 +212,7 @@ inserted as (
   order by n.id for key share of s
   on conflict (workspace_id, id) do nothing returning *
 ),
-moved as ({moved_rows_sql("inserted r", 1, "r.state = 'counted'")}),
+moved as ({signed_rows_sql("inserted r", 1, "r.state = 'counted'")}),
 {rollups_sql("$3::int2")},
 {events_sql("inserted", CREATED, "$4::bool", completes="r.settled", about="n.about")}
 select array(select id from inserted) as ids
@@ -258,7 +264,7 @@ _AS_IT_WAS = """,
 # customer and references is kept, what it leaves out stays. A row that was made by an idempotency
 # key is never updated.
 UPDATE = f"""
-with {GATE},
+with {CONFIG_LOCK},
 {_GIVEN},
 {LOCK_OLD.format(ids="array(select id from given)", extra_columns=_AS_IT_WAS)},
 updated as (
@@ -297,8 +303,8 @@ updated as (
   returning r.*
 ),
 moved as (
-  {moved_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {moved_rows_sql("updated r", 1, "r.state = 'counted'")}
+  {signed_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {signed_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
 {rollups_sql("$3::int2")},
 {events_sql("updated", CREATED_OR_UPDATED, "$4::bool", completes=COMPLETES, about="n.about")}
@@ -316,7 +322,7 @@ where workspace_id = $1 and id = any($2::uuid[]) and (created_at < $3 or not pub
 
 # What the rollups should say, from the rows alone. $1 workspace.
 FROM_ROWS = f"""
-with moved as ({moved_rows_sql("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
+with moved as ({signed_rows_sql("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
 {
     contributions_sql(
         "moved r cross join (select configs from workspace_config where workspace_id = $1) c",

@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 class SubmissionOrigin(msgspec.Struct, frozen=True):
     """Where a submission comes from: the caller, an idempotency key, a line of an import.
 
-    `held` says why the answer is not counted: no person is known to have given it. `gesture`
+    `hold_state` says why the answer is not counted: no person is known to have given it. `gesture`
     tells whether the page that sent it saw a person move; None where no page of ours did.
     """
 
@@ -43,7 +43,7 @@ class SubmissionOrigin(msgspec.Struct, frozen=True):
     import_id: UUID | None = None
     line: int | None = None
     case: Case | None = None
-    held: HoldState | None = None
+    hold_state: HoldState | None = None
     gesture: bool | None = None
 
 
@@ -52,7 +52,7 @@ def survey_for(caller: Caller, survey: CompiledSurvey | None, reference: str) ->
     if survey is None:
         detail = f"The survey `{reference[:64]}` is a draft; publish it first."
         raise Conflict(detail)
-    if caller.survey is not None and caller.survey not in {survey.key, str(survey.id)}:
+    if not caller.may_use_survey(survey.key, survey.id):
         detail = f"This key is bound to the survey `{caller.survey}`."
         raise Forbidden(detail)
     return survey
@@ -117,7 +117,7 @@ def submission_of(
     caller = origin.caller
     test = body.test or caller.test
     is_fresh = not body.imported and origin.import_id is None
-    opens = checked.low and not test and is_fresh and origin.held is None
+    opens = checked.low and not test and is_fresh and origin.hold_state is None
     id_, request_hash, former = _response_identity(body, survey, origin, customer_id)
     case = origin.case or _NO_CASE
     of_case = case.properties if caller.trusted else case.segments
@@ -133,7 +133,7 @@ def submission_of(
         locale=(body.locale or case.locale or survey.locale).replace("_", "-"),
         complete=body.complete,
         test=test,
-        state=origin.held or ("test" if test else "counted"),
+        state=origin.hold_state or ("test" if test else "counted"),
         score=checked.score,
         band=checked.band,
         answers=_json(checked.answers),
@@ -257,8 +257,8 @@ def _one_answer_case(
     if per == "ticket" and body.ticket:
         return "ticket", body.ticket
     if per == "customer" and body.customer:
-        named = body.customer
-        claim = (named.source or "", named.external_id or "", (named.email or "").lower())
+        customer = body.customer
+        claim = (customer.source or "", customer.external_id or "", (customer.email or "").lower())
         return ("customer", str(customer_id)) if customer_id else ("customer", *claim)
     return None
 

@@ -104,15 +104,15 @@ async def take(request: Request) -> Response:
         }
         body = check_response(ResponseIn(channel="widget", **fields))
         refuse_untrusted(body)
-        held = hold_state_of(sent)
+        hold_state = hold_state_of(sent)
         ingest: Ingest = request.app.state.ingest
         with not_found_as_field_error("body", "survey"):
             survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
         if survey is not None and names_one_answer_case(body, survey):
             # Two pages of the same order make different ids; the order identifies the response.
             body.id = None
-        reply = await store(request, caller, body, raw=raw, held=held)
-        VOTES.labels(held or "confirmed").inc()
+        reply = await store(request, caller, body, raw=raw, hold_state=hold_state)
+        VOTES.labels(hold_state or "confirmed").inc()
     except AfterwordError as error:
         reply = problem_reply(error)
         if error.reason == "origin":

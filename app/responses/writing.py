@@ -64,7 +64,7 @@ class FormerId:
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """One answer to write; a closed survey's may only change a response that exists.
+    """One answer to write; with `must_exist` it only changes a response that exists.
 
     `former` is an older id under which the same response may be stored. `claims` are the ids
     under which public pages may have stored an answer about the same `case_kind`.
@@ -127,10 +127,10 @@ async def _use_former_ids(
     formers = {s.former.id: s.former.since for s in submissions if s.former is not None}
     if not formers:
         return
-    found = await connection.fetch(
+    rows = await connection.fetch(
         FIND_FORMER, batch.workspace_id, list(formers), max(formers.values())
     )
-    stored = {row["id"] for row in found}
+    stored = {row["id"] for row in rows}
     for submission in submissions:
         if submission.former is not None and submission.former.id in stored:
             submission.row.id = submission.former.id
@@ -144,10 +144,10 @@ async def _store(
     created: set[UUID] = set()
     if fresh:
         created = set(await _insert(connection, batch, fresh))
-    rest = [winner.row for winner in winners if winner.row.id not in created]
+    old_rows = [winner.row for winner in winners if winner.row.id not in created]
     stored: dict[UUID, tuple[StoredResponse, int]] = {}
-    if rest:
-        for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(rest)):
+    if old_rows:
+        for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(old_rows)):
             values = dict(record)
             earlier_seq = values.pop("seq_before")
             stored[values["id"]] = StoredResponse(**values), earlier_seq
@@ -156,7 +156,7 @@ async def _store(
 
 def _outcomes(
     repeats: Sequence[Submission],
-    shown: ResponseRow | StoredResponse | None,
+    stored: ResponseRow | StoredResponse | None,
     seq: int,
     *,
     is_new: bool,
@@ -168,9 +168,9 @@ def _outcomes(
     for submission in repeats:
         row = submission.row
         first = is_new and seq == 0
-        outcome = _refusal(row, shown) or _outcome_by_hash(row, shown, first=first)
+        outcome = _refusal(row, stored) or _outcome_by_hash(row, stored, first=first)
         if outcome is None:
-            grows = shown is not None and seq < row.seq <= shown.seq
+            grows = stored is not None and seq < row.seq <= stored.seq
             outcome = WriteOutcome.UPDATED if grows else WriteOutcome.UNCHANGED
             if first:
                 outcome = WriteOutcome.CREATED
@@ -201,23 +201,23 @@ def _shared(batch: WriteBatch) -> list[Any]:
     return [batch.workspace_id, batch.now, batch.slot, batch.events]
 
 
-def _refusal(row: ResponseRow, shown: ResponseRow | StoredResponse | None) -> WriteOutcome | None:
+def _refusal(row: ResponseRow, stored: ResponseRow | StoredResponse | None) -> WriteOutcome | None:
     """Return why nothing of this submission may be stored under its id."""
-    if shown is None:
+    if stored is None:
         return WriteOutcome.CLOSED
-    if shown.state == "deleted":
+    if stored.state == "deleted":
         return WriteOutcome.DELETED
-    if (row.survey_id, row.channel) != (shown.survey_id, shown.channel):
+    if (row.survey_id, row.channel) != (stored.survey_id, stored.channel):
         return WriteOutcome.MISMATCH
     return None
 
 
 def _outcome_by_hash(
-    row: ResponseRow, shown: ResponseRow | StoredResponse | None, *, first: bool
+    row: ResponseRow, stored: ResponseRow | StoredResponse | None, *, first: bool
 ) -> WriteOutcome | None:
     """Return the outcome of a row with an idempotency key: its body must be the stored one."""
-    if row.request_hash is None or shown is None:
+    if row.request_hash is None or stored is None:
         return None
-    if row.request_hash != shown.request_hash:
+    if row.request_hash != stored.request_hash:
         return WriteOutcome.CONFLICT
     return WriteOutcome.CREATED if first else WriteOutcome.REPLAYED

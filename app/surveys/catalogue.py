@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, run_sql
 from app.core.errors import NotFound
+from app.core.lookup import plain_reference
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
 from app.surveys.compiled import CompiledSurvey, IdDerivation
@@ -35,7 +36,9 @@ async def find_published(
     """Return a survey's published version, None for a draft; raise NotFound for an unknown one."""
     rows = await run_sql(
         session,
-        _FIND.bindparams(workspace_id=workspace_id, reference=reference.lower(), public=reference),
+        _FIND.bindparams(
+            workspace_id=workspace_id, reference=plain_reference(reference), public=reference
+        ),
     )
     row = rows.first()
     if row is None:

@@ -56,8 +56,8 @@ class _CompiledQuestion:
 
 def _score_check(key: str, scale: Scale) -> Check:
     def check(value: Any) -> Scores | str:
-        whole = type(value) is int or (type(value) is float and value.is_integer())
-        if not whole or not scale.low <= value <= scale.high:
+        is_whole = type(value) is int or (type(value) is float and value.is_integer())
+        if not is_whole or not scale.low <= value <= scale.high:
             return f"must be a whole number from {scale.low} to {scale.high}, `na` or null"
         return {key: int(value)}
 
@@ -67,11 +67,11 @@ def _score_check(key: str, scale: Scale) -> Check:
 def _word_check(key: str, answers: WordAnswers) -> Check:
     scores = {answer.value: answer.score for answer in answers.answers}
     names = [_as_json(answer.value) for answer in answers.answers]
-    wanted = f"{', '.join(names[:-1])} or {names[-1]}"
+    alternatives = f"{', '.join(names[:-1])} or {names[-1]}"
 
     def check(value: Any) -> Scores | str:
         fits = isinstance(value, bool | str) and value in scores
-        return {key: scores[value]} if fits else f"must be {wanted}, `na` or null"
+        return {key: scores[value]} if fits else f"must be {alternatives}, `na` or null"
 
     return check
 

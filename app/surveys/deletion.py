@@ -20,8 +20,8 @@ _HAS_RESPONSES = "This survey has responses; close it instead, so that its figur
 async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
     """Delete a survey that nobody has answered.
 
-    Answers have no foreign key, which would cost each of them a look-up. A statement that writes
-    some shares the survey's row, or on a cluster the configuration's lock.
+    Answers have no foreign key, because each would cost a look-up. A statement that writes
+    answers locks the survey's row as shared, or on a cluster the configuration.
     """
     if await is_cluster(session):
         await lock_config(session, workspace_id)

@@ -128,5 +128,5 @@ async def complete_entries(session: AsyncSession) -> None:
         scale = scale_of(QuestionType(row["type"]), row["high"])
         derived = _derived(scale, recommends=row["recommends"])
         if any(row[name] != value for name, value in derived.items()):
-            of = {name: row[name] for name in ("type", "high", "recommends")}
-            await run_sql(session, _UPDATE.bindparams(**of, **derived))
+            row_key = {name: row[name] for name in ("type", "high", "recommends")}
+            await run_sql(session, _UPDATE.bindparams(**row_key, **derived))

@@ -249,10 +249,10 @@ def displays_for(type_: QuestionType) -> tuple[Display, ...]:
     if not isinstance(answers, ScoreAnswers) or answers.low == 0:
         return ()
     fits_smileys = any(points in answers.allowed for points in _SMILEY_POINTS)
-    found: list[Display] = ["numbers", "stars"]
-    found += ["smileys"] if fits_smileys else []
-    found += ["thumbs"] if 2 in answers.allowed else []
-    return tuple(found)
+    displays: list[Display] = ["numbers", "stars"]
+    displays += ["smileys"] if fits_smileys else []
+    displays += ["thumbs"] if 2 in answers.allowed else []
+    return tuple(displays)
 
 
 def display_fits(type_: QuestionType, display: Display, points: int | None) -> bool:

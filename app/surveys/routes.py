@@ -57,7 +57,7 @@ async def list_surveys(
     cursor: PageCursor = None,
 ) -> Page[SurveyOut]:
     """Return surveys with their latest content, newest first."""
-    rows = await service.list_all(
+    rows = await service.find_page(
         session, caller.workspace_id, status=status, limit=limit, cursor=cursor
     )
     return page_of(

@@ -184,8 +184,8 @@ class Question(Body):
         if spec.has_valences and not self.options:
             self.options = [Option.model_validate(emotion) for emotion in SHIPPED_EMOTIONS]
         if spec.has_options != bool(self.options):
-            which = "needs" if spec.has_options else "takes no"
-            msg = f"options: a {self.type} question {which} options"
+            verb = "needs" if spec.has_options else "takes no"
+            msg = f"options: a {self.type} question {verb} options"
             raise ValueError(msg)
         keys = [option.key for option in self.options]
         if len(set(keys)) < len(keys) or NA in keys:
@@ -271,8 +271,8 @@ class Definition(Body):
         for question in self.questions:
             condition = question.show_if
             if condition and condition.question not in seen:
-                named = condition.question
-                msg = f"show_if of `{question.key}`: `{named}` is not an earlier question"
+                key = condition.question
+                msg = f"show_if of `{question.key}`: `{key}` is not an earlier question"
                 raise ValueError(msg)
             seen.add(question.key)
         return self

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of the room: make, change, publish, close and delete surveys."""
+"""Read, make, change, publish and close surveys."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -53,8 +53,8 @@ async def read(
     survey = await find(session, caller.workspace_id, reference)
     version = survey.latest_version
     if not caller.trusted:
-        bound = caller.survey in {None, survey.key, str(survey.id)}
-        if survey.status != SurveyStatus.LIVE or survey.published_version is None or not bound:
+        is_allowed = caller.may_use_survey(survey.key, survey.id)
+        if survey.status != SurveyStatus.LIVE or survey.published_version is None or not is_allowed:
             detail = f"There is no live survey `{reference[:64]}` for this key."
             raise NotFound(detail)
         version = survey.published_version
@@ -104,8 +104,8 @@ async def find_only_live_key(session: AsyncSession, workspace_id: UUID, metric: 
         .where(col(SurveyVersion.definition)["metric"].astext == metric)
         .limit(2)
     )
-    found = list(await session.exec(query))
-    return found[0] if len(found) == 1 else None
+    keys = list(await session.exec(query))
+    return keys[0] if len(keys) == 1 else None
 
 
 async def definition_of(session: AsyncSession, survey: Survey, version: int) -> Definition:
@@ -134,12 +134,12 @@ async def versions_of(session: AsyncSession, survey: Survey) -> list[SurveyVersi
         )
         .order_by(col(SurveyVersion.version))
     )
-    shown: list[SurveyVersionOut] = []
+    versions: list[SurveyVersionOut] = []
     before: dict[str, Any] = {}
     for version in rows.all():
         questions = {question["key"]: question for question in version.definition["questions"]}
         both = [key for key in questions if key in before]
-        shown.append(
+        versions.append(
             SurveyVersionOut(
                 version=version.version,
                 published_at=version.published_at,
@@ -150,7 +150,7 @@ async def versions_of(session: AsyncSession, survey: Survey) -> list[SurveyVersi
             )
         )
         before = questions
-    return shown[::-1]
+    return versions[::-1]
 
 
 async def create(
@@ -171,13 +171,13 @@ async def create(
         created_at=now,
         updated_at=now,
     )
-    taken = await session.exec(
+    inserted = await session.exec(
         insert(Survey)
         .values(**survey.model_dump())
         .on_conflict_do_nothing()
         .returning(col(Survey.id))
     )
-    if taken.first() is None:
+    if inserted.first() is None:
         detail = f"There is a survey `{survey.key}` already; choose another key."
         raise Conflict(detail)
     session.add(
@@ -198,12 +198,12 @@ async def duplicate(
     key = body.key
     if key is None:
         keys = await session.exec(select(Survey.key).where(Survey.workspace_id == workspace_id))
-        key = slug_of(name, default="survey", taken=set(keys))
+        key = slug_of(name, default="survey", keys=set(keys))
     copy = SurveyIn.model_validate(content | {"name": name, "key": key})
     return await create(session, workspace_id, copy)
 
 
-async def list_all(
+async def find_page(
     session: AsyncSession,
     workspace_id: UUID,
     *,
@@ -226,7 +226,7 @@ async def list_all(
         query = query.where(Survey.status == status)
     query = newest_first(query, Survey, limit=limit, cursor=cursor)
     rows = await session.exec(query)
-    return [(s, Definition.model_validate(value.definition)) for s, value in rows]
+    return [(survey, Definition.model_validate(row.definition)) for survey, row in rows]
 
 
 async def change(
@@ -314,9 +314,9 @@ async def _require_same_scales(
     main = definition.main_question
     published = await published_entries(session, survey)
     for question in definition.questions:
-        wanted = entry_of(question, main=main, metric=definition.metric)
+        entry = entry_of(question, main=main, metric=definition.metric)
         known = published.get(question.key)
-        if known and (known.type, known.high) != (wanted["type"], wanted["high"]):
+        if known and (known.type, known.high) != (entry["type"], entry["high"]):
             detail = (
                 f"The question `{question.key}` was published as {known.type} with another scale; "
                 "use a new key for it."

@@ -73,9 +73,9 @@ def choose_language(preferred: Sequence[str], known: Sequence[str], default: str
     by_name = {name.lower(): name for name in known}
     by_language = {language_of(name): name for name in reversed(known)}
     for name in filter(None, preferred):
-        found = by_name.get(name.lower()) or by_language.get(language_of(name))
-        if found:
-            return found
+        language = by_name.get(name.lower()) or by_language.get(language_of(name))
+        if language:
+            return language
     return default
 
 

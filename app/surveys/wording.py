@@ -30,9 +30,9 @@ _THUMBS = "👎👍"
 
 def in_language(texts: Mapping[str, str], locale: str | None, default: str) -> str:
     """Return the text in the locale, else its language, else the default, else any."""
-    for wanted in (locale or "", (locale or "").partition("-")[0], default):
-        if wanted in texts:
-            return texts[wanted]
+    for language in (locale or "", (locale or "").partition("-")[0], default):
+        if language in texts:
+            return texts[language]
     return next(iter(texts.values()), "")
 
 
@@ -56,13 +56,13 @@ def fill(text: str, values: Mapping[str, object]) -> str:
     would be left at the start of the text.
     """
 
-    def value_of(found: re.Match[str]) -> str:
-        value = str(values.get(found[2], ""))
-        return found[1] + value if value else ""
+    def value_of(match: re.Match[str]) -> str:
+        value = str(values.get(match[2], ""))
+        return match[1] + value if value else ""
 
     filled = _PLACEHOLDER.sub(value_of, text)
-    if filled and _PLACEHOLDER.match(text) and (rest := _LEFT_OVER.sub("", filled)) != filled:
-        return rest[:1].upper() + rest[1:]
+    if filled and _PLACEHOLDER.match(text) and (tail := _LEFT_OVER.sub("", filled)) != filled:
+        return tail[:1].upper() + tail[1:]
     return filled
 
 
@@ -170,18 +170,18 @@ def _sign(question: Question, score: int, high: int) -> str:
             return str(score)
 
 
-def chosen_values(given: Any) -> list[str]:
+def chosen_values(answer: Any) -> list[str]:
     """Return an answer as the values of the choices that it names."""
-    if given is None:
+    if answer is None:
         return []
-    if isinstance(given, bool):
-        return ["true" if given else "false"]
-    return [str(g) for g in given] if isinstance(given, list) else [str(given)]
+    if isinstance(answer, bool):
+        return ["true" if answer else "false"]
+    return [str(g) for g in answer] if isinstance(answer, list) else [str(answer)]
 
 
-def label_of(question: Question, given: Any, wording: SurveyWording) -> str:
+def label_of(question: Question, answer: Any, wording: SurveyWording) -> str:
     """Return an answer in words."""
-    if given == NA:
+    if answer == NA:
         return wording.words["na"]
     labels = {c.value: c.label for c in choices_of(question, wording)}
-    return ", ".join(labels.get(value, value) for value in chosen_values(given))
+    return ", ".join(labels.get(value, value) for value in chosen_values(answer))

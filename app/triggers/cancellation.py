@@ -55,32 +55,34 @@ def cancels(
     trigger: CompiledTrigger,
     event: CaseEvent,
     history: Sequence[CaseEvent],
-    asked: AskedOrder,
+    asked_order: AskedOrder,
 ) -> bool:
-    """Tell whether an event of the case calls the question off; a partial refund never does.
+    """Tell whether an event of the case cancels the invitation; a partial refund never does.
 
-    A refund that does not say whether it is partial counts as partial while all refunds together
-    are less than the order's value. A session that ends cancels only what was paid in it.
+    A refund that does not say whether it is partial counts as partial as long as all refunds
+    together are less than the order's value. A session that ends cancels only its own order.
     """
     if event.type in WITHDRAWING_TYPES:
         return True
     if event.type not in trigger.cancel_types:
         return False
     if event.type != KnownType.ORDER_REFUNDED:
-        return not (event.session and asked.session and event.session != asked.session)
-    return event.refund == "full" or (event.refund is None and _is_whole(event, history, asked))
+        return not (event.session and asked_order.session and event.session != asked_order.session)
+    return event.refund == "full" or (
+        event.refund is None and _is_whole(event, history, asked_order)
+    )
 
 
-def _is_whole(event: CaseEvent, history: Sequence[CaseEvent], asked: AskedOrder) -> bool:
+def _is_whole(event: CaseEvent, history: Sequence[CaseEvent], asked_order: AskedOrder) -> bool:
     """Tell whether everything was paid back by now; without amounts, a refund is full."""
-    if event.amount is None or asked.amount is None:
+    if event.amount is None or asked_order.amount is None:
         return True
-    if asked.currency != event.currency:
+    if asked_order.currency != event.currency:
         return False
-    back = sum(
+    refunded = sum(
         (e.amount for e in history if e.type == KnownType.ORDER_REFUNDED and e.amount), Decimal()
     )
-    return back >= asked.amount
+    return refunded >= asked_order.amount
 
 
 _SCHEDULED = PreparedStatement("""
@@ -175,8 +177,8 @@ def _is_cancelled(
     )  # fmt: skip
     case = case_of(interaction)
     history = histories.get(case, ()) if case else ()
-    asked = AskedOrder(row["amount"], row["currency"], row["session"])
-    return cancels(trigger, event, history or [event], asked)
+    asked_order = AskedOrder(row["amount"], row["currency"], row["session"])
+    return cancels(trigger, event, history or [event], asked_order)
 
 
 async def _cancel(

@@ -56,13 +56,13 @@ def evaluate(
 def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
     """Tell whether a condition holds; an unknown property meets negated conditions only."""
     fact = facts.get(condition["property"])
-    wanted = condition.get("value")
+    value = condition.get("value")
     if condition["op"] == "exists":
-        return (fact is not None) is (wanted is not False)
+        return (fact is not None) is (value is not False)
     name: str = condition["op"]
     negated = name in _NEGATED
     operator = _COMPARISONS[_NEGATED.get(name, name)]
-    return negated if fact is None else operator(fact, wanted) is not negated
+    return negated if fact is None else operator(fact, value) is not negated
 
 
 def _describe(condition: Condition) -> str:

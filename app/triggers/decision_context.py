@@ -55,10 +55,10 @@ class DecisionContext:
 
     def customer_of(self, interaction: RecordedInteraction) -> dict[str, Any] | None:
         """Return the interaction's customer, with the address that the interaction itself has."""
-        found = self.customers.get(interaction.customer_id) if interaction.customer_id else None
-        if found is None or found["erased_at"] is not None or interaction.contact is None:
-            return found
-        return found | interaction.contact
+        customer = self.customers.get(interaction.customer_id) if interaction.customer_id else None
+        if customer is None or customer["erased_at"] is not None or interaction.contact is None:
+            return customer
+        return customer | interaction.contact
 
     def facts_of(self, interaction: RecordedInteraction) -> Mapping[str, Any]:
         """Return what conditions may name of an interaction; it is the same for every trigger."""
@@ -176,12 +176,12 @@ async def _find_used_once_keys(
     rows = [row for row in rows if row["trigger_id"] in trigger_ids]
     invited = {(row["trigger_id"], key) for row in rows for key in keys.get(row["once_key"], ())}
     # An order number without a shop matches that of any shop.
-    named = {
+    order_keys = {
         (row["trigger_id"], f"order:{row['order_ref']}")
         for row in rows
         if row["order_ref"] in shared
     }
-    return invited | named
+    return invited | order_keys
 
 
 _CASE_EVENTS = PreparedStatement("""
@@ -206,9 +206,9 @@ async def find_case_events(
     for interaction in recorded:
         if (case := case_of(interaction)) and case[0] == "order":
             cases_of_order[interaction.order_ref].add(case)
-    found: dict[CaseKey, list[CaseEvent]] = defaultdict(list)
+    events_by_case: dict[CaseKey, list[CaseEvent]] = defaultdict(list)
     if not (tickets or orders):
-        return found
+        return events_by_case
     rows = await _CASE_EVENTS.run(
         session, workspace_id=workspace_id, types=types, tickets=tickets, orders=orders
     )
@@ -218,11 +218,11 @@ async def find_case_events(
             amount=row["amount"], currency=row["currency"], session=row["session"],
         )  # fmt: skip
         if row["ticket"]:
-            found["ticket", row["source"], row["ticket"]].append(case_event)
+            events_by_case["ticket", row["source"], row["ticket"]].append(case_event)
         for case in cases_of_order[row["order_ref"]]:
             if same_shop(case[1], row["order_source"]):
-                found[case].append(case_event)
-    return found
+                events_by_case[case].append(case_event)
+    return events_by_case
 
 
 def same_shop(shop: str | None, other: str | None) -> bool:

@@ -71,16 +71,16 @@ async def decide(
     every = [trigger for rules in by_type.values() for trigger in rules]
     context = await read_context(session, workspace_triggers, relevant, every)
     decided: list[dict[str, Any]] = []
-    wanted: dict[UUID, invitations.InvitationRequest] = {}
+    requests: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:
         for trigger in by_type[interaction.type]:
             evaluation = evaluate_trigger(context, trigger, interaction)
             invitation = plan_invitation(context, trigger, interaction, evaluation)
             if invitation is not None:
-                wanted[invitation.id] = invitation
+                requests[invitation.id] = invitation
             decided.append(_decision(trigger, interaction, evaluation, invitation))
-    await _store(session, workspace_id, decided, wanted)
-    await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
+    await _store(session, workspace_id, decided, requests)
+    await invitations.schedule_all(session, box, workspace_id, list(requests.values()))
     for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in decided).items():
         DECISIONS.labels(outcome, reason or "").inc(count)
     return decided
@@ -180,16 +180,6 @@ def plan_invitation(
     context.past_invitations[customer["id"]].append(
         PastInvitation(send_at, survey.id, str(survey.metric))
     )
-    attribution: dict[str, Any] = {
-        "properties": interaction.properties,
-        "interaction": {"source": interaction.source, "external_id": interaction.external_id},
-        "type": interaction.type,
-    }
-    if interaction.amount is not None:
-        attribution["value"] = {
-            "amount": f"{interaction.amount:f}",
-            "currency": interaction.currency,
-        }
     rules = trigger.rules
     return invitations.InvitationRequest(
         survey=survey,
@@ -203,7 +193,14 @@ def plan_invitation(
         ticket=interaction.ticket,
         order=interaction.order_ref,
         touchpoint=interaction.touchpoint or survey.touchpoint,
-        context=attribution,
+        context=invitations.attribution_of(
+            type_=interaction.type,
+            source=interaction.source,
+            external_id=interaction.external_id,
+            properties=interaction.properties,
+            amount=interaction.amount,
+            currency=interaction.currency,
+        ),
         expires_after=duration_of(rules.expires_after) or invitations.EXPIRES_AFTER,
         remind_after=duration_of(rules.reminder_after) if rules.reminder_after else None,
     )

@@ -52,10 +52,10 @@ async def find_by_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> list[dict[str, Any]]:
     """Return the decisions about interactions, in the order they were made."""
-    wanted = list(ids)
-    if not wanted:
+    interaction_ids = list(ids)
+    if not interaction_ids:
         return []
-    return await _BY_INTERACTIONS.run(session, workspace_id=workspace_id, ids=wanted)
+    return await _BY_INTERACTIONS.run(session, workspace_id=workspace_id, ids=interaction_ids)
 
 
 def decision_body(decision: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,18 +75,18 @@ def decision_body(decision: Mapping[str, Any]) -> dict[str, Any]:
 async def _narrowed(
     session: AsyncSession, workspace_id: UUID, filters: DecisionFilter
 ) -> tuple[str, dict[str, Any]]:
-    given = filters.model_dump(include=set(_CONDITIONS), exclude_none=True)
+    values = filters.model_dump(include=set(_CONDITIONS), exclude_none=True)
     if filters.trigger is not None:
-        given["trigger"] = await _trigger_id(session, workspace_id, filters.trigger)
+        values["trigger"] = await _trigger_id(session, workspace_id, filters.trigger)
     if filters.interaction is not None:
         await _require_interaction(session, workspace_id, filters.interaction)
     if filters.customer is not None:
         await require_customer(session, workspace_id, filters.customer)
     for name in ("outcome", "reason"):
-        if name in given:
-            given[name] = str(given[name])
-    conditions = "".join(f" and {sql}" for name, sql in _CONDITIONS.items() if name in given)
-    return conditions, given | {"workspace_id": workspace_id}
+        if name in values:
+            values[name] = str(values[name])
+    conditions = "".join(f" and {sql}" for name, sql in _CONDITIONS.items() if name in values)
+    return conditions, values | {"workspace_id": workspace_id}
 
 
 async def _trigger_id(session: AsyncSession, workspace_id: UUID, reference: str) -> UUID:

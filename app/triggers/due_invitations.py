@@ -163,8 +163,8 @@ async def _find_current_interactions(
 ) -> Mapping[UUID, RecordedInteraction]:
     """Return the interactions of invitations with the present state of their tickets."""
     ids = [invitation.interaction_id for invitation in invited if invitation.interaction_id]
-    found = await find_interactions(session, workspace_id, ids)
-    recorded = {id_: RecordedInteraction(created=False, **fields) for id_, fields in found.items()}
+    rows = await find_interactions(session, workspace_id, ids)
+    recorded = {id_: RecordedInteraction(created=False, **fields) for id_, fields in rows.items()}
     tickets = await _ticket_states(
         session, workspace_id, {i.ticket for i in recorded.values() if i.ticket}
     )

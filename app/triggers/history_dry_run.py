@@ -134,11 +134,11 @@ def _as_of(
     used_once_keys: set[tuple[UUID, str]],
     past_invitations: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
-    """Return the context as it was when the interaction happened, until it would be sent."""
+    """Return the context at the time of the interaction, with events up to its sending time."""
     case = case_of(interaction)
     until = interaction.occurred_at + trigger.delay
-    story = [e for e in context.case_events.get(case, []) if e.at <= until] if case else []
+    events = [e for e in context.case_events.get(case, []) if e.at <= until] if case else []
     return replace(
         context, used_once_keys=used_once_keys, past_invitations=past_invitations,
-        as_of=interaction.occurred_at, case_events={case: story} if case else {},
+        as_of=interaction.occurred_at, case_events={case: events} if case else {},
     )  # fmt: skip

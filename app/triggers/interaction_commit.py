@@ -52,10 +52,10 @@ class InteractionCommit:
         """Record many, some at a time; say of each whether it is new, or why it is not stored."""
 
         async def take(
-            session: AsyncSession, workspace_id: UUID, some: Sequence[InteractionDraft]
+            session: AsyncSession, workspace_id: UUID, chunk: Sequence[InteractionDraft]
         ) -> list[bool]:
             recorded = await take_interactions(
-                session, self._box, workspace_id, some, triggers=triggers
+                session, self._box, workspace_id, chunk, triggers=triggers
             )
             return [interaction.created for interaction in recorded]
 
@@ -63,10 +63,10 @@ class InteractionCommit:
 
         async def record_lane(positions: list[int]) -> None:
             for at in range(0, len(positions), _CHUNK):
-                some = positions[at : at + _CHUNK]
+                chunk = positions[at : at + _CHUNK]
                 async with self._chunks:
-                    written = await self._write(workspace_id, [drafts[i] for i in some], take)
-                results.update(zip(some, written, strict=True))
+                    written = await self._write(workspace_id, [drafts[i] for i in chunk], take)
+                results.update(zip(chunk, written, strict=True))
 
         # While PostgreSQL writes a chunk of one lane, that of another is prepared here.
         lanes = split_into_lanes(drafts, _LANES)
@@ -84,9 +84,9 @@ class InteractionCommit:
         self, workspace_id: UUID, drafts: list[InteractionDraft]
     ) -> list[RecordResult | AfterwordError]:
         async def take(
-            session: AsyncSession, workspace_id: UUID, some: Sequence[InteractionDraft]
+            session: AsyncSession, workspace_id: UUID, chunk: Sequence[InteractionDraft]
         ) -> list[RecordResult]:
-            return await take_and_show(session, self._box, workspace_id, some)
+            return await take_and_show(session, self._box, workspace_id, chunk)
 
         return await self._write(workspace_id, drafts, take)
 
@@ -95,11 +95,11 @@ class InteractionCommit:
     ) -> list[R | AfterwordError]:
         """Record a batch; each draft that cannot be stored gets its error."""
 
-        async def record(some: Sequence[InteractionDraft]) -> Sequence[R]:
+        async def record(chunk: Sequence[InteractionDraft]) -> Sequence[R]:
             async with self._database.recording_transaction() as session:
-                return await take(session, workspace_id, some)
+                return await take(session, workspace_id, chunk)
 
-        async def write(some: Sequence[InteractionDraft]) -> Sequence[R]:
-            return await write_with_retries(lambda _: record(some), part="interactions")
+        async def write(chunk: Sequence[InteractionDraft]) -> Sequence[R]:
+            return await write_with_retries(lambda _: record(chunk), part="interactions")
 
         return await write_in_halves(drafts, write)

@@ -49,10 +49,10 @@ async def take_and_show(
 ) -> list[tuple[dict[str, Any], bool]]:
     """Record interactions and run the triggers; return each as shown, and whether it is new."""
     recorded = await record(session, workspace_id, drafts)
-    made = await decide(session, box, workspace_id, recorded)
+    new_decisions = await decide(session, box, workspace_id, recorded)
     repeated = [interaction.id for interaction in recorded if not interaction.created]
     earlier = await decisions.find_by_interactions(session, workspace_id, repeated)
-    replies = _with_decisions(recorded, [*made, *earlier])
+    replies = _with_decisions(recorded, [*new_decisions, *earlier])
     await _emit_events(session, workspace_id, recorded, replies)
     return [
         (reply, interaction.created) for reply, interaction in zip(replies, recorded, strict=True)
@@ -75,11 +75,11 @@ async def _emit_events(
 
 
 def _with_decisions(
-    recorded: Sequence[RecordedInteraction], made: Sequence[dict[str, Any]]
+    recorded: Sequence[RecordedInteraction], decision_rows: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return interactions as the API shows them, each with the decisions about it."""
     by_interaction: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for decision in made:
+    for decision in decision_rows:
         by_interaction[decision["interaction"]].append(decisions.decision_body(decision))
     return [
         interaction_body(interaction) | {"decisions": by_interaction[interaction.id]}

@@ -40,10 +40,12 @@ async def _take(request: Request) -> Response:
     caller = await admit(request, Scope.WRITE)
     body = await read_plain_body(request)
     require_content_type(request, "application/json")
-    wanted = decode_interaction(body)
+    interaction = decode_interaction(body)
     commit: InteractionCommit = request.app.state.interactions
-    found, created = await commit.submit(caller.workspace_id, wanted.draft(test=caller.test))
-    return Response(to_json(found), 201 if created else 200, media_type="application/json")
+    document, created = await commit.submit(
+        caller.workspace_id, interaction.draft(test=caller.test)
+    )
+    return Response(to_json(document), 201 if created else 200, media_type="application/json")
 
 
 post_interaction = batch_route(_take)

@@ -43,12 +43,12 @@ async def find_recent_properties(session: AsyncSession, workspace_id: UUID) -> d
             "group by 1, 2 order by 1, 3 desc"
         ).bindparams(workspace=workspace_id, sample=_SAMPLE),
     )
-    found: dict[str, list[str]] = {}
+    properties: dict[str, list[str]] = {}
     for row in rows:
-        values = found.setdefault(row.key, [])
+        values = properties.setdefault(row.key, [])
         if len(values) < _MAX_VALUES and len(row.value) <= 60:
             values.append(row.value)
-    return found
+    return properties
 
 
 async def count_invitation_funnel(

@@ -54,10 +54,10 @@ async def create_interaction(
     The same source and external id again returns 200 and records nothing.
     """
     draft = body.draft(test=caller.test)
-    taken = await interaction_intake.take_and_show(session, box, caller.workspace_id, [draft])
-    found, created = taken[0]
+    results = await interaction_intake.take_and_show(session, box, caller.workspace_id, [draft])
+    interaction, created = results[0]
     reply.status_code = 201 if created else 200
-    return InteractionWithDecisions.model_validate(found)
+    return InteractionWithDecisions.model_validate(interaction)
 
 
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
@@ -72,8 +72,8 @@ async def list_triggers(
 ) -> Page[TriggerOut]:
     """Return triggers, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
-    shown = {trigger.id: trigger for trigger in await service.triggers_out(session, rows)}
-    return page_of(rows, limit, position=lambda t: (t.created_at, t.id), show=lambda t: shown[t.id])
+    by_id = {trigger.id: trigger for trigger in await service.triggers_out(session, rows)}
+    return page_of(rows, limit, position=lambda t: (t.created_at, t.id), show=lambda t: by_id[t.id])
 
 
 @routes.get("/v1/triggers/{trigger}", summary="Read a trigger")
@@ -115,7 +115,7 @@ async def dry_run_trigger(
     if since is not None:
         return await dry_run_history(session, row, duration_of(since) or dt.timedelta())
     if body is None:
-        msg = "is required, or say `since` to try the trigger over history"
+        msg = "is required; or set `since` to try the trigger on past interactions"
         raise InvalidInput.at("body", msg=msg)
     return await interaction_intake.dry_run(session, row, body.draft(test=caller.test))
 

@@ -25,11 +25,11 @@ from app.workspaces.schemas import Body, ClockTime, Moment, Throttle, Weekday
 
 
 def _is_duration(value: str) -> str:
-    found = duration_of(value)
-    if found is None:
+    duration = duration_of(value)
+    if duration is None:
         msg = "must be an ISO 8601 duration such as PT2H or P7D"
         raise ValueError(msg)
-    if found > MAX_INVITATION_DELAY:
+    if duration > MAX_INVITATION_DELAY:
         msg = "is longer than a year"
         raise ValueError(msg)
     return value

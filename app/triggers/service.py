@@ -62,13 +62,13 @@ async def change(
 ) -> Trigger:
     """Change what is given; invitations that wait are decided anew when they are due."""
     trigger = await find(session, workspace_id, reference)
-    given = patch.model_fields_set
-    if "survey" in given:
+    fields = patch.model_fields_set
+    if "survey" in fields:
         with not_found_as_field_error("body", "survey"):
             trigger.survey_id = (await surveys.find(session, workspace_id, patch.survey)).id
-    if "on" in given:
+    if "on" in fields:
         trigger.on_type = patch.on
-    for name in given & {"name", "priority", "active"}:
+    for name in fields & {"name", "priority", "active"}:
         setattr(trigger, name, getattr(patch, name))
     trigger.rules = trigger.rules | _rules(patch)
     trigger.updated_at = utc_now()

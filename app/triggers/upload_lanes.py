@@ -14,8 +14,8 @@ def split_into_lanes(drafts: Sequence[InteractionDraft], lanes: int) -> list[lis
     So recording the lanes side by side has the same result as recording all drafts in order.
     """
     groups: dict[int, list[int]] = defaultdict(list)
-    for place, first in enumerate(_firsts(drafts)):
-        groups[first].append(place)
+    for position, first in enumerate(_first_positions(drafts)):
+        groups[first].append(position)
     sizes: Counter[int] = Counter(dict.fromkeys(range(lanes), 0))
     positions: dict[int, list[int]] = defaultdict(list)
     for group in sorted(groups.values(), key=len, reverse=True):
@@ -25,21 +25,21 @@ def split_into_lanes(drafts: Sequence[InteractionDraft], lanes: int) -> list[lis
     return [sorted(lane) for lane in positions.values()]
 
 
-def _firsts(drafts: Sequence[InteractionDraft]) -> Iterable[int]:
+def _first_positions(drafts: Sequence[InteractionDraft]) -> Iterable[int]:
     """Return for each draft the position of the first draft of its group."""
     parent = list(range(len(drafts)))
 
-    def find(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
+    def find(position: int) -> int:
+        while parent[position] != position:
+            parent[position] = parent[parent[position]]
+            position = parent[position]
+        return position
 
-    seen: dict[tuple[object, ...], int] = {}
-    for place, draft in enumerate(drafts):
+    position_by_key: dict[tuple[object, ...], int] = {}
+    for position, draft in enumerate(drafts):
         for key in _keys(draft):
-            parent[find(place)] = find(seen.setdefault(key, place))
-    return [find(place) for place in range(len(drafts))]
+            parent[find(position)] = find(position_by_key.setdefault(key, position))
+    return [find(position) for position in range(len(drafts))]
 
 
 def _keys(draft: InteractionDraft) -> Iterable[tuple[object, ...]]:

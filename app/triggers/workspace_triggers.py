@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.prepared_statements import PreparedStatement
-from app.invitations.invitation_mails import live_survey
+from app.invitations.invitation_mails import find_live_survey
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.models import Trigger
@@ -79,13 +79,13 @@ async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceTrigge
         .where(Trigger.workspace_id == workspace_id)
         .order_by(col(Trigger.priority).desc(), col(Trigger.created_at), col(Trigger.id))
     )
-    found = [_copy_of(trigger) for trigger in rows.all()]
+    copies = [_copy_of(trigger) for trigger in rows.all()]
     surveys = {}
-    for survey_id in {trigger.survey_id for trigger in found}:
-        survey = await live_survey(session, workspace_id, survey_id)
+    for survey_id in {trigger.survey_id for trigger in copies}:
+        survey = await find_live_survey(session, workspace_id, survey_id)
         if survey is not None:
             surveys[survey_id] = survey
-    triggers: dict[UUID | None, CompiledTrigger] = {row.id: CompiledTrigger(row) for row in found}
+    triggers: dict[UUID | None, CompiledTrigger] = {row.id: CompiledTrigger(row) for row in copies}
     workspace = _copy_of(await get_workspace(session, workspace_id))
     return WorkspaceTriggers(workspace, triggers, surveys)
 

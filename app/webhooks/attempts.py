@@ -31,14 +31,14 @@ _MAX_REPLY_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of one try; `asked` is the wait that the receiver asked for."""
+    """The result of one try; `requested_wait` is the wait that the receiver requested_wait for."""
 
     at: dt.datetime
     duration_ms: int
     status_code: int | None = None
     error: str | None = None
     reply: str | None = None
-    asked: dt.timedelta | None = None
+    requested_wait: dt.timedelta | None = None
 
     @property
     def is_gone(self) -> bool:

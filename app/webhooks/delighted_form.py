@@ -94,7 +94,7 @@ def additional_answers(definition: Definition, answers: Mapping[str, Any]) -> li
     ]
 
 
-def _answer(question: Question, given: Any, locale: str) -> dict[str, Any]:
+def _answer(question: Question, answer: Any, locale: str) -> dict[str, Any]:
     """Return the answer to a further question, under the name of its kind."""
     texts = {option.key: in_language(option.text, locale, locale) for option in question.options}
     value: dict[str, Any] = dict.fromkeys(("free_response", "scale", "select_one", "select_many"))
@@ -102,17 +102,17 @@ def _answer(question: Question, given: Any, locale: str) -> dict[str, Any]:
     match spec_of(question.type).answers:
         case ScoreAnswers():
             kind = "scale"
-            value[kind] = given
+            value[kind] = answer
         case OptionAnswers(several=True):
             kind = "select_many"
-            chosen = given if isinstance(given, list) else [given]
+            chosen = answer if isinstance(answer, list) else [answer]
             value[kind] = [{"id": key, "text": texts.get(key, key)} for key in chosen]
         case OptionAnswers() | WordAnswers():
             kind = "select_one"
-            word = str(given).lower() if isinstance(given, bool) else str(given)
+            word = str(answer).lower() if isinstance(answer, bool) else str(answer)
             value[kind] = {"id": word, "text": texts.get(word, word)}
         case TextAnswers():
-            value[kind] = given
+            value[kind] = answer
         case answers:
             assert_never(answers)
     text = in_language(question.text, locale, locale)

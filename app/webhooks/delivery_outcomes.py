@@ -80,7 +80,7 @@ def _delivery_update(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]
     delivery, attempt = ended.delivery, ended.attempt
     wait = None
     if attempt.error is not None and not delivery.once and not attempt.is_gone:
-        wait = retry_delay(delivery.tries + 1, requested=attempt.asked)
+        wait = retry_delay(delivery.tries + 1, requested=attempt.requested_wait)
     unsent_status = "failed" if wait is None else "pending"
     return {
         "workspace_id": delivery.workspace_id,
@@ -131,7 +131,7 @@ async def _reason_to_disable(
 async def _note_failing_since(
     session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, at: dt.datetime | None
 ) -> dt.datetime | None:
-    """Remember the first failure after the last success, or that it works; return since when."""
+    """Store since when an endpoint fails, None if it works; return the stored time."""
     rows = await run_sql(
         session,
         text(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop that sends deliveries: many at once, a few to each endpoint.
 
-A claim pushes `next_at` beyond the longest attempt before anything is sent; so what a killed
-worker held is sent again soon, under the same `webhook-id`. An endpoint that fails gets one
-attempt at a time, so that a hanging endpoint does not delay others. Results of attempts are
+A claim moves `next_at` beyond the longest attempt before anything is sent. If the worker is
+killed, its deliveries are therefore sent again soon, under the same `webhook-id`. An endpoint that
+fails gets one attempt at a time, so that one that hangs does not delay others. The results are
 stored together, in the transaction of the next claim.
 """
 
@@ -122,7 +122,7 @@ class DeliverySender:
         self.wake()
 
     async def run_once(self, client: GuardedClient) -> int:
-        """Write what has ended and begin what is due; return how many attempts run or wait."""
+        """Store ended attempts and begin due ones; return how many run or are not stored yet."""
         await self._write()
         if (
             self._settings.sending != "paused"
@@ -137,12 +137,12 @@ class DeliverySender:
         until = now + dt.timedelta(seconds=_LEASE_SECONDS)
         begin_by = asyncio.get_running_loop().time() + _BEGIN_WITHIN_SECONDS
         async with self._database.transaction() as session:
-            held = json.dumps(self._queues.count_claimed())
+            sizes = json.dumps(self._queues.count_claimed())
             due: list[Delivery] = []
             for workspace_id in await select_workspace_ids(session, _BUSY, now=now):
                 rows = await run_sql(
                     session,
-                    _CLAIM.bindparams(workspace_id=workspace_id, until=until, now=now, held=held),
+                    _CLAIM.bindparams(workspace_id=workspace_id, until=until, now=now, held=sizes),
                 )
                 due += [Delivery.model_validate(dict(row._mapping)) for row in rows.all()]
             events = await _events_by_delivery(session, due)

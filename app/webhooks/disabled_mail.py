@@ -47,11 +47,11 @@ async def mail_disabled(database: Database, settings: Settings, mailer: Mailer, 
     url = endpoint.url.partition("?")[0]
     path = f"/v1/webhook-endpoints/{endpoint.id}"
     since = f"{endpoint.disabled_at:%Y-%m-%dT%H:%M:%SZ}"
-    what = phrases["webhook_disabled"].format(url=url, reason=endpoint.disabled_reason)
+    sentence = phrases["webhook_disabled"].format(url=url, reason=endpoint.disabled_reason)
     message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=phrases["webhook_disabled_subject"].format(workspace=workspace.name),
-        text=f'{what}\nPATCH {path} {{"active": true}}\n'
+        text=f'{sentence}\nPATCH {path} {{"active": true}}\n'
         f'POST {path}/replay {{"since": "{since}"}}\n\n{settings.base_url}/connections\n',
     )  # fmt: skip
     await send_or_later(mailer, job, message)

@@ -67,11 +67,11 @@ async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
         .where(col(WebhookEndpoint.disabled_at).is_(None))
     )
     endpoints = list(rows)
-    wanted = {event_condition_of(endpoint) for endpoint in endpoints}
-    which = f"({' or '.join(sorted(wanted))})" if wanted else "false"
+    conditions = {event_condition_of(endpoint) for endpoint in endpoints}
+    condition_sql = f"({' or '.join(sorted(conditions))})" if conditions else "false"
     top = await event_consumer.readable_below(session)
     events = await queries.events_after(
-        session, workspace_id, cursor, below=top, limit=_CHUNK, which=which
+        session, workspace_id, cursor, below=top, limit=_CHUNK, condition_sql=condition_sql
     )
     pairs = [
         (endpoint, event)
@@ -148,17 +148,17 @@ async def replay(database: Database, job: Job) -> None:
             top = await event_consumer.readable_below(session)
             events = await queries.events_after(
                 session, job.workspace_id, cursor, below=top, limit=_CHUNK,
-                which=event_condition_of(endpoint), since=since,
+                condition_sql=event_condition_of(endpoint), since=since,
             )  # fmt: skip
             if below is not None:
                 # Events after the request of the replay are delivered anyway.
                 events = [event for event in events if event.xid < below]
-            wanted = filter_of(endpoint)
+            event_filter = filter_of(endpoint)
             pairs = [
                 (endpoint, event)
                 for outbox_event in events
                 for event in subscriber_events(outbox_event)
-                if wanted.wants(event)
+                if event_filter.wants(event)
             ]
             await _insert(session, pairs, once=True, run=job.payload["run"])
         if len(events) < _CHUNK:

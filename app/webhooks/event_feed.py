@@ -100,9 +100,9 @@ async def read(
         _start_of(cursor),
         below=top,
         limit=limit,
-        which=queries.event_condition_sql(types, any_score=False),
+        condition_sql=queries.event_condition_sql(types, any_score=False),
     )
-    wanted = EventFilter(frozenset(types))
+    event_filter = EventFilter(frozenset(types))
     page: list[SubscriberEvent] = []
     for event in outbox:
         if len(page) == limit:
@@ -110,12 +110,12 @@ async def read(
         wanted_events = [
             derived_event
             for derived_event in subscriber_events(event)
-            if wanted.wants(derived_event)
+            if event_filter.wants(derived_event)
         ]
         delivered = cursor.delivered if event.id == cursor.id else 0
-        taken = wanted_events[delivered : delivered + limit - len(page)]
-        page += taken
-        reached = delivered + len(taken)
+        events = wanted_events[delivered : delivered + limit - len(page)]
+        page += events
+        reached = delivered + len(events)
         cursor = FeedCursor(
             event.xid, event.id, reached if reached < len(wanted_events) else 0, mark
         )
@@ -140,7 +140,7 @@ def _event_out(event: SubscriberEvent) -> EventOut:
 
 
 def _floor(cursor: FeedCursor) -> UUID:
-    """Return the least UUIDv7 of some minutes before the moment up to which a reader has read."""
+    """Return the least UUIDv7 of `_READ_AGAIN` before the time up to which the reader had read."""
     reached = cursor.caught_up_at or cursor.id.int >> 80
     milliseconds = max(reached - int(_READ_AGAIN.total_seconds() * 1000), 0)
     return UUID(int=milliseconds << 80)

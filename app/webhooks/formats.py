@@ -30,8 +30,8 @@ class MessageStyle:
 
     def name_of(self, kind: str, value: str) -> str:
         """Return the name of a built-in value."""
-        found: str = texts_of("names", self.language).get(f"{kind}.{value}", value)
-        return found
+        name: str = texts_of("names", self.language).get(f"{kind}.{value}", value)
+        return name
 
 
 def headline(event: SubscriberEvent, style: MessageStyle) -> str:
@@ -116,9 +116,9 @@ def as_teams(event: SubscriberEvent, style: MessageStyle) -> dict[str, Any]:
         {"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": True,
          "text": _plain(headline(event, style))},
     ]  # fmt: skip
-    if found := facts(event, style):
-        shown = [{"title": name, "value": _plain(value)} for name, value in found]
-        body.append({"type": "FactSet", "facts": shown})
+    if pairs := facts(event, style):
+        fact_rows = [{"title": name, "value": _plain(value)} for name, value in pairs]
+        body.append({"type": "FactSet", "facts": fact_rows})
     if words := comment(event):
         body.append({"type": "TextBlock", "wrap": True, "text": _plain(words)})
     card: dict[str, Any] = {

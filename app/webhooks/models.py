@@ -50,9 +50,9 @@ class Delivery(SQLModel, table=True):
     """One event on its way to one endpoint; `attempts` is its log.
 
     The id is derived from endpoint and event: an event is delivered once. The body is made from
-    the event named by `event_xid` and `event_id`, whose data never changes but by erasure; a
-    test has a `sample` instead. `once` ones are not tried again. A claim pushes `next_at`
-    forward, so that what a killed worker held runs again soon.
+    the event named by `event_xid` and `event_id`, whose data only an erasure changes; a test has a
+    `sample` instead. Deliveries with `once` are not tried again. A claim moves `next_at` forward,
+    so that the deliveries of a killed worker are sent again soon.
     """
 
     __table_args__ = (

@@ -60,7 +60,7 @@ async def events_after(  # noqa: PLR0913 - what a page of a feed is
     *,
     below: int,
     limit: int,
-    which: str,
+    condition_sql: str,
     since: dt.datetime | None = None,
 ) -> list[OutboxEvent]:
     """Return events behind a cursor and below a transaction, oldest first."""
@@ -71,7 +71,7 @@ async def events_after(  # noqa: PLR0913 - what a page of a feed is
         text(
             "select xid::text::int8 as xid, id, type, data, created_at from event "
             "where workspace_id = :workspace_id and (xid, id) > (cast(cast(:xid as text) as xid8), "
-            f":id) and xid < cast(cast(:below as text) as xid8) {recent}and {which} "
+            f":id) and xid < cast(cast(:below as text) as xid8) {recent}and {condition_sql} "
             "order by xid, id limit :limit"
         )
         .columns(data=Json)
@@ -146,8 +146,8 @@ async def events_of_deliveries(
     session: AsyncSession, deliveries: Sequence[Delivery]
 ) -> dict[UUID, OutboxEvent]:
     """Return the events of deliveries, by id; events that are no longer kept are left out."""
-    named = [row for row in deliveries if row.event_id is not None]
-    if not named:
+    event_deliveries = [row for row in deliveries if row.event_id is not None]
+    if not event_deliveries:
         return {}
     rows = await run_sql(
         session,
@@ -159,9 +159,9 @@ async def events_of_deliveries(
         )
         .columns(data=Json)
         .bindparams(
-            workspaces=[row.workspace_id for row in named],
-            xids=[str(row.event_xid) for row in named],
-            ids=[row.event_id for row in named],
+            workspaces=[row.workspace_id for row in event_deliveries],
+            xids=[str(row.event_xid) for row in event_deliveries],
+            ids=[row.event_id for row in event_deliveries],
         ),
     )
     return {
@@ -192,8 +192,8 @@ async def count_open(
             "and d.status = 'failed') as failed from unnest(:ids ::uuid[]) e(id)"
         ).bindparams(workspace_id=workspace_id, ids=list(endpoints)),
     )
-    found = {row.endpoint_id: (row.pending, row.failed) for row in rows}
-    return {id_: found.get(id_, (0, 0)) for id_ in endpoints}
+    counts = {row.endpoint_id: (row.pending, row.failed) for row in rows}
+    return {id_: counts.get(id_, (0, 0)) for id_ in endpoints}
 
 
 async def find_deliveries(

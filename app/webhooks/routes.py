@@ -79,8 +79,8 @@ async def create_webhook_endpoint(
     endpoint, secret = await service.create(
         session, caller.workspace_id, body, box=box, settings=settings
     )
-    (shown,) = await _endpoints_out(session, [endpoint])
-    return EndpointWithSecret(**shown.model_dump(), secret=secret)
+    (endpoint_out,) = await _endpoints_out(session, [endpoint])
+    return EndpointWithSecret(**endpoint_out.model_dump(), secret=secret)
 
 
 @routes.get("/v1/webhook-endpoints", summary="List the endpoints")
@@ -154,8 +154,8 @@ async def replay_events(
     session: SessionDep, caller: Writer, endpoint_id: UUID, body: ReplayIn
 ) -> ReplayOut:
     """Send every event since a moment once more, each under its old `webhook-id`."""
-    found = await service.start_replay(session, caller.workspace_id, endpoint_id, body.since)
-    return ReplayOut(events=found, since=body.since)
+    count = await service.start_replay(session, caller.workspace_id, endpoint_id, body.since)
+    return ReplayOut(events=count, since=body.since)
 
 
 @routes.get("/v1/webhook-endpoints/{endpoint_id}/deliveries", summary="List deliveries")

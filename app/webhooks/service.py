@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import text
@@ -19,12 +18,7 @@ from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.event_types import EventType
 from app.core.expiry import Expiry
-from app.core.guarded_http import (
-    RefusedAddressError,
-    UnreachableError,
-    check_url,
-    resolve_public,
-)
+from app.core.guarded_http import require_public_url
 from app.core.ids import uuid7
 from app.core.settings import Settings
 from app.core.signing import SealedBox
@@ -148,8 +142,8 @@ def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -
 
 
 def _subscription_of(endpoint: WebhookEndpoint) -> tuple[object, ...]:
-    kept = endpoint.filter | {"type": sorted(filter_of(endpoint).types)}
-    return endpoint.url, endpoint.format, sorted(endpoint.events), kept
+    filter_values = endpoint.filter | {"type": sorted(filter_of(endpoint).types)}
+    return endpoint.url, endpoint.format, sorted(endpoint.events), filter_values
 
 
 async def _check_url(url: str, format_: str, settings: Settings) -> None:
@@ -163,13 +157,7 @@ async def _check_url(url: str, format_: str, settings: Settings) -> None:
         if format_ != EndpointFormat.STANDARD:
             raise InvalidInput.at("body", "format", msg="is not for mail; leave it out")
         return
-    private = settings.allow_private_webhooks
-    try:
-        check_url(url, allow_private=private)
-        parts = urlsplit(url)
-        await resolve_public(parts.hostname or "", parts.port or 443, allow_private=private)
-    except (RefusedAddressError, UnreachableError) as error:
-        raise InvalidInput.at("body", "url", msg=str(error)) from None
+    await require_public_url(url, "url", allow_private=settings.allow_private_webhooks)
 
 
 async def _checked_filter(
@@ -224,29 +212,29 @@ async def change(
 ) -> WebhookEndpoint:
     """Change what is given; what is left out stays."""
     present = await find(session, workspace_id, endpoint_id)
-    given = patch.model_fields_set
-    url = patch.url if "url" in given else present.url
-    format_ = patch.format if "format" in given else EndpointFormat(present.format)
+    fields = patch.model_fields_set
+    url = patch.url if "url" in fields else present.url
+    format_ = patch.format if "format" in fields else EndpointFormat(present.format)
     if (url, format_) != (present.url, present.format):
         # Check before locking: a slow name server must not delay deliveries.
         await _check_url(url, format_, settings)
     endpoint = await find(session, workspace_id, endpoint_id, lock=True)
     endpoint.url, endpoint.format = url, format_
-    if "events" in given:
+    if "events" in fields:
         endpoint.events = _unique(patch.events)
-    if "filter" in given:
+    if "filter" in fields:
         endpoint.filter = await _checked_filter(session, workspace_id, patch.filter)
-    if "include_personal" in given:
+    if "include_personal" in fields:
         endpoint.include_personal = patch.include_personal
-    if "headers" in given:
+    if "headers" in fields:
         _set_headers(endpoint, patch.headers, box)
-    if {"url", "format", "events", "filter"} & given:
+    if {"url", "format", "events", "filter"} & fields:
         await _lock_endpoints(session, workspace_id)
         others = await queries.find_endpoints(
             session, workspace_id, limit=_MAX_ENDPOINTS, cursor=None
         )
         _refuse_twin(endpoint, others)
-    if "active" in given:
+    if "active" in fields:
         _switch(endpoint, active=patch.active)
     endpoint.updated_at = utc_now()
     session.add(endpoint)
@@ -331,13 +319,13 @@ async def start_replay(
     endpoint = await find(session, workspace_id, endpoint_id)
     _require_active(endpoint)
     top = await event_consumer.readable_below(session)
-    found = await queries.count_wanted(session, workspace_id, since, filter_of(endpoint), below=top)
+    count = await queries.count_wanted(session, workspace_id, since, filter_of(endpoint), below=top)
     payload = {
         "endpoint": str(endpoint_id), "since": since.isoformat(), "below": top,
         "run": str(uuid7()),
     }  # fmt: skip
     await jobs.enqueue(session, REPLAY_JOB, workspace_id=workspace_id, payload=payload)
-    return found
+    return count
 
 
 async def update_gauges(session: AsyncSession, now: dt.datetime) -> None:
@@ -379,6 +367,6 @@ def live_secrets(endpoint: WebhookEndpoint, box: SealedBox, now: dt.datetime) ->
     return [secret.decode() for secret in opened if secret is not None]
 
 
-def endpoint_filter_of(kept: Mapping[str, Any]) -> EndpointFilter:
+def endpoint_filter_of(filter_values: Mapping[str, Any]) -> EndpointFilter:
     """Return a filter as it was given."""
-    return EndpointFilter.model_validate(kept)
+    return EndpointFilter.model_validate(filter_values)

@@ -146,10 +146,10 @@ def event_body(event: SubscriberEvent, *, personal: bool = True) -> dict[str, An
 
 def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out personal data; of a customer only the id stays."""
-    kept = {name: value for name, value in data.items() if name not in {"email", "detail"}}
-    if isinstance(customer := kept.get("customer"), Mapping):
-        kept["customer"] = {"id": customer.get("id")}
-    return kept
+    fields = {name: value for name, value in data.items() if name not in {"email", "detail"}}
+    if isinstance(customer := fields.get("customer"), Mapping):
+        fields["customer"] = {"id": customer.get("id")}
+    return fields
 
 
 def encode_body(message: Mapping[str, Any]) -> bytes:

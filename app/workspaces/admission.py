@@ -105,7 +105,7 @@ Writer = Annotated[Caller, Depends(ScopeGate((Scope.WRITE,)))]
 BounceReporter = Annotated[Caller, Depends(ScopeGate((Scope.WRITE, Scope.BOUNCES)))]
 Reader = Annotated[Caller, Depends(ScopeGate((Scope.READ,)))]
 SurveyReader = Annotated[Caller, Depends(ScopeGate((Scope.READ, Scope.COLLECT)))]
-# Figures are of surveys: a key that reads figures may list them.
+# A key that reads figures may list the surveys that these figures are about.
 SurveyLister = Annotated[Caller, Depends(ScopeGate((Scope.READ, Scope.METRICS)))]
 Analyst = Annotated[Caller, Depends(ScopeGate((Scope.METRICS,)))]
 Responder = Annotated[Caller, Depends(ScopeGate((Scope.RESPOND,)))]

@@ -35,8 +35,8 @@ def media_type_of(content: bytes) -> str | None:
     """Return the kind of a picture by its first bytes; the server's content type is ignored."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
-    found = (kind for start, kind in _SIGNATURES.items() if content.startswith(start))
-    return next(found, None)
+    kinds = (kind for start, kind in _SIGNATURES.items() if content.startswith(start))
+    return next(kinds, None)
 
 
 async def fetch_logo(url: str, *, allow_private: bool) -> Image:
@@ -65,10 +65,10 @@ def _wrong(msg: str) -> InvalidInput:
 
 
 async def change_brand(
-    session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Image | None
+    session: AsyncSession, workspace: Workspace, patch: Brand, *, picture: Image | None
 ) -> None:
     """Set the given fields of a brand; null removes one; `picture` is a new logo."""
-    changes = wanted.model_dump(include=wanted.model_fields_set)
+    changes = patch.model_dump(include=patch.model_fields_set)
     brand: dict[str, Any] = workspace.brand | changes
     if picture is not None:
         logo = Logo(
@@ -79,8 +79,8 @@ async def change_brand(
         )
         await session.merge(logo)
         brand["logo"] = picture.version
-    elif not brand.get("logo_url") and (kept := await find_logo(session, workspace.id)):
-        await session.delete(kept)
+    elif not brand.get("logo_url") and (old_logo := await find_logo(session, workspace.id)):
+        await session.delete(old_logo)
         del brand["logo"]
     workspace.brand = {name: value for name, value in brand.items() if value is not None}
 

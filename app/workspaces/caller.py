@@ -16,6 +16,7 @@ from sqlalchemy import text
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Unauthorized
+from app.core.lookup import plain_reference
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
 from app.core.signing import SealedBox
@@ -68,6 +69,10 @@ class Caller:
             allowed_origins=frozenset(),
             is_member=is_member,
         )
+
+    def may_use_survey(self, key: str, id_: UUID) -> bool:
+        """Tell whether the key is bound to no survey, or to the one of this key and id."""
+        return self.survey is None or plain_reference(self.survey) in {key, str(id_)}
 
     @property
     def may_tag(self) -> bool:
@@ -123,7 +128,7 @@ class Keyring:
         return caller
 
     def forget(self, payload: str = EVERYTHING) -> None:
-        """Forget the callers of one workspace, or all; what is being read is not remembered."""
+        """Forget the callers of one workspace, or all, and those that are being read now."""
         self._generation += 1
         if payload == EVERYTHING:
             self._callers.clear()
@@ -163,14 +168,14 @@ class Keyring:
 
 def is_proof_valid(box: SealedBox, caller: Caller, *, name: str, proof: str) -> bool:
     """Tell whether `proof` is the hex HMAC-SHA256 of the name under a live identity secret."""
-    found = False
+    is_valid = False
     for sealed, until in caller.identity_secrets:
         secret = box.unseal(sealed)
         if secret is None or (until is not None and until <= utc_now()):
             continue
-        right = hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()
-        found |= hmac.compare_digest(right, proof.lower())
-    return found
+        expected = hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()
+        is_valid |= hmac.compare_digest(expected, proof.lower())
+    return is_valid
 
 
 def secret_of(authorization: str) -> str:

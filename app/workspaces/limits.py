@@ -125,20 +125,20 @@ class Limiter:
 
     def _is_proxy(self, address: str) -> bool:
         try:
-            number = ip_address(address)
+            ip = ip_address(address)
         except ValueError:
             return False
-        return any(number in network for network in self._trusted)
+        return any(ip in network for network in self._trusted)
 
 
 def _network_of(address: str) -> str:
     """Return the part of an address that stands for one respondent: of IPv6 the first 64 bits."""
     try:
-        number = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return address
-    if isinstance(number, IPv6Address) and number.ipv4_mapped is None:
-        return str(IPv6Network((number, 64), strict=False))
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None:
+        return str(IPv6Network((ip, 64), strict=False))
     return address
 
 

@@ -41,13 +41,13 @@ KeyringDep = Annotated[Keyring, Depends(_keyring)]
 
 
 def _workspace_out(workspace: Workspace) -> WorkspaceOut:
-    shown = workspace.model_dump() | {
+    values = workspace.model_dump() | {
         "timezone": workspace.timezone,
         "segments": workspace.segments,
         "business_hours": workspace.business_hours,
         "brand": {name: workspace.brand.get(name) for name in Brand.model_fields},
     }
-    return WorkspaceOut.model_validate(shown)
+    return WorkspaceOut.model_validate(values)
 
 
 def _with_secret(key: ApiKey, secret: str) -> ApiKeyWithSecret:

@@ -61,14 +61,14 @@ def _in_utc(value: dt.datetime) -> dt.datetime:
         raise ValueError(msg) from None
 
 
-def _is_text(value: object) -> object:
+def _require_time_text(value: object) -> object:
     if not isinstance(value, str | dt.datetime):
         msg = "must be a time such as 2027-01-01T00:00:00Z"
         raise ValueError(msg)  # noqa: TRY004 - pydantic turns it into a field's error
     return value
 
 
-Moment = Annotated[dt.datetime, BeforeValidator(_is_text), AfterValidator(_in_utc)]
+Moment = Annotated[dt.datetime, BeforeValidator(_require_time_text), AfterValidator(_in_utc)]
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_require_zone)]
 Origin = Annotated[str, StringConstraints(max_length=300), AfterValidator(_require_origin)]
 Segment = Annotated[
@@ -81,7 +81,7 @@ Locale = Annotated[
 ]
 
 
-def _hours(value: list[str]) -> list[str]:
+def _require_order(value: list[str]) -> list[str]:
     opens, closes = value
     if not opens < closes:
         msg = "must open before it closes; write a night as two days, until 24:00 and from 00:00"
@@ -90,7 +90,9 @@ def _hours(value: list[str]) -> list[str]:
 
 
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-OpeningHours = Annotated[list[ClockTime], Field(min_length=2, max_length=2), AfterValidator(_hours)]
+OpeningHours = Annotated[
+    list[ClockTime], Field(min_length=2, max_length=2), AfterValidator(_require_order)
+]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 

@@ -26,7 +26,7 @@ _CONTAINS = {
 
 def expand(scopes: Iterable[str]) -> frozenset[Scope]:
     """Return the scopes together with all that they contain."""
-    found: set[Scope] = set()
+    all_scopes: set[Scope] = set()
     for scope in map(Scope, scopes):
-        found |= _CONTAINS.get(scope, {scope})
-    return frozenset(found)
+        all_scopes |= _CONTAINS.get(scope, {scope})
+    return frozenset(all_scopes)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of the room: make workspaces and keys, change settings."""
+"""Make workspaces and API keys, and change a workspace's settings."""
 
 import datetime as dt
 import secrets
@@ -81,7 +81,7 @@ def _config_row(workspace: Workspace) -> WorkspaceConfig:
 async def ensure_default(session: AsyncSession, settings: Settings) -> str | None:
     """Make the `default` workspace and its bootstrap key; return a key that was generated.
 
-    A bootstrap key that the operator sets takes the place of the one before.
+    A bootstrap key that the operator sets replaces the previous one.
     """
     rows = await session.exec(select(Workspace).where(Workspace.key == DEFAULT_WORKSPACE))
     workspace = rows.first()
@@ -90,24 +90,26 @@ async def ensure_default(session: AsyncSession, settings: Settings) -> str | Non
         session.add(workspace)
         await session.flush()
         session.add(_config_row(workspace))
-    kept = await session.exec(
+    bootstrap_keys = await session.exec(
         select(ApiKey).where(ApiKey.workspace_id == workspace.id, col(ApiKey.bootstrap))
     )
-    key = kept.first()
-    wanted = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else None
-    if key and (wanted is None or key.hash == hash_secret(wanted)):
+    key = bootstrap_keys.first()
+    configured_secret = (
+        settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else None
+    )
+    if key and (configured_secret is None or key.hash == hash_secret(configured_secret)):
         return None
     if key:
         await session.delete(key)
         await session.flush()
-    elif wanted is None and await list_keys(session, workspace.id, limit=1, cursor=None):
+    elif configured_secret is None and await list_keys(session, workspace.id, limit=1, cursor=None):
         return None
-    secret = wanted or new_secret("sk_")
+    secret = configured_secret or new_secret("sk_")
     fresh = _new_key(workspace.id, name="bootstrap", scopes=[Scope.ADMIN], secret=secret)
     fresh.bootstrap = True
     session.add(fresh)
     await notify(session, KEY_NOTICES, str(workspace.id))
-    return None if wanted else secret
+    return None if configured_secret else secret
 
 
 async def get_workspace(session: AsyncSession, workspace_id: UUID) -> Workspace:
@@ -181,7 +183,7 @@ async def change_workspace(
     # Counted before the lock, so that no answer waits for the counting.
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
-    held = await lock_config(session, workspace_id)
+    config_row = await lock_config(session, workspace_id)
     rows = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
@@ -206,8 +208,8 @@ async def change_workspace(
         workspace.config += 1
         workspace.configs = workspace.configs | {str(workspace.config): changed}
         workspace.recount = {"done": 0, "of": answers}
-        held.config, held.configs = workspace.config, workspace.configs
-        session.add(held)
+        config_row.config, config_row.configs = workspace.config, workspace.configs
+        session.add(config_row)
         await jobs.enqueue(session, RECOUNT_JOB, workspace_id=workspace_id)
     session.add(workspace)
     await notify(session, KEY_NOTICES, str(workspace_id))

@@ -73,7 +73,7 @@ async def has_fresh_link(session: AsyncSession, member: Member) -> bool:
 
 
 async def redeem_link(session: AsyncSession, token: str) -> str | None:
-    """Use a link up and return a session's token; None for one that is used, old or unknown."""
+    """Use up a link and return a session's token; None if it was used, expired or unknown."""
     workspace_id = workspace_of(token)
     rows = await run_sql(
         session,

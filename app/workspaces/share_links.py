@@ -62,11 +62,11 @@ async def find_page(
 
 async def revoke(session: AsyncSession, workspace_id: UUID, link_id: UUID) -> None:
     """Let a link open nothing from now on; NotFound for an unknown one."""
-    found = await session.get(ShareLink, (workspace_id, link_id))
-    if found is None:
+    link = await session.get(ShareLink, (workspace_id, link_id))
+    if link is None:
         raise NotFound("There is no such link in this workspace.")
-    found.revoked_at = found.revoked_at or utc_now()
-    session.add(found)
+    link.revoked_at = link.revoked_at or utc_now()
+    session.add(link)
 
 
 async def find_by_token(session: AsyncSession, token: str) -> ShareLink | None:

@@ -25,7 +25,7 @@ from app.core.database import (
     run_sql,
 )
 from app.core.guarded_http import is_public
-from app.core.ids import derived_uuid, keyed_uuid, keyed_uuids, uuid7
+from app.core.ids import derived_uuid, derived_uuid_sql, keyed_uuid, keyed_uuids, uuid7
 from app.core.log import JsonFormatter, request_id
 from app.core.settings import Settings
 from app.core.signing import SealedBox
@@ -48,6 +48,17 @@ def test_derived_ids_are_uuid8_and_depend_on_every_part() -> None:
     assert derived_uuid("a", "b") == derived_uuid("a", "b")
     assert derived_uuid("a", "b") != derived_uuid("ab", "")
     assert (derived_uuid("a").version, derived_uuid("a").variant) == (8, uuid.RFC_4122)
+
+
+async def test_the_database_derives_the_same_ids(database: Database) -> None:
+    names = [("a", f"zażółć {number}") for number in range(100)]
+    statement = text(
+        f"select {derived_uuid_sql('n.one', 'n.two')} from unnest(cast(:one as text[]), "
+        "cast(:two as text[])) with ordinality n(one, two, number) order by n.number"
+    ).bindparams(one=[name[0] for name in names], two=[name[1] for name in names])
+    async with database.session() as session:
+        ids = [row[0] for row in await run_sql(session, statement)]
+    assert ids == [derived_uuid(*name) for name in names]
 
 
 def test_a_rotated_secret_key_still_opens_and_a_foreign_one_does_not() -> None:
@@ -224,7 +235,7 @@ def test_ids_of_names_that_begin_alike_are_those_of_all_the_names() -> None:
 def test_keys_are_made_of_any_text_and_none_is_made_twice() -> None:
     taken: list[str] = []
     for text_ in ("A+", "A-", "Zażółć gęślą", "Привет", "Как"):
-        taken.append(slug_of(text_, default="option", taken=taken))
+        taken.append(slug_of(text_, default="option", keys=taken))
     assert taken == ["a", "a-2", "zazolc-gesla", "option", "option-2"]
 
 

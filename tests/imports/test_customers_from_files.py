@@ -54,6 +54,37 @@ async def test_again_corrected_and_undone(shop: Shop) -> None:
     assert (report["undone"], report["left"]) == (2, 1)
 
 
+async def test_an_undo_keeps_the_customer_that_a_source_shares(shop: Shop) -> None:
+    made = await shop.call("PUT", "/v1/customers/c-17", json={"name": "Ala"})
+    row = table([["external_id", "source", "name"], ["c-17", "shop", "Ala Nowak"]])
+    run = await send(shop, row, "customers", source="crm")
+    assert (await shop.get("/v1/customers/c-17"))["name"] == "Ala Nowak"
+    await shop.call("DELETE", f"/v1/imports/{run['id']}")
+    kept = await shop.get("/v1/customers/c-17")
+    assert (kept["id"], kept["name"]) == (made.json()["id"], "Ala")
+
+
+async def test_an_undo_gives_nobody_the_name_behind_a_shared_phone(shop: Shop) -> None:
+    ala = {"external_id": "c-1", "name": "Ala", "phone": "+48600100200"}
+    await shop.post("/v1/customers/batch", {"customers": [ala]}, status=200)
+    row = table([["external_id", "name", "phone"], ["c-2", "Jan", "+48600100200"]])
+    run = await send(shop, row, "customers", source="crm")
+    await shop.call("DELETE", f"/v1/imports/{run['id']}")
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala"
+    assert (await shop.call("GET", "/v1/customers/c-2")).status_code == 404
+
+
+async def test_an_undo_leaves_the_customers_of_other_sources(shop: Shop) -> None:
+    for source in ("shop", "helpdesk"):
+        await shop.call("PUT", f"/v1/customers/c-1?source={source}", json={"name": source})
+    row = table([["external_id", "name"], ["c-1", "Jan"]])
+    run = await send(shop, row, "customers", source="crm")
+    assert len((await shop.get("/v1/customers"))["data"]) == 3
+    await shop.call("DELETE", f"/v1/imports/{run['id']}")
+    customers = (await shop.get("/v1/customers"))["data"]
+    assert sorted(customer["name"] for customer in customers) == ["helpdesk", "shop"]
+
+
 @pytest.mark.parametrize("is_renamed", [False, True])
 async def test_an_undo_skips_what_an_undone_import_had_made(shop: Shop, is_renamed: bool) -> None:
     await send(shop, FILE, "customers", source="crm")

@@ -93,7 +93,7 @@ def test_same_seed_same_interval_which_holds_the_estimate() -> None:
     shares = importance_of([values]).shares
     first = bootstrap_shares(len(values), values.__getitem__, 7)
     again = bootstrap_shares(len(values), values.__getitem__, 7)
-    assert first.drawn == len(values)
+    assert first.sample_size == len(values)
     assert (first.low == again.low).all()
     assert (first.high == again.high).all()
     assert ((first.low < shares) & (shares < first.high)).all()
@@ -107,8 +107,8 @@ def test_a_sample_in_which_nothing_varies_says_nothing() -> None:
 
 
 def test_interval_of_a_part_narrows_for_the_whole() -> None:
-    assert scaled_interval(10, 8, 14, of_rows=11, drawn=100, n=400) == (8.5, 11.5)
-    assert scaled_interval(10, 8, 14, of_rows=10, drawn=100, n=100) == (8, 14)
+    assert scaled_interval(10, 8, 14, of_rows=11, sample_size=100, n=400) == (8.5, 11.5)
+    assert scaled_interval(10, 8, 14, of_rows=10, sample_size=100, n=100) == (8, 14)
 
 
 def test_the_interval_of_a_part_covers_as_often_as_it_says() -> None:

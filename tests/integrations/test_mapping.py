@@ -344,7 +344,7 @@ async def test_every_way_to_sign(shop: Shop, number: int) -> None:
     made = await register(shop, mapping(), signature=rule, **more)
     assert made["has_secret"] is True
     async with shop.state.database.session() as session:
-        (state,) = await integration_health.states(session, UUID(shop.workspace_id))
+        (state,) = await integration_health.read_health(session, UUID(shop.workspace_id))
     assert state.health == "waiting"
     _, _, headers = signed_ways(made["url"])[number]
     path = urlsplit(made["url"]).path

@@ -52,6 +52,29 @@ async def test_a_case_not_known_yet_is_joined_when_it_arrives(
     assert await rollups.differences(database, UUID(shop.workspace_id)) == []
 
 
+async def test_every_event_of_an_answer_shows_the_same_interaction(shop: Shop) -> None:
+    await shop.publish("s")
+    for source in ("zendesk", "freshdesk"):
+        await shop.record("ticket.solved", f"{source}-15", ticket="15", source=source)
+    by_name = {"interaction": {"source": "zendesk", "external_id": "zendesk-15"}}
+    for about in (by_name, by_name | {"ticket": "15"}):
+        answer = (await shop.answer("s", 9, **about)).json()
+        await shop.post(f"/v1/responses/{answer['id']}/reject", status=200)
+        await shop.post(f"/v1/responses/{answer['id']}/restore", status=200)
+        events = await shop.events("response.created", "response.updated")
+        shown = [
+            event["data"]["interaction"] for event in events if event["data"]["id"] == answer["id"]
+        ]
+        assert len(shown) > 1
+        assert {interaction["source"] for interaction in shown} == {"zendesk"}
+    # Two sources have the ticket, so nobody knows which of them is meant.
+    answer = (await shop.answer("s", 9, ticket="15")).json()
+    await shop.post(f"/v1/responses/{answer['id']}/reject", status=200)
+    events = await shop.events("response.created", "response.updated")
+    of_answer = [event["data"] for event in events if event["data"]["id"] == answer["id"]]
+    assert [data["interaction"] for data in of_answer] == [None] * len(of_answer)
+
+
 async def test_a_resolved_follow_up_is_a_moment_of_its_own(shop: Shop) -> None:
     await shop.publish("s")
     await shop.publish("again")

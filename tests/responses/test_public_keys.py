@@ -75,6 +75,20 @@ async def test_a_key_bound_to_a_survey_answers_no_other(shop: Shop) -> None:
     assert (await shop.call("GET", "/v1/surveys/other", key=key)).status_code == 404
 
 
+async def test_a_survey_may_be_named_in_capitals_everywhere(shop: Shop) -> None:
+    survey = await shop.publish("page", touchpoint="checkout")
+    await shop.answer("page", 9)
+    for name in ("PAGE", survey["id"].upper()):
+        key = await shop.make_key("collect", survey=name)
+        sent = body() | {"survey": name}
+        assert (await shop.call("POST", "/v1/responses", key=key, json=sent)).status_code == 201
+        widget = await shop.client.get(f"/w/surveys/page?key={key}")
+        assert widget.status_code == 200, widget.text
+        assert (await shop.get(f"/v1/surveys/{name}"))["key"] == "page"
+        assert (await shop.get(f"/v1/responses?survey={name}"))["data"]
+        assert (await shop.metric("nps", survey=name))["total"]["n"] > 0
+
+
 async def test_a_correction_from_the_page_moves_the_figure(shop: Shop) -> None:
     key = await collecting(shop)
     id_ = str(uuid4())

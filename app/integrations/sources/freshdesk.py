@@ -123,8 +123,8 @@ def _in_one_form(payload: Payload) -> Payload:
 def _type(payload: Payload, settings: SourceSettings) -> str | None:
     if any(str(payload.get(name)).lower() in _TRUE for name in ("deleted", "spam")):
         return KnownType.TICKET_DELETED
-    named = _BY_EVENT.get(text_of(payload.get("event")) or "")
-    return named or type_of_status(
+    event_type = _BY_EVENT.get(text_of(payload.get("event")) or "")
+    return event_type or type_of_status(
         settings,
         payload.get("status"),
         status_id=payload.get("status_id"),

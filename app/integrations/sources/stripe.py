@@ -130,7 +130,7 @@ def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> 
 
 
 def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) -> Translation:
-    """Translate what went back this time; the charge says only how much in all."""
+    """Translate one refund: the charge states the total, so the total before it is subtracted."""
     back, before = (
         charge.get("amount_refunded"),
         value_at(event, "data", "previous_attributes", "amount_refunded"),

@@ -28,7 +28,7 @@ from app.integrations.payload_fields import (
     value_at,
 )
 from app.integrations.signatures import SignatureRule
-from app.integrations.statuses import TYPES, fold, remedy_of
+from app.integrations.statuses import fold_status, remedy_of, type_of_meaning
 from app.interactions.known_types import KnownType
 
 # The interaction type of an order's status, and the field with its time.
@@ -56,7 +56,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
             KnownType.ORDER_CANCELLED, order, order=order, properties={"deleted": True}
         )
         return Interpretation([deleted])
-    status = fold(text_of(payload.get("status")) or "").removeprefix("wc-")
+    status = fold_status(text_of(payload.get("status")) or "").removeprefix("wc-")
     refunds = _refunds(payload, order, settings)
     bodies: list[InteractionBody] = []
     if not (status == "refunded" and refunds):
@@ -70,13 +70,13 @@ def _by_status(
     webhook: InboundWebhook, order: str, status: str, settings: SourceSettings
 ) -> list[InteractionBody]:
     payload = webhook.payload
-    found = _type_of(status, settings)
-    if found is None:
+    meaning = _type_of(status, settings)
+    if meaning is None:
         return []
-    type_, time_field = found
+    type_, time_field = meaning
     at = _moment(payload, time_field, settings) or _moment(payload, "date_modified", settings)
     often = type_ == KnownType.ORDER_CANCELLED
-    named = build_properties(refund="full") if type_ == KnownType.ORDER_REFUNDED else {}
+    extras = build_properties(refund="full") if type_ == KnownType.ORDER_REFUNDED else {}
     event = build_interaction(
         type_,
         order,
@@ -86,7 +86,7 @@ def _by_status(
         occurred_at=at,
         customer=_customer(payload),
         value=money_of(payload.get("total"), payload.get("currency")),
-        properties=_properties(webhook) | named,
+        properties=_properties(webhook) | extras,
     )
     return [event]
 
@@ -94,7 +94,7 @@ def _by_status(
 def _type_of(status: str, settings: SourceSettings) -> tuple[str, str] | None:
     meaning = settings.status_map.get(status)
     if meaning is not None:
-        type_ = meaning if "." in meaning else TYPES[meaning]
+        type_ = type_of_meaning(meaning)
         return (type_, "date_modified") if type_ else None
     if status in _BY_STATUS:
         return _BY_STATUS[status]
@@ -110,7 +110,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
         return []
     total, currency = decimal_of(payload.get("total")), payload.get("currency")
     left, bodies = total, []
-    whole = text_of(payload.get("status")) == "refunded"
+    is_whole = text_of(payload.get("status")) == "refunded"
     # WooCommerce lists the newest first; their ids grow.
     listed = sorted(listed, key=lambda refund: decimal_of(value_at(refund, "id")) or Decimal())
     for number, refund in enumerate(listed, start=1):
@@ -118,7 +118,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
         if amount is None or (id_ := text_of(value_at(refund, "id"))) is None:
             continue
         left = None if left is None else left - abs(amount)
-        is_full = (left is not None and left <= Decimal()) or (whole and number == len(listed))
+        is_full = (left is not None and left <= Decimal()) or (is_whole and number == len(listed))
         bodies.append(
             build_interaction(
                 KnownType.ORDER_REFUNDED,

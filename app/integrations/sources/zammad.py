@@ -24,7 +24,7 @@ from app.integrations.payload_fields import (
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
-from app.integrations.statuses import CLOSED_IS_SOLVED, fold, type_of_status
+from app.integrations.statuses import CLOSED_IS_SOLVED, fold_status, type_of_status
 from app.interactions.known_types import KnownType
 
 # The types of states are few and are never translated; a state's own name may be anything.
@@ -81,8 +81,8 @@ def _label(ticket: Any) -> str | None:
 def _type(ticket: Any, settings: SourceSettings) -> str | None:
     kind = value_at(ticket, "state", "state_type")
     kind = text_of(value_at(kind, "name") or kind)
-    if kind is not None and fold(_label(ticket) or "") not in settings.status_map:
-        meaning = _STATE_TYPES.get(fold(kind))
+    if kind is not None and fold_status(_label(ticket) or "") not in settings.status_map:
+        meaning = _STATE_TYPES.get(fold_status(kind))
         if meaning is not None:
             return CLOSED_IS_SOLVED[meaning]
     return type_of_status(

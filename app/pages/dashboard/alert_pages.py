@@ -25,9 +25,9 @@ _MAX_CHARTS = 8
 @routes.get("/alerts", include_in_schema=False)
 async def show_alerts(visit: SnapshotVisitDep) -> HTMLResponse:
     """Show the figures that are watched, and what is raised now."""
-    found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
+    rows = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
     return visit.render(
-        "alerts", alerts=found,
+        "alerts", alerts=rows,
         members=await members.find_page(visit.session, visit.workspace.id, limit=200, cursor=None),
         choices=await read_choices(visit.session, visit.workspace, visit.texts.language),
         metrics=CARD_METRICS,

@@ -58,29 +58,29 @@ AnswerDep = Annotated[AnswerQuery, Query()]
 
 
 @routes.get("/answers", include_in_schema=False)
-async def show_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesDep) -> HTMLResponse:
+async def show_answers(visit: ApiVisitDep, query: AnswerDep, values: PropertiesDep) -> HTMLResponse:
     """Show all answers of the filters, newest first."""
-    properties = chosen(asked)
-    filters = await wanted.list_filters(visit, properties) | wanted.api_filters()
+    properties = chosen(values)
+    filters = await query.list_filters(visit, properties) | query.api_filters()
     reply = await visit.api.get(
-        "/v1/responses", **filters, limit=50, cursor=wanted.cursor, order_by="responded_at"
+        "/v1/responses", **filters, limit=50, cursor=query.cursor, order_by="responded_at"
     )
-    more = wanted.more_filters()
+    more = query.more_filters()
     return visit.render(
         "answers",
-        **await filter_form(visit, wanted, properties),
-        wanted=wanted, more=more, rows=reply["data"], cursor=reply["next_cursor"],
+        **await filter_form(visit, query, properties),
+        wanted=query, more=more, rows=reply["data"], cursor=reply["next_cursor"],
         bands=tuple(Band), integrities=tuple(Integrity),
         tags=sorted({tag for row in reply["data"] for tag in row["tags"]}),
-        here_with=wanted.link("/answers", properties, **more),
-        csv=wanted.link("/answers.csv", properties, **more),
+        here_with=query.link("/answers", properties, **more),
+        csv=query.link("/answers.csv", properties, **more),
     )  # fmt: skip
 
 
 @routes.get("/answers.csv", include_in_schema=False)
-async def read_answers(visit: ApiVisitDep, wanted: AnswerDep, asked: PropertiesDep) -> Response:
+async def read_answers(visit: ApiVisitDep, query: AnswerDep, values: PropertiesDep) -> Response:
     """Return all answers of the filters as CSV, one a row."""
-    filters = await wanted.list_filters(visit, chosen(asked)) | wanted.api_filters()
+    filters = await query.list_filters(visit, chosen(values)) | query.api_filters()
     parts = await visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
     headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
@@ -127,24 +127,24 @@ class FollowUpQuery(BaseModel):
 
 @routes.get("/follow-ups", include_in_schema=False)
 async def show_follow_ups(
-    visit: SnapshotVisitDep, wanted: Annotated[FollowUpQuery, Query()]
+    visit: SnapshotVisitDep, query: Annotated[FollowUpQuery, Query()]
 ) -> HTMLResponse:
     """Show whom to call, by when, and who does it."""
     rows, cursor = await inbox.find_follow_ups(
         visit.session,
         visit.workspace.id,
         FollowUpFilter(
-            wanted.status,
-            wanted.owner,
-            wanted.overdue,
-            wanted.survey,
-            by_score=wanted.order_by == "score",
+            query.status,
+            query.owner,
+            query.overdue,
+            query.survey,
+            by_score=query.order_by == "score",
         ),
-        cursor=wanted.cursor,
+        cursor=query.cursor,
     )
-    filters = wanted.model_dump(exclude={"cursor"})
+    filters = query.model_dump(exclude={"cursor"})
     return visit.render(
-        "follow_ups", wanted=wanted,
+        "follow_ups", wanted=query,
         follow_ups=rows, cursor=cursor,
         owners=[member.name for member in await members.find_page(
             visit.session, visit.workspace.id, limit=200, cursor=None
@@ -158,7 +158,7 @@ async def show_follow_ups(
 async def show_response(visit: ApiVisitDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
     """Show one response with its follow-up, read from the primary database."""
     response = await responses.read(session, visit.workspace.id, response_id)
-    given = await answers.shown_answers(
+    answer_texts = await answers.shown_answers(
         visit, response.survey, response.survey_version, response.answers
     )
     owners = await members.find_page(session, visit.workspace.id, limit=200, cursor=None)
@@ -167,7 +167,7 @@ async def show_response(visit: ApiVisitDep, session: SessionDep, response_id: UU
         "response",
         title=f"{visit.texts['answer']}: {names.get(response.survey, response.survey)}",
         response=response,
-        given=given,
+        given=answer_texts,
         owners=[member.name for member in owners],
         statuses=list(FollowUpStatus),
     )
@@ -205,10 +205,10 @@ class CommentQuery(PageFilter):
 
 @routes.get("/comments", include_in_schema=False)
 async def show_comments(
-    visit: ApiVisitDep, filters: Annotated[CommentQuery, Query()], asked: PropertiesDep
+    visit: ApiVisitDep, filters: Annotated[CommentQuery, Query()], values: PropertiesDep
 ) -> HTMLResponse:
     """Show what customers wrote."""
-    properties = chosen(asked)
+    properties = chosen(values)
     more = {name: value for name in ("band", "q") if (value := getattr(filters, name))}
     reply = await visit.api.get(
         "/v1/responses", has_comment="true", integrity="ok", limit=50, cursor=filters.cursor,

@@ -14,22 +14,22 @@ from app.surveys.wording import in_language
 
 
 async def shown_answers(
-    visit: DashboardVisit, survey: str, version: int, given: Mapping[str, Any]
+    visit: DashboardVisit, survey: str, version: int, answers: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     """Return each question with its answer, in the reader's language and the survey's order."""
     try:
         stored_survey = await surveys.find(visit.session, visit.workspace.id, survey)
     except NotFound:
-        return [(key, str(value)) for key, value in given.items()]
+        return [(key, str(value)) for key, value in answers.items()]
     definition = await surveys.definition_of(visit.session, stored_survey, version)
     default = definition.default_locale
     return [
         (
             in_language(question.text, visit.texts.language, default) or question.key,
-            shown_answer(visit, question, given[question.key], default),
+            shown_answer(visit, question, answers[question.key], default),
         )
         for question in definition.questions
-        if question.key in given
+        if question.key in answers
     ]
 
 

@@ -68,8 +68,8 @@ class ApiRefused(Exception):
         self.detail: str = problem.get("detail", "")
         self.fields: dict[str, str] = {}
         for error in problem.get("errors", ()):
-            where, *place = [str(part) for part in error["loc"]] or ["body"]
-            self.fields.setdefault(".".join(place) or where, error["msg"])
+            where, *path = [str(part) for part in error["loc"]] or ["body"]
+            self.fields.setdefault(".".join(path) or where, error["msg"])
         super().__init__(self.detail)
 
 
@@ -84,7 +84,7 @@ def _page_error_of(refused: ApiRefused) -> AfterwordError:
 
 
 def _scope_of(request: Request, inner: InnerRequest) -> dict[str, Any]:
-    given = [(name, value) for name, value in inner.params.items() if value not in (None, "")]
+    params = [(name, value) for name, value in inner.params.items() if value not in (None, "")]
     sent = {"host": request.headers.get("host", "localhost"), **inner.headers}
     if inner.body:
         sent |= {"content-length": str(len(inner.body))}
@@ -92,7 +92,7 @@ def _scope_of(request: Request, inner: InnerRequest) -> dict[str, Any]:
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1",
         "method": inner.method, "scheme": "http", "path": inner.path,
         "raw_path": inner.path.encode(), "root_path": "",
-        "query_string": urlencode(given, doseq=True).encode(),
+        "query_string": urlencode(params, doseq=True).encode(),
         "headers": [(name.lower().encode(), value.encode()) for name, value in sent.items()],
         "client": request.scope.get("client"), "server": request.scope.get("server"),
         **inner.extra,
@@ -235,8 +235,8 @@ class UserApi:
         rows: list[Any] = []
         cursor: str | None = None
         while True:
-            found = await self.get(path, limit=200, cursor=cursor, **params)
-            rows += found["data"]
-            cursor = found["next_cursor"]
+            reply = await self.get(path, limit=200, cursor=cursor, **params)
+            rows += reply["data"]
+            cursor = reply["next_cursor"]
             if cursor is None or len(rows) >= most:
                 return rows[:most]

@@ -42,14 +42,14 @@ async def find_names(
     """Return the names of what the entries were about, in the language where there are several."""
     names: SubjectNames = {}
     for kind in {subject_kind(row["action"]) for row in rows} & _NAMED.keys():
-        for found in await api.list(f"/v1/{kind}"):
-            name = found[_NAMED[kind]]
+        for subject in await api.list(f"/v1/{kind}"):
+            name = subject[_NAMED[kind]]
             if isinstance(name, Mapping):
-                name = name.get(language) or next(iter(name.values()), found["key"])
+                name = name.get(language) or next(iter(name.values()), subject["key"])
             names |= {
-                (kind, str(found[by])): str(name or found[by])
+                (kind, str(subject[by])): str(name or subject[by])
                 for by in ("id", "key")
-                if found.get(by)
+                if subject.get(by)
             }
     return names
 

@@ -28,7 +28,7 @@ class Point:
     low: float | None
     high: float | None
     n: int
-    shown: str = ""
+    value_text: str = ""
     interval: str = ""
     is_marked: bool = False
 
@@ -92,8 +92,8 @@ def line_of(
         return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
     def path(run: Sequence[int], value: Callable[[int], float]) -> str:
-        places = [(x(n), y(value(n))) for n in run]
-        return " ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(places))
+        coordinates = [(x(n), y(value(n))) for n in run]
+        return " ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(coordinates))
 
     paths, bands, unfinished = [], [], ""
     for run in _runs([point.value for point in points]):
@@ -109,14 +109,14 @@ def line_of(
         if len(run) > 1:
             bands.append("M" + " L".join(above + below) + " Z")
     every = max(1, -(-len(points) // _MAX_LABELS))
-    shown = write or (lambda value: f"{value:g}".replace("-", "−"))
+    format_tick = write or (lambda value: f"{value:g}".replace("-", "−"))
     return ChartLine(
         points=points,
         paths=paths,
         bands=bands,
         dots=[(x(n), y(point.value)) for n, point in enumerate(points) if point.value is not None],
         across=[Tick(x(n), point.label) for n, point in enumerate(points) if n % every == 0],
-        up=[Tick(y(v), shown(v)) for v in _round_values(bottom, top, unit)],
+        up=[Tick(y(v), format_tick(v)) for v in _round_values(bottom, top, unit)],
         zero=y(0) if bottom < 0 < top else None,
         before=[path(run, lambda n: before[n] or 0) for run in _runs(before[: len(points)])],
         unfinished=unfinished,
@@ -137,9 +137,9 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
 def _range(
     points: Sequence[Point], within: tuple[float, float] | None, before: Sequence[float | None]
 ) -> tuple[float, float]:
-    found = [v for point in points for v in (point.value, point.low, point.high) if v is not None]
-    found += [v for v in before if v is not None]
-    bottom, top = (min(found), max(found)) if found else (within or (0.0, 1.0))
+    values = [v for point in points for v in (point.value, point.low, point.high) if v is not None]
+    values += [v for v in before if v is not None]
+    bottom, top = (min(values), max(values)) if values else (within or (0.0, 1.0))
     if top - bottom < 1e-9:
         bottom, top = bottom - 1, top + 1
     free = _HEADROOM * (top - bottom)
@@ -195,10 +195,10 @@ def bars_of(counts: Sequence[tuple[str, int]], band: Callable[[str], str] = lamb
     """
     most, total = max((count for _, count in counts), default=0), sum(count for _, count in counts)
     lying = sum(len(label) for label, _ in counts) > _SHORT_LABELS
-    place = _lying_bar if lying else _standing_bar
+    box_of = _lying_bar if lying else _standing_bar
     bars = [
         Bar(
-            *place(number, n / most if most else 0.0, len(counts)),
+            *box_of(number, n / most if most else 0.0, len(counts)),
             label=label,
             n=n,
             share=100 * n / total if total else 0.0,
@@ -261,8 +261,8 @@ def whiskers_of(
         share = (min(max(value, bottom), top) - bottom) / (top - bottom)
         return round(_LABEL + share * (WIDTH - _LABEL - 24), 1)
 
-    shown = write or (lambda value: f"{value:g}".replace("-", "−"))
-    ticks = [Tick(x(v) or 0.0, shown(v)) for v in _round_values(bottom, top, unit)]
+    format_tick = write or (lambda value: f"{value:g}".replace("-", "−"))
+    ticks = [Tick(x(v) or 0.0, format_tick(v)) for v in _round_values(bottom, top, unit)]
     rows = [
         Whisker(point, _ROW * number + _ROW / 2, x(point.value), x(point.low), x(point.high))
         for number, point in enumerate(points)
@@ -330,18 +330,18 @@ def _tens_around(values: Sequence[float]) -> tuple[int, int]:
 
 def _with_labels(marks: Sequence[Mark]) -> list[Mark]:
     """Place the label of each mark where it meets no dot and no label before it, if it can."""
-    taken = [(mark.x - 7, mark.y - 7, mark.x + 7, mark.y + 7) for mark in marks]
+    boxes = [(mark.x - 7, mark.y - 7, mark.x + 7, mark.y + 7) for mark in marks]
     placed = []
     for mark in sorted(marks, key=lambda mark: mark.y):
         width = _CHARACTER * len(mark.label)
         free = [
-            (place, box)
-            for place, box in _label_places(mark, width)
-            if box[0] >= 0 and box[2] <= WIDTH and not any(_overlap(box, other) for other in taken)
+            (position, box)
+            for position, box in _label_places(mark, width)
+            if box[0] >= 0 and box[2] <= WIDTH and not any(_overlap(box, other) for other in boxes)
         ]
-        place, box = free[0] if free else _label_places(mark, width)[0]
-        taken.append(box)
-        placed.append(replace(mark, label_at=place))
+        position, box = free[0] if free else _label_places(mark, width)[0]
+        boxes.append(box)
+        placed.append(replace(mark, label_at=position))
     return placed
 
 
@@ -349,14 +349,14 @@ def _label_places(
     mark: Mark, width: float
 ) -> list[tuple[tuple[float, float, str], tuple[float, float, float, float]]]:
     """Return where a label may stand, with the box that it fills: right, left, above, below."""
-    found = []
+    positions = []
     for dx, dy, anchor in ((10, 4, "start"), (-10, 4, "end"), (0, -12, "middle"),
                            (0, 24, "middle")):  # fmt: skip
         left = mark.x + dx - {"start": 0.0, "end": width, "middle": width / 2}[anchor]
         bottom = mark.y + dy
         box = (left, bottom - _LINE + 4, left + width, bottom + 4)
-        found.append(((round(mark.x + dx, 1), round(bottom, 1), anchor), box))
-    return found
+        positions.append(((round(mark.x + dx, 1), round(bottom, 1), anchor), box))
+    return positions
 
 
 def _overlap(first: Sequence[float], second: Sequence[float]) -> bool:

@@ -56,15 +56,15 @@ _MULTILINE_OPTIONS = ("value", "missing", "na", "where", "set", "event_name")
 @routes.get("/connections", include_in_schema=False)
 async def show_connections(visit: ApiVisitDep) -> HTMLResponse:
     """Show the integrations, the webhook endpoints and the keys."""
-    shown: dict[str, Any] = {"endpoints_full": [], "keys": [], "deliveries": {}, "roles": []}
+    context: dict[str, Any] = {"endpoints_full": [], "keys": [], "deliveries": {}, "roles": []}
     if visit.may_admin:
         endpoints = await visit.api.list("/v1/webhook-endpoints")
-        shown["endpoints_full"] = endpoints
-        shown["keys"] = await visit.api.list("/v1/api-keys")
+        context["endpoints_full"] = endpoints
+        context["keys"] = await visit.api.list("/v1/api-keys")
         for endpoint in endpoints[:20]:
             path = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
-            shown["deliveries"][endpoint["id"]] = (await visit.api.get(path, limit=5))["data"]
-        shown["roles"] = await visit.api.list("/v1/bi-roles")
+            context["deliveries"][endpoint["id"]] = (await visit.api.get(path, limit=5))["data"]
+        context["roles"] = await visit.api.list("/v1/bi-roles")
     return visit.render(
         "connections",
         integrations=await health.integrations(visit),
@@ -76,7 +76,7 @@ async def show_connections(visit: ApiVisitDep) -> HTMLResponse:
         events=list(EventType),
         scopes=list(Scope),
         surveys=await surveys.names_of(visit.session, visit.workspace.id),
-        **shown,
+        **context,
     )
 
 
@@ -96,13 +96,13 @@ async def show_integration(visit: ApiVisitDep, integration: str) -> HTMLResponse
     reply = await visit.api.get(f"/v1/integrations/{integration}")
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
     guide = reply["preset"] or reply["source"]
-    made = [UUID(id_) for event in events for id_ in event["interactions"] or ()]
+    interaction_ids = [UUID(id_) for event in events for id_ in event["interactions"] or ()]
     return visit.render(
         "integration", title=reply["key"], integration=reply, events=events,
         guide=guide, guide_title=SOURCE_GUIDES[guide]["title"], meanings=list(TYPES),
         instructions=_instructions_for_dashboard(guide, visit.texts),
         paste=SOURCE_GUIDES[guide].get("paste"),
-        became=await types_of(visit.session, visit.workspace.id, made),
+        became=await types_of(visit.session, visit.workspace.id, interaction_ids),
         status_map="\n".join(f"{k} = {v}" for k, v in reply["status_map"].items()),
     )  # fmt: skip
 
@@ -182,23 +182,23 @@ async def post_file(visit: ApiVisitDep, request: Request) -> Response:
         choices = await _choices(visit, params, content)
         reply = await visit.api.send("POST", "/v1/imports", params=params, content=content)
     except ApiRefused as refused:
-        shown = _chosen_so_far(choices, None, chosen)
+        summary = _chosen_so_far(choices, None, chosen)
         errors = {name: reason_in(visit.texts, why) for name, why in refused.fields.items()}
         detail = reason_in(visit.texts, refused.detail)
-        outcome = FormOutcome("import", fields, detail, errors, shown)
+        outcome = FormOutcome("import", fields, detail, errors, summary)
         return await show_again(visit, "/files", outcome, status=refused.status)
     except InvalidInput as error:
         outcome = FormOutcome("import", fields, error.detail)
         return await show_again(visit, "/files", outcome, status=422)
     if "dry_run" in params:
         # The form is shown again with its values, beside the report.
-        shown = _chosen_so_far(choices, reply.json(), chosen)
-        return await show_again(visit, "/files", FormOutcome("import", fields, "", reply=shown))
+        summary = _chosen_so_far(choices, reply.json(), chosen)
+        return await show_again(visit, "/files", FormOutcome("import", fields, "", reply=summary))
     if reply.json()["status"] == "refused":
         report = reply.json()["report"]
-        shown = _chosen_so_far(choices, report, chosen)
+        summary = _chosen_so_far(choices, report, chosen)
         detail = reason_in(visit.texts, report["refused"])
-        outcome = FormOutcome("import", fields, detail, reply=shown)
+        outcome = FormOutcome("import", fields, detail, reply=summary)
         return await show_again(visit, "/files", outcome, status=422)
     await uploads.delete(database, visit.workspace.id, values["upload"])
     return RedirectResponse(saved_at("/files"), status_code=303)
@@ -208,8 +208,8 @@ def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str
     """Return the parameters of the API's import; what is typed goes before what is chosen."""
     params: dict[str, Any] = {n: values[n] for n in (*_OPTIONS, "name") if values.get(n)}
     typed = [line.strip() for line in values.get("map", "").splitlines() if line.strip()]
-    named = {line.rpartition("=")[0].casefold() for line in typed}
-    free = {column: field for column, field in chosen.items() if column.casefold() not in named}
+    columns = {line.rpartition("=")[0].casefold() for line in typed}
+    free = {column: field for column, field in chosen.items() if column.casefold() not in columns}
     params["map"] = [*typed, *(f"{column}={field}" for column, field in free.items() if field)]
     params["ignore"] = [column for column, field in free.items() if not field]
     for name in _MULTILINE_OPTIONS:
@@ -242,8 +242,8 @@ def _chosen_so_far(
         {"column": name, "example": example, "own": own, "becomes": chosen.get(name, own)}
         for name, example, own in choices.columns
     ]
-    named = {row["becomes"] for row in rows} - {""}
-    targets = sorted({*choices.targets, *named})
+    row_targets = {row["becomes"] for row in rows} - {""}
+    targets = sorted({*choices.targets, *row_targets})
     return {**(report or {}), "choices": rows, "targets": targets}
 
 

@@ -16,8 +16,8 @@ _TEXTS = ("subject", "preheader", "intro", "thank_you")
 
 def languages_of(survey: Mapping[str, Any]) -> list[str]:
     """Return the languages of the survey's texts, its default language first."""
-    found = {language for question in survey["questions"] for language in question["text"]}
-    return sorted(found | {survey["default_locale"]}, key=lambda x: x != survey["default_locale"])
+    locales = {language for question in survey["questions"] for language in question["text"]}
+    return sorted(locales | {survey["default_locale"]}, key=lambda x: x != survey["default_locale"])
 
 
 def read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,15 +25,15 @@ def read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, 
     languages = _form_languages(form, survey)
     texts = dict(survey["texts"])
     for name in _TEXTS:
-        found = {lang: text for lang in languages
+        translations = {lang: text for lang in languages
                  if (text := form.get(f"texts.{name}.{lang}", "").strip())}  # fmt: skip
         if name == "thank_you":
             thanks = dict(texts.get("thank_you") or {})
-            if found:
-                thanks["default"] = (thanks.get("default") or {}) | {"text": found}
+            if translations:
+                thanks["default"] = (thanks.get("default") or {}) | {"text": translations}
             texts["thank_you"] = thanks
         else:
-            texts[name] = found or None
+            texts[name] = translations or None
     texts["words"] = _words(form, texts.get("words") or {})
     numbers = sorted({int(m[1]) for name in form if (m := re.match(r"questions\.(\d+)\.", name))})
     before = survey["questions"]
@@ -59,8 +59,8 @@ def _words(
     """Return the survey's own words, with those of the form; an empty field removes one."""
     words = {name: dict(texts) for name, texts in before.items()}
     for field, typed in form.items():
-        prefix, _, rest = field.partition("texts.words.")
-        name, _, language = rest.partition(".")
+        prefix, _, suffix = field.partition("texts.words.")
+        name, _, language = suffix.partition(".")
         if prefix or not LANGUAGE.fullmatch(language):
             continue
         words.setdefault(name, {}).pop(language, None)
@@ -90,7 +90,7 @@ def _question(
     type_ = QuestionType(of("type")) if of("type") in set(QuestionType) else QuestionType.TEXT
     spec = spec_of(type_)
     default = next(iter(languages))
-    text = {lang: found for lang in languages if (found := of(f"text.{lang}"))}
+    text = {lang: wording for lang in languages if (wording := of(f"text.{lang}"))}
     question: dict[str, Any] = {
         "key": of("key"), "type": type_, "text": text or {default: UNWRITTEN},
         "required": of("required") == "1", "allow_na": of("allow_na") == "1",
@@ -124,23 +124,23 @@ def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[d
     main = next((lang for lang in languages if typed[lang]), None)
     if main is None:
         return []
-    named = {key for key, _ in typed[main]}
+    typed_keys = {key for key, _ in typed[main]}
     keys: list[str] = []
     for number, (key, text) in enumerate(typed[main]):
         former = before[number]["key"] if number < len(before) else ""
-        kept = former if former not in {*named, *keys} else ""
-        keys.append(key or kept or slug_of(text, default="option", taken={*named, *keys}))
-    found = {key: {main: text or key} for key, (_, text) in zip(keys, typed[main], strict=True)}
+        free_key = former if former not in {*typed_keys, *keys} else ""
+        keys.append(key or free_key or slug_of(text, default="option", keys={*typed_keys, *keys}))
+    texts = {key: {main: text or key} for key, (_, text) in zip(keys, typed[main], strict=True)}
     for lang in languages:
         for number, (key, text) in enumerate(typed[lang] if lang != main else ()):
             about = key or (keys[number] if number < len(keys) else "")
-            if text and about in found:
-                found[about][lang] = text
+            if text and about in texts:
+                texts[about][lang] = text
     valences = {option["key"]: option.get("valence") for option in before}
     return [
         {"key": key, "text": text}
         | ({"valence": valences[key]} if valences.get(key) is not None else {})
-        for key, text in found.items()
+        for key, text in texts.items()
     ]
 
 

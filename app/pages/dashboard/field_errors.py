@@ -57,15 +57,15 @@ def field_errors(
 
     An error of no field keeps the API's name.
     """
-    found: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for name, message in errors.items():
-        inner, _, rest = message.partition(": ")
+        inner, _, detail = message.partition(": ")
         part = inner if name == _WHOLE else f"{name}.{inner}"
-        if rest and any(field in fields for field in _fields_of(part)):
-            name, message = part, rest  # noqa: PLW2901 - the message names its part
+        if detail and any(field in fields for field in _fields_of(part)):
+            name, message = part, detail  # noqa: PLW2901 - the message names its part
         field = next((field for field in _fields_of(name) if field in fields), name)
-        found.setdefault(field, _in_words(texts, field, message))
-    return found
+        messages.setdefault(field, _in_words(texts, field, message))
+    return messages
 
 
 def error_of_detail(texts: DashboardTexts, fields: Container[str], detail: str) -> dict[str, str]:
@@ -90,8 +90,8 @@ def _fields_of(name: str) -> Iterator[str]:
 def _in_words(texts: DashboardTexts, field: str, message: str) -> str:
     for pattern, name in _MESSAGES.items():
         if match := re.fullmatch(pattern, message):
-            named = match.groupdict()
-            if field == _PERCENT and named.get("n") is not None:
-                named["n"] = f"{100 * float(named['n']):g}"
-            return texts[name].format(**named)
+            values = match.groupdict()
+            if field == _PERCENT and values.get("n") is not None:
+                values["n"] = f"{100 * float(values['n']):g}"
+            return texts[name].format(**values)
     return message

@@ -10,7 +10,6 @@ from app.core.clock import utc_now
 from app.insights.labels import NON_DRIVER_TAGS
 from app.metrics.journey import (
     ON_MAP,
-    SCORED,
     WeakestTouchpoint,
     all_touchpoints,
     find_weakest,
@@ -31,7 +30,7 @@ from app.surveys.question_types import QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS, band_of, scale_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-_PLACES = {band: place for place, bands in (
+_PLACES = {band: level for level, bands in (
     ("low", LOW_BANDS), ("middle", MIDDLE_BANDS), ("high", HIGH_BANDS)
 ) for band in bands}  # fmt: skip
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
@@ -217,11 +216,11 @@ def band_reader(metric: str, scale: str | None) -> Callable[[str], str]:
     points = int(scale) if scale and scale.isdigit() else None
     if metric not in set(QuestionType) or (metric != "nps" and points is None):
         return lambda _: ""
-    whole = scale_of(QuestionType(metric), points)
+    question_scale = scale_of(QuestionType(metric), points)
 
     def band(score: str) -> str:
-        found = band_of(whole, int(score))
-        return "" if found is None else _PLACES[found]
+        score_band = band_of(question_scale, int(score))
+        return "" if score_band is None else _PLACES[score_band]
 
     return band
 
@@ -299,6 +298,6 @@ async def weakest_of(
     """Return the touchpoint that the map shows as weakest."""
     requests = {
         name: await request_of(visit, view, name, properties, group_by=["touchpoint"])
-        for name in SCORED
+        for name in SCORE_METRICS
     }
     return await find_weakest(visit.session, requests)

@@ -47,9 +47,9 @@ def reason_in(texts: DashboardTexts, sentence: str | None) -> str:
     """
     if not sentence:
         return ""
-    for column, rest in _readings(sentence):
+    for column, reason in _readings(sentence):
         for name, pattern in _patterns():
-            if match := pattern.fullmatch(rest):
+            if match := pattern.fullmatch(reason):
                 values = [reason_in(texts, value) for value in match.groups()]
                 if name in _SHORTER:
                     return column + texts[_SHORTER[name]]
@@ -60,9 +60,9 @@ def reason_in(texts: DashboardTexts, sentence: str | None) -> str:
 
 def _readings(sentence: str) -> Iterator[tuple[str, str]]:
     yield "", sentence
-    column, colon, rest = sentence.partition(": ")
+    column, colon, reason = sentence.partition(": ")
     if colon:
-        yield column + colon, rest
+        yield column + colon, reason
 
 
 def _with_labels(texts: DashboardTexts, template: str) -> str:

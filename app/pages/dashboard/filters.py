@@ -145,8 +145,8 @@ class PageFilter(BaseModel):
 
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:
         """Return the address of another page with the same filters."""
-        kept = self.page_params(properties) | more
-        return f"{public_path(path)}?{urlencode({n: v for n, v in kept.items() if v})}"
+        params = self.page_params(properties) | more
+        return f"{public_path(path)}?{urlencode({n: v for n, v in params.items() if v})}"
 
     def chips(
         self, path: str, properties: Mapping[str, Sequence[str]], **more: str

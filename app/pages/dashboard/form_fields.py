@@ -51,8 +51,8 @@ def as_number(values: list[str]) -> Any:
 
 def as_number_or_null(values: list[str]) -> Any:
     """Read a number; an empty field clears the value."""
-    found = as_number(values)
-    return None if found is LEFT_OUT else found
+    number = as_number(values)
+    return None if number is LEFT_OUT else number
 
 
 def as_flag(values: list[str]) -> bool:
@@ -77,14 +77,14 @@ def as_words(values: list[str]) -> list[str]:
 
 def as_pairs(values: list[str]) -> dict[str, str]:
     """Read a text with one `name = value` a line; raise ValueError for another form."""
-    found = {}
+    pairs = {}
     for line in as_lines(values):
         name, separator, value = line.partition("=")
         if not separator:
             msg = f"`{line[:80]}` must be NAME = VALUE"
             raise ValueError(msg)
-        found[name.strip()] = value.strip()
-    return found
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 def as_json(values: list[str]) -> Any:

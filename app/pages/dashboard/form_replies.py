@@ -18,8 +18,8 @@ _NEVER_KEPT = {"Cache-Control": "no-store"}
 
 def saved_at(path: str, *, changed: int | None = None) -> str:
     """Return the address of a page that says that something was saved, or how many changed."""
-    what = "1" if changed is None else f"n{changed}"
-    return public_path(path + ("&" if "?" in path else "?") + "saved=" + what)
+    value = "1" if changed is None else f"n{changed}"
+    return public_path(path + ("&" if "?" in path else "?") + "saved=" + value)
 
 
 async def show_again(

@@ -66,8 +66,8 @@ async def _lead_on(
         # An error, even an empty one, makes the form keep what was typed.
         return await show_again(visit, page, FormOutcome(name, fields, "", reply=reply.json()))
     if form.shows_reply:
-        shown = {field: reply.json()[field] for field in form.shows_reply}
-        return visit.lead_to_reply(page, name, shown)
+        reply_fields = {field: reply.json()[field] for field in form.shows_reply}
+        return visit.lead_to_reply(page, name, reply_fields)
     then = page
     if form.then is not None:
         values = reply.json() if reply.content else {}
@@ -75,8 +75,8 @@ async def _lead_on(
             form.then, {**fields} | {key: [str(value)] for key, value in (values or {}).items()}
         )
     # Back to the form, if its page has it in one place.
-    place = f"#form-{name}" if then == page else ""
-    return RedirectResponse(saved_at(then) + place, status_code=303)
+    fragment = f"#form-{name}" if then == page else ""
+    return RedirectResponse(saved_at(then) + fragment, status_code=303)
 
 
 async def _send(visit: DashboardVisit, form: DashboardForm, fields: Fields) -> ApiReply:
@@ -99,6 +99,6 @@ def _require_typed(visit: DashboardVisit, form: DashboardForm, fields: Fields) -
     """Refuse an action that cannot be undone unless its name was typed correctly."""
     if form.confirmed_by is None:
         return
-    typed, wanted = (fields.get(name, [""])[-1].strip() for name in form.confirmed_by)
-    if typed != wanted or not wanted:
+    typed, own_name = (fields.get(name, [""])[-1].strip() for name in form.confirmed_by)
+    if typed != own_name or not own_name:
         raise InvalidInput.at("body", form.confirmed_by[0], msg=visit.texts["typed_wrong"])

@@ -171,8 +171,8 @@ _TRIGGER = {
     f"{name}.{part}": read
     for name in _DURATIONS for part, read in (("amount", as_number), ("unit", as_text))
 } | {
-    f"{name}.{place}.{part}": as_text
-    for name in ("where", "unless") for place in range(MAX_CONDITIONS)
+    f"{name}.{number}.{part}": as_text
+    for name in ("where", "unless") for number in range(MAX_CONDITIONS)
     for part in ("property", "op", "value")
 }  # fmt: skip
 

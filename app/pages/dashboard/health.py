@@ -36,7 +36,7 @@ class Connection:
 
 async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
     """Return the integrations with their state."""
-    found = await integration_health.states(visit.session, visit.workspace.id)
+    states = await integration_health.read_health(visit.session, visit.workspace.id)
     return [
         Connection(
             id=integration.key,
@@ -47,7 +47,7 @@ async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
             waiting=integration.waiting,
             failed=integration.failed,
         )
-        for integration in found
+        for integration in states
     ]
 
 

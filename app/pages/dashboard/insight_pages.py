@@ -43,16 +43,16 @@ class InsightPageFilter(PageFilter):
 
 @routes.get("/experience", include_in_schema=False)
 async def show_experience(
-    visit: SnapshotVisitDep, view: Annotated[InsightPageFilter, Query()], asked: PropertiesDep
+    visit: SnapshotVisitDep, view: Annotated[InsightPageFilter, Query()], values: PropertiesDep
 ) -> HTMLResponse:
     """Show one insight: its sentence, its chart, its rows; or why there is none."""
-    properties = chosen(asked)
+    properties = chosen(values)
     tabs = [tab for tab in TABS if tab != "comments" or visit.user.may(Scope.READ)]
     name = view.insight if view.insight in tabs else tabs[0]
-    shown: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": "",
+    context: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": "",
                              "is_of_some_surveys": False}  # fmt: skip
     if name in _FIGURES:
-        shown |= await _read_metric_tab(visit, view, properties, name)
+        context |= await _read_metric_tab(visit, view, properties, name)
     else:
         params = view.api_params(properties)
         if name == "spending":
@@ -61,21 +61,21 @@ async def show_experience(
             }
         reply = await visit.api.get(f"/v1/insights/{name}", **params)
         reply["rows"] = [_in_readers_language(visit, row) for row in reply["rows"]]
-        shown |= {"reply": reply, "sentence": SENTENCES[name](visit.texts, reply)}
-        shown["is_of_some_surveys"] = name != "recovery" and any(
+        context |= {"reply": reply, "sentence": SENTENCES[name](visit.texts, reply)}
+        context["is_of_some_surveys"] = name != "recovery" and any(
             warning.endswith(NAME_SURVEY) for warning in reply["warnings"]
         )
         if name == "drivers" and any(row["quadrant"] for row in reply["rows"]):
-            shown["scatter"] = _scatter(reply["rows"])
+            context["scatter"] = _scatter(reply["rows"])
         if name in {"pillars", "modules"} and reply["rows"]:
-            shown["points"] = _scores(visit, reply["rows"])
+            context["points"] = _scores(visit, reply["rows"])
         elif name in _TAGS and not reply["rows"]:
             # Means can be shown with any number of answers; weights need more.
             means = await figures.tag_points(visit, view, _TAGS[name], properties)
-            shown["points"] = whiskers(means)
+            context["points"] = whiskers(means)
     return visit.render(
         "experience", tab=name, tabs=tabs, title=visit.texts["experience"],
-        **await filter_form(visit, view, properties), **shown,
+        **await filter_form(visit, view, properties), **context,
     )  # fmt: skip
 
 
@@ -130,10 +130,10 @@ class CompareFilter(PageFilter):
 
 @routes.get("/compare", include_in_schema=False)
 async def show_compare(
-    visit: SnapshotVisitDep, view: Annotated[CompareFilter, Query()], asked: PropertiesDep
+    visit: SnapshotVisitDep, view: Annotated[CompareFilter, Query()], values: PropertiesDep
 ) -> HTMLResponse:
     """Show one figure by store, channel, language or another group, side by side."""
-    properties = chosen(asked)
+    properties = chosen(values)
     metrics = await _compared_metrics(visit)
     metric = view.metric if view.metric in metrics else "nps"
     groups = _groups_of(visit, metric)
@@ -170,11 +170,11 @@ async def show_compare(
 
 async def _compared_metrics(visit: DashboardVisit) -> list[str]:
     """Return the metrics with one figure a group, of those that are asked or counted here."""
-    asked = await metrics_with_questions(visit.session, visit.workspace.id)
+    question_metrics = await metrics_with_questions(visit.session, visit.workspace.id)
     return [
         name
         for name, metric in METRICS.items()
-        if metric.can_be_watched and (name in asked or name in CARD_METRICS)
+        if metric.can_be_watched and (name in question_metrics or name in CARD_METRICS)
     ]
 
 
@@ -219,8 +219,8 @@ def _side_by_side(
     for metric, reply in replies.items():
         for row in reply["rows"]:
             group = row["group"][names.by]
-            shown = rows.setdefault(group, {"label": names.of(row), "figures": {}})
-            shown["figures"][metric] = {
+            group_row = rows.setdefault(group, {"label": names.of(row), "figures": {}})
+            group_row["figures"][metric] = {
                 "value": figures.format_value(names.texts, metric, row["value"]), "n": row["n"],
                 "few": row["reliability"] != "ok",
             }  # fmt: skip

@@ -20,9 +20,9 @@ async def show_people(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> HTMLResponse:
     """List customers, or those whose name, address or id holds what is searched."""
-    wanted = q.strip()
-    reply = await visit.api.get("/v1/customers", limit=50, cursor=cursor, q=wanted)
-    return visit.render("people", rows=reply["data"], cursor=reply["next_cursor"], q=wanted)
+    search = q.strip()
+    reply = await visit.api.get("/v1/customers", limit=50, cursor=cursor, q=search)
+    return visit.render("people", rows=reply["data"], cursor=reply["next_cursor"], q=search)
 
 
 @routes.get("/people/{customer}", include_in_schema=False)

@@ -29,11 +29,11 @@ ViewDep = Annotated[PageFilter, Query()]
 
 @routes.get("/", include_in_schema=False)
 async def show_overview(
-    visit: SnapshotVisitDep, view: ViewDep, asked: PropertiesDep
+    visit: SnapshotVisitDep, view: ViewDep, values: PropertiesDep
 ) -> HTMLResponse:
     """Show the main figures, the trend, open follow-ups and new comments."""
-    properties = chosen(asked)
-    shown = await figures_context(visit, view, properties)
+    properties = chosen(values)
+    context = await figures_context(visit, view, properties)
     for_members = (
         HIDDEN_FROM_SHARED if visit.shared else await _for_members(visit, view, properties)
     )
@@ -41,7 +41,7 @@ async def show_overview(
         "overview",
         weakest=await figures.weakest_of(visit, view, properties),
         **for_members,
-        **shown,
+        **context,
     )
 
 
@@ -62,20 +62,20 @@ async def _for_members(
         **await view.list_filters(visit, properties),
     )  # fmt: skip
     since, until = await view.moments(visit)
-    whole = not view.is_narrowed(properties)
+    is_unfiltered = not view.is_narrowed(properties)
     return {
         "follow_ups": urgent["data"],
         # Both are of the whole workspace, so they stand only where nothing is filtered.
         "open_count": await inbox.count_open_follow_ups(
             visit.session, visit.workspace.id, span=(since, until)
         )
-        if whole
+        if is_unfiltered
         else 0,
         "comments": await comments_of(visit, view, properties, limit=5),
-        "raised": await alerts.raised_alerts(visit.session, visit.workspace.id),
+        "raised": await alerts.find_raised_alerts(visit.session, visit.workspace.id),
         "troubled": [connection for connection in connections if connection.needs_attention],
         "funnel": await count_invitation_funnel(visit.session, visit.workspace.id, since, until)
-        if whole
+        if is_unfiltered
         else None,
         "steps": await first_steps(visit),
     }
@@ -89,11 +89,11 @@ async def first_steps(visit: DashboardVisit) -> list[tuple[str, str, bool]] | No
     invited = await visit.api.get("/v1/invitations", limit=1)
     connected = await visit.api.get("/v1/integrations", limit=1) if visit.may_admin else invited
     came = bool(answered["data"])
-    made = await visit.api.get("/v1/surveys", limit=1)
+    surveys = await visit.api.get("/v1/surveys", limit=1)
     live = await visit.api.get("/v1/surveys", limit=1, status="live")
-    where = "/surveys/new" if not made["data"] else f"/surveys/{made['data'][0]['key']}"
+    where = "/surveys/new" if not surveys["data"] else f"/surveys/{surveys['data'][0]['key']}"
     return [
-        ("make", "/surveys/new", bool(made["data"])),
+        ("make", "/surveys/new", bool(surveys["data"])),
         ("publish", where, bool(live["data"])),
         ("place", where, came or bool(invited["data"] or connected["data"])),
         ("answer", "/answers?period=all", came),
@@ -102,13 +102,13 @@ async def first_steps(visit: DashboardVisit) -> list[tuple[str, str, bool]] | No
 
 @routes.get("/journey", include_in_schema=False)
 async def show_journey(
-    visit: SnapshotVisitDep, view: ViewDep, asked: PropertiesDep
+    visit: SnapshotVisitDep, view: ViewDep, values: PropertiesDep
 ) -> HTMLResponse:
     """Show the touchpoints before, during and after a purchase."""
-    properties = chosen(asked)
-    found = await figures.journey_of(visit, view, properties)
+    properties = chosen(values)
+    journey = await figures.journey_of(visit, view, properties)
     steps = [
-        step for step in (*found["steps"], *found["elsewhere"])
+        step for step in (*journey["steps"], *journey["elsewhere"])
         if not view.touchpoint or step["touchpoint"] == view.touchpoint
     ]  # fmt: skip
     choices = await read_choices(visit.session, visit.workspace, visit.texts.language)
@@ -136,12 +136,12 @@ async def show_journey(
 
 @routes.get("/figures/{metric}.csv", include_in_schema=False)
 async def read_csv(
-    visit: SnapshotVisitDep, view: ViewDep, asked: PropertiesDep, metric: str, group: str = ""
+    visit: SnapshotVisitDep, view: ViewDep, values: PropertiesDep, metric: str, group: str = ""
 ) -> Response:
     """Return the figures of a chart as CSV."""
     if metric not in {*CARD_METRICS, "rating", "emotion"}:
         raise NotFound("There is no figure of this name.")
     more: dict[str, Any] = {"group_by": [group]} if group else {"interval": view.interval}
-    reply: MetricReply = await figures.read(visit, view, metric, chosen(asked), **more)
+    reply: MetricReply = await figures.read(visit, view, metric, chosen(values), **more)
     headers = {"Content-Disposition": f'attachment; filename="{metric}.csv"'}
     return Response(to_csv(reply), media_type="text/csv; charset=utf-8", headers=headers)

@@ -39,19 +39,19 @@ def _drivers(texts: DashboardTexts, reply: Insight) -> str:
     is_first = not any(
         _overlap(first["importance_share_ci"], row["importance_share_ci"]) for row in others
     )
-    found = texts["sentence.drivers" if is_first else "sentence.drivers_even"].format(
+    sentence = texts["sentence.drivers" if is_first else "sentence.drivers_even"].format(
         first=first["label"], share=texts.number(first["importance_share"])
     )
     worst = _worst_of(rows)
     negative = [row["label"] for row in rows if (row["correlation"] or 0.0) < 0]
     if worst is not None and worst["label"] not in negative:
         is_same = is_first and worst is first
-        found += " " + texts[
+        sentence += " " + texts[
             "sentence.drivers_same" if is_same else "sentence.drivers_worst"
         ].format(worst=worst["label"], score=texts.number(worst["mean_0_100"]))
     if negative:
-        found += " " + texts["sentence.drivers_negative"].format(names=", ".join(negative))
-    return f"{found} {texts['sentence.drivers_explain'].format(r2=r2)}"
+        sentence += " " + texts["sentence.drivers_negative"].format(names=", ".join(negative))
+    return f"{sentence} {texts['sentence.drivers_explain'].format(r2=r2)}"
 
 
 def _worst_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -68,8 +68,8 @@ def _worst_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 def _pillars(texts: DashboardTexts, reply: Insight) -> str:
     # A module that is not part of the index is reported apart from the others.
-    shown = [row for row in reply["rows"] if row["score"] is not None]
-    rows = [row for row in shown if row["weight"]] or shown
+    scored_rows = [row for row in reply["rows"] if row["score"] is not None]
+    rows = [row for row in scored_rows if row["weight"]] or scored_rows
     if not rows:
         return texts["sentence.all_hidden"]
     best, worst = max(rows, key=lambda r: r["score"]), min(rows, key=lambda r: r["score"])
@@ -90,11 +90,11 @@ def _overlap(high: Sequence[float] | None, low: Sequence[float] | None) -> bool:
 def _recovery(texts: DashboardTexts, reply: Insight) -> str:
     control, difference = reply["control"], reply["difference"]
     after_bad, after_good = control["p_good_after_bad"], control["p_good_after_good"]
-    found = texts["sentence.recovery"].format(
+    sentence = texts["sentence.recovery"].format(
         failures=texts.number(reply["failures"]), followed=texts.number(reply["followed"]),
         bad=texts.number(after_bad), good=texts.number(after_good),
     )  # fmt: skip
-    parts = [found]
+    parts = [sentence]
     if after_bad is not None and after_good is not None:
         change = share_change(
             (control["good_then_good"], control["good_followed"]),
@@ -156,7 +156,7 @@ def _spending(texts: DashboardTexts, reply: Insight) -> str:
     if reply["conclusion"] != "associated":
         return texts["sentence.spending_none"].format(n=texts.number(reply["n"]))
     name = "sentence.spending" if link["rho"] > 0 else "sentence.spending_less"
-    found = texts[name].format(rho=texts.number(link["rho"], 2), n=texts.number(reply["n"]))
+    sentence = texts[name].format(rho=texts.number(link["rho"], 2), n=texts.number(reply["n"]))
     p_before = before["p_value"]
     if (
         p_before is not None
@@ -164,17 +164,17 @@ def _spending(texts: DashboardTexts, reply: Insight) -> str:
         and (before["rho"] > 0) == (link["rho"] > 0)
     ):
         rho = texts.number(before["rho"], 2)
-        found += " " + texts["sentence.spending_before"].format(rho=rho)
-    return found
+        sentence += " " + texts["sentence.spending_before"].format(rho=rho)
+    return sentence
 
 
 def _reach(texts: DashboardTexts, reply: Insight) -> str:
     index, assumed = reply["index"], reply["assumptions"]
     if index is None:
-        found = texts["sentence.reach_nobody"]
+        sentence = texts["sentence.reach_nobody"]
     else:
         sign = "even" if index == 0 else "good" if index > 0 else "bad"
-        found = texts[f"sentence.reach_{sign}"].format(
+        sentence = texts[f"sentence.reach_{sign}"].format(
             a=_plain(texts, assumed["told_by_satisfied"]),
             b=_plain(texts, assumed["told_by_dissatisfied"]),
             positive=texts.number(reply["reach_positive"]),
@@ -184,8 +184,8 @@ def _reach(texts: DashboardTexts, reply: Insight) -> str:
     if measured is not None and measured["trimmed_mean"] is not None:
         mean = texts.number(measured["trimmed_mean"], 1)
         number = texts.number(measured["n"])
-        found += " " + texts["sentence.reach_measured"].format(mean=mean, n=number)
-    return found
+        sentence += " " + texts["sentence.reach_measured"].format(mean=mean, n=number)
+    return sentence
 
 
 def _plain(texts: DashboardTexts, value: float) -> str:

@@ -40,13 +40,13 @@ def _form(
     wrong: bool = False,
 ) -> HTMLResponse:
     texts = texts_of_browser(request)
-    shown = render_page(
+    reply = render_page(
         "dashboard/sign_in.html", lang=texts.language, status=status, title=texts["sign_in"],
         texts=texts, next=_local(next_), told=message, wrong=wrong,
         stored=current_settings(request).smtp_url is None,
     )  # fmt: skip
-    shown.headers["Cache-Control"] = "no-store"
-    return shown
+    reply.headers["Cache-Control"] = "no-store"
+    return reply
 
 
 def _local(path: str) -> str:
@@ -100,12 +100,12 @@ async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, 
 async def show_link(request: Request, token: str, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
     """Ask for a click, because mail scanners open links and would use this one up."""
     texts = texts_of_browser(request)
-    shown = render_page(
+    reply = render_page(
         "dashboard/sign_in_link.html", lang=texts.language, title=texts["sign_in"], texts=texts,
         action=public_path(f"{SIGN_IN}/{token}"), next=_local(next),
     )  # fmt: skip
-    shown.headers["Cache-Control"] = "no-store"
-    return shown
+    reply.headers["Cache-Control"] = "no-store"
+    return reply
 
 
 @routes.post(SIGN_IN + "/{token}", include_in_schema=False)

@@ -34,13 +34,13 @@ SurveyViewDep = Annotated[PageFilter, Query()]
 async def show_surveys(visit: ApiVisitDep) -> HTMLResponse:
     """List the surveys: state, answers, figure, last answer."""
     rows = await visit.api.list("/v1/surveys")
-    found: dict[str, dict[str, Any]] = {}
+    by_survey: dict[str, dict[str, Any]] = {}
     for metric in SCORE_METRICS:
         reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
-        found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
+        by_survey |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
     last = await last_answer_by_survey(visit.session, visit.workspace.id)
     return visit.render(
-        "surveys", surveys=rows, figures=found, last=last, write=figures.format_value
+        "surveys", surveys=rows, figures=by_survey, last=last, write=figures.format_value
     )
 
 
@@ -59,15 +59,15 @@ async def show_new_survey(visit: ApiVisitDep) -> HTMLResponse:
 
 @routes.get("/surveys/{key}", include_in_schema=False)
 async def show_survey(
-    visit: SnapshotVisitDep, view: SurveyViewDep, asked: PropertiesDep, key: str
+    visit: SnapshotVisitDep, view: SurveyViewDep, values: PropertiesDep, key: str
 ) -> HTMLResponse:
     """Show one survey: its figures, the results of each question, where it can be answered."""
-    properties = chosen(asked)
+    properties = chosen(values)
     survey = await surveys.find(visit.session, visit.workspace.id, key)
     version = survey.published_version or survey.latest_version
     definition = await surveys.definition_of(visit.session, survey, version)
     view = view.model_copy(update={"survey": survey.key})
-    shown = await figures_context(
+    context = await figures_context(
         visit, view, properties, survey=survey.key,
         metrics={*metrics_of(definition), "response_rate"},
     )  # fmt: skip
@@ -85,7 +85,7 @@ async def show_survey(
         links=links,
         versions=[] if visit.shared else await versions_of(visit, survey.key),
         comments=[] if visit.shared else await comments_of(visit, view, properties, limit=10),
-        **shown,
+        **context,
     )
 
 
@@ -117,7 +117,7 @@ async def results_of(
     results = []
     for question in definition.questions:
         metric = spec_of(question.type).metric
-        shown: dict[str, Any] = {"question": question, "metric": metric, "n": None, "bars": None,
+        result: dict[str, Any] = {"question": question, "metric": metric, "n": None, "bars": None,
                                  "text": _text(visit, question, definition)}  # fmt: skip
         if metric is not None:
             reply = await figures.read(visit, view, metric, properties, question=[question.key])
@@ -127,13 +127,13 @@ async def results_of(
                 for key, n in total.get("distribution", {}).items()
             ]
             band = figures.band_reader(metric, reply.get("scale"))
-            shown |= {
+            result |= {
                 "n": total["n"], "bars": bars_of(counts, band) if counts and total["n"] else None,
                 "value": figures.format_value(visit.texts, metric, total.get("value")),
                 "interval": figures.interval_of(visit.texts, metric, total.get("ci")),
                 "counts": counts,
             }  # fmt: skip
-        results.append(shown)
+        results.append(result)
     return results
 
 

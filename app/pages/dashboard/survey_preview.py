@@ -65,14 +65,14 @@ async def show_typed_draft(visit: ApiVisitDep, session: SessionDep, survey: str)
     except ValidationError as error:
         return Response(str(error.errors()[0]["msg"]), status_code=422, media_type="text/plain")
     survey_row = await surveys.find(visit.session, visit.workspace.id, survey)
-    kept = previews.keep(session, survey_row, definition, form.get("lang", "")[:20])
-    return _lead_to(survey_row.key, str(kept), form.get("show", "page"))
+    preview_id = previews.keep(session, survey_row, definition, form.get("lang", "")[:20])
+    return _lead_to(survey_row.key, str(preview_id), form.get("show", "page"))
 
 
 def _lead_to(survey: str, name: str, show: str) -> RedirectResponse:
-    shown = show if show in get_args(PreviewKind) else "page"
+    kind = show if show in get_args(PreviewKind) else "page"
     return RedirectResponse(
-        public_path(f"{_ADDRESS.format(survey=survey, name=quote(name))}/{shown}"), status_code=303
+        public_path(f"{_ADDRESS.format(survey=survey, name=quote(name))}/{kind}"), status_code=303
     )
 
 
@@ -106,10 +106,10 @@ async def _read(session: AsyncSession, survey: Survey, name: str) -> tuple[Defin
         definition = await surveys.definition_of(session, survey, survey.latest_version)
         return definition, name.removeprefix(_SAVED)
     preview_id = as_uuid(name)
-    kept = await previews.find(session, survey, preview_id) if preview_id else None
-    if kept is None:
+    preview = await previews.find(session, survey, preview_id) if preview_id else None
+    if preview is None:
         raise NotFound("This preview is over; open it from the editor again.")
-    return kept
+    return preview
 
 
 PreviewDep = Annotated[Preview, Depends(_open)]
@@ -177,8 +177,8 @@ async def show_to_widget(
     """Show the draft as the widget reads a survey."""
     if reference != preview.survey.key:
         raise NotFound("There is no such survey in this preview.")
-    shown = widget_survey.widget_survey_of(preview.survey, visit.workspace, preview.locale)
-    return json_reply(shown | {"answered": False})
+    body = widget_survey.widget_survey_of(preview.survey, visit.workspace, preview.locale)
+    return json_reply(body | {"answered": False})
 
 
 @routes.post(_ADDRESS + "/w/responses", include_in_schema=False)

@@ -40,8 +40,8 @@ class DashboardTexts:
     def action(self, request: str) -> str:
         """Say in words what a request of the API did: `POST /v1/alerts` made an alert."""
         method, _, path = request.partition(" ")
-        subject, *rest = [part for part in path.split("/")[2:] if not part.startswith("{")] or [""]
-        verb = self.name("audit_verb", rest[-1] if rest else method)
+        subject, *tail = [part for part in path.split("/")[2:] if not part.startswith("{")] or [""]
+        verb = self.name("audit_verb", tail[-1] if tail else method)
         return f"{self.name('audit_subject', subject)}: {verb}"
 
     def field(self, name: str) -> str:
@@ -54,7 +54,7 @@ class DashboardTexts:
     def weekdays(self) -> list[tuple[str, str]]:
         """Return the days of a week, each by its short name in the API and its name in words."""
         names = get_day_names("wide", locale=self.language)
-        return [(day, names[place]) for place, day in enumerate(WEEKDAYS)]
+        return [(day, names[index]) for index, day in enumerate(WEEKDAYS)]
 
     def detail(self, detail: str | None, zone: dt.tzinfo) -> str:
         """Write what a decision says beside its reason in the reader's language and zone.
@@ -81,13 +81,13 @@ class DashboardTexts:
         if seconds < _HOUR:
             return f"{self.number(seconds / _MINUTE)} min"
         if seconds < 2 * _DAY:
-            hours, rest = divmod(int(seconds), _HOUR)
-            minutes = rest // _MINUTE
+            hours, remainder = divmod(int(seconds), _HOUR)
+            minutes = remainder // _MINUTE
             return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-        days, rest = divmod(int(seconds), _DAY)
-        hours = rest // _HOUR
-        shown = f"{days} {self['days_short']}"
-        return f"{shown} {hours} h" if hours else shown
+        days, remainder = divmod(int(seconds), _DAY)
+        hours = remainder // _HOUR
+        days_text = f"{days} {self['days_short']}"
+        return f"{days_text} {hours} h" if hours else days_text
 
     def time_span(self, name: str) -> str:
         """Return the name of a span such as `last_month`, or write one such as `14d` in words."""

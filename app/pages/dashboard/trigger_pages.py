@@ -67,7 +67,7 @@ async def show_new_trigger(visit: ApiVisitDep) -> HTMLResponse:
 @routes.get("/asking/{trigger}", include_in_schema=False)
 async def show_trigger(visit: ApiVisitDep, trigger: str, dry_run: bool = False) -> HTMLResponse:
     """Show a trigger, and on request what it would have done in 30 days."""
-    found = await visit.api.get(f"/v1/triggers/{trigger}")
+    trigger_body = await visit.api.get(f"/v1/triggers/{trigger}")
     history: dict[str, Any] | None = None
     if dry_run:
         path = f"/v1/triggers/{trigger}/dry-run"
@@ -77,8 +77,8 @@ async def show_trigger(visit: ApiVisitDep, trigger: str, dry_run: bool = False) 
         except ApiRefused as refused:
             history = {"refused": refused.detail}
     return visit.render(
-        "trigger", title=found["name"], trigger=found, history=history,
-        **await _choices(visit, found["on"], *(found["cancel_on"] or ())),
+        "trigger", title=trigger_body["name"], trigger=trigger_body, history=history,
+        **await _choices(visit, trigger_body["on"], *(trigger_body["cancel_on"] or ())),
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def _amount_and_unit(duration: str | None) -> tuple[str, str]:
 async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
     """Return the form's choices: what has occurred, known events, and those it has itself."""
     seen = await find_recent_types(visit.session, visit.workspace.id)
-    found = await surveys.names_with_status(visit.session, visit.workspace.id)
+    survey_rows = await surveys.names_with_status(visit.session, visit.workspace.id)
     return {
         "amount_and_unit": _amount_and_unit,
         "operators": get_args(ConditionIn.model_fields["op"].annotation),
@@ -110,9 +110,9 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
                 if status == SurveyStatus.LIVE
                 else f"{name} ({visit.texts[status + '_suffix']})",
             )
-            for key, name, status in found
+            for key, name, status in survey_rows
         ],
-        "live": {key for key, _, status in found if status == SurveyStatus.LIVE},
+        "live": {key for key, _, status in survey_rows if status == SurveyStatus.LIVE},
         "types": sorted({*seen, *own, *KnownType}, key=lambda name: (name not in seen, name)),
         "seen": await find_recent_properties(visit.session, visit.workspace.id),
     }
@@ -135,29 +135,29 @@ async def show_decisions(
 ) -> HTMLResponse:
     """Show why somebody was asked, and why not."""
     since = utc_now() - _LATELY
-    given = {name: value for name, value in filters.model_dump().items() if value}
-    page_query = checked(DecisionListFilter, given | {"since": since.isoformat()})
+    params = {name: value for name, value in filters.model_dump().items() if value}
+    page_query = checked(DecisionListFilter, params | {"since": since.isoformat()})
     rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
     lately = checked(DecisionFilter, {"since": since.isoformat()})
-    shown = rows[: page_query.limit]
+    page = rows[: page_query.limit]
     counts: Counter[tuple[str, str | None]] = Counter()
     for count in await decisions.count_by_reason(visit.session, visit.workspace.id, lately):
         counts[count.outcome, count.reason] += count.n
     subjects = await describe_decisions(
-        visit.session, visit.workspace.id, [row["id"] for row in shown]
+        visit.session, visit.workspace.id, [row["id"] for row in page]
     )
     return visit.render(
         "decisions",
         wanted=filters,
-        decisions=shown,
+        decisions=page,
         about=subjects,
         summary=counts.most_common(),
         reasons=list(RefusalReason),
         triggers=await visit.api.list("/v1/triggers"),
         here_with=public_path(
-            f"/decisions?{urlencode({k: v for k, v in given.items() if k != 'cursor'})}"
+            f"/decisions?{urlencode({k: v for k, v in params.items() if k != 'cursor'})}"
         ),
-        cursor=encode_cursor(shown[-1]["at"], shown[-1]["id"]) if len(rows) > len(shown) else None,
+        cursor=encode_cursor(page[-1]["at"], page[-1]["id"]) if len(rows) > len(page) else None,
     )
 
 

@@ -182,7 +182,7 @@ class DashboardVisit:
         box: SealedBox = self.request.app.state.box
         return box.sign(_CSRF, hash_secret(self.token))
 
-    def render(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
+    def render(self, name: str, *, title: str | None = None, **context: Any) -> HTMLResponse:
         """Render one of the dashboard's pages; `title` says more than its name does.
 
         Raises Forbidden for a user who may not see it.
@@ -201,7 +201,7 @@ class DashboardVisit:
             navigation=navigation_for(self),
             notices=self._admin_warnings() if name in _WITH_NOTICES else [],
             finish=label_cells,
-            **shown,
+            **context,
         )
         if _REPLY_COOKIE in self.request.cookies:
             shown_reply.delete_cookie(_REPLY_COOKIE, path="/")
@@ -212,16 +212,16 @@ class DashboardVisit:
     def _admin_warnings(self) -> list[str]:
         """Return notices about problems that only an admin can fix."""
         settings = current_settings(self.request)
-        found: list[str] = []
+        warnings: list[str] = []
         if not self.may_admin or self.shared:
-            return found
+            return warnings
         if settings.smtp_url is None:
-            found.append(self.texts["mail_stored"])
+            warnings.append(self.texts["mail_stored"])
         if settings.sending == "paused":
-            found.append(self.texts["sending_paused"])
+            warnings.append(self.texts["sending_paused"])
         if self.workspace.recount is not None:
-            found.append(self.texts["recounting"])
-        return found
+            warnings.append(self.texts["recounting"])
+        return warnings
 
     async def read_form(self) -> Mapping[str, str]:
         """Read a posted form, the last value of each field; Forbidden without its token."""
@@ -231,15 +231,15 @@ class DashboardVisit:
 
     async def read_all_fields(self) -> dict[str, list[str]]:
         """Read a posted form, all values of each field; Forbidden without its token."""
-        found = await read_own_fields(self.request)
-        self.require_own({name: values[-1] for name, values in found.items()})
-        return found
+        fields = await read_own_fields(self.request)
+        self.require_own({name: values[-1] for name, values in fields.items()})
+        return fields
 
     def require_own(self, fields: Mapping[str, str]) -> None:
         """Raise Forbidden for a form that no page of this session has shown."""
         box: SealedBox = self.request.app.state.box
-        given = box.verify(_CSRF, fields.get("_csrf", "")) or b""
-        if not hmac.compare_digest(given, hash_secret(self.token)):
+        token_hash = box.verify(_CSRF, fields.get("_csrf", "")) or b""
+        if not hmac.compare_digest(token_hash, hash_secret(self.token)):
             raise Forbidden(self.texts["csrf"])
 
     def require(self, scope: Scope) -> None:
@@ -253,8 +253,8 @@ def checked(kind: type[T], values: Mapping[str, Any]) -> T:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        found = from_validation(list(error.errors()))
-        errors: list[FieldError] = [{**error, "loc": ("body", *error["loc"])} for error in found]
+        problems = from_validation(list(error.errors()))
+        errors: list[FieldError] = [{**error, "loc": ("body", *error["loc"])} for error in problems]
         raise InvalidInput(errors=errors) from None
 
 
@@ -297,8 +297,8 @@ async def _visit_of(
     user = await sessions.find_user(session, token) if token else None
     if user is None or not user.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
-        asked = urlencode({"next": request.url.path + query})
-        raise ShowPage(RedirectResponse(public_path(f"{SIGN_IN}?{asked}"), status_code=303))
+        next_query = urlencode({"next": request.url.path + query})
+        raise ShowPage(RedirectResponse(public_path(f"{SIGN_IN}?{next_query}"), status_code=303))
     workspace = await get_workspace(session, user.caller.workspace_id)
     texts = request.scope[_TEXTS] = DashboardTexts(user.locale)
     return DashboardVisit(request, user, workspace, texts, token, reading)
