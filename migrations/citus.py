@@ -24,8 +24,8 @@ _ANCHOR = "response"
 
 def is_cluster(connection: Connection) -> bool:
     """Tell whether the database is a cluster's coordinator."""
-    found = connection.execute(text("select 1 from pg_extension where extname = 'citus'"))
-    return found.first() is not None
+    rows = connection.execute(text("select 1 from pg_extension where extname = 'citus'"))
+    return rows.first() is not None
 
 
 def spread(connection: Connection) -> list[str]:
@@ -36,22 +36,22 @@ def spread(connection: Connection) -> list[str]:
     """
     if not is_cluster(connection):
         return []
-    there = _names(connection, "select tablename from pg_tables where schemaname = 'public'")
+    existing = _names(connection, "select tablename from pg_tables where schemaname = 'public'")
     done = _names(connection, _SPREAD)
     kinds = {name: table.info["kind"] for name, table in metadata.tables.items()}
-    wanted = {n: kind for n, kind in kinds.items() if kind != "queue" and n in there - done}
-    if not wanted:
+    tables = {n: kind for n, kind in kinds.items() if kind != "queue" and n in existing - done}
+    if not tables:
         return []
     connection.execute(text("set local citus.multi_shard_modify_mode = 'sequential'"))
     # Nodes lack the types and functions that were made before they joined.
     connection.execute(text("create schema if not exists bi"))
     connection.execute(text("grant usage on schema bi to public"))
-    keys = connection.execute(_FOREIGN_KEYS.bindparams(tables=list(wanted))).all()
+    keys = connection.execute(_FOREIGN_KEYS.bindparams(tables=list(tables))).all()
     for key in keys:
         connection.execute(text(f"alter table {key.of} drop constraint {key.name}"))
-    order = sorted(wanted, key=lambda name: (wanted[name] != "reference", name != _ANCHOR, name))
+    order = sorted(tables, key=lambda name: (tables[name] != "reference", name != _ANCHOR, name))
     for table in order:
-        if wanted[table] == "reference":
+        if tables[table] == "reference":
             statement = text("select create_reference_table(:table)")
         elif table == _ANCHOR:
             statement = text("select create_distributed_table(:table, 'workspace_id')")

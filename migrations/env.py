@@ -12,7 +12,7 @@ from app.tables import metadata
 from migrations.citus import make_functions, spread
 from migrations.types import type_differs
 
-# Any number: two migrations that start at once wait for each other on it.
+# An arbitrary number for the advisory lock on which migrations that start together wait.
 _LOCK = 7_240_518
 
 
@@ -40,8 +40,8 @@ async def connect_and_run() -> None:
     await database.close()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    run(given)
+shared_connection = context.config.attributes.get("connection")
+if shared_connection is not None:
+    run(shared_connection)
 else:
     asyncio.run(connect_and_run())

@@ -11,7 +11,7 @@ ischema_names["xid8"] = TransactionId
 
 
 def type_differs(
-    _context: object, _inspected: object, _column: object, found: object, wanted: object
+    _context: object, _inspected: object, _column: object, db_type: object, model_type: object
 ) -> bool | None:
     """Take `text` for the models' unbounded strings; leave all else to Alembic."""
-    return False if isinstance(found, TEXT) and isinstance(wanted, AutoString) else None
+    return False if isinstance(db_type, TEXT) and isinstance(model_type, AutoString) else None

@@ -65,51 +65,51 @@ def settings() -> Iterator[Settings]:
 async def database(settings: Settings) -> AsyncIterator[Database]:
     """The migrated database with its default workspace."""
     assert settings.database_url
-    found = Database(settings.database_url)
-    await upgrade(found)
-    async with found.transaction() as session:
+    database = Database(settings.database_url)
+    await upgrade(database)
+    async with database.transaction() as session:
         await ensure_default(session, settings)
-    yield found
-    await found.close()
+    yield database
+    await database.close()
 
 
 @pytest.fixture(scope="session")
 async def app(settings: Settings, database: Database) -> AsyncIterator[FastAPI]:
     """The application with its lifespan begun."""
-    made = create_app(settings)
-    async with made.router.lifespan_context(made):
-        yield made
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 @pytest.fixture(scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-        yield made
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
 
 
 async def make_shop(client: httpx.AsyncClient) -> Shop:
     """Make a workspace and return what a test needs of it."""
     key = f"w-{uuid4().hex[:12]}"
-    made = await client.post(
+    reply = await client.post(
         "/v1/workspaces",
         json={"name": "Shop", "key": key},
         headers={"Authorization": f"Bearer {BOOTSTRAP_KEY}"},
     )
-    assert made.status_code == 201, made.text
-    body = made.json()
+    assert reply.status_code == 201, reply.text
+    body = reply.json()
     return Shop(client, body["api_key"]["secret"], body["id"], key)
 
 
 @pytest.fixture
 async def shop(client: httpx.AsyncClient) -> AsyncIterator[Shop]:
     """A workspace of this test alone; what it leaves to do is not done in the next test."""
-    made = await make_shop(client)
-    yield made
-    async with made.state.database.transaction() as session:
+    shop = await make_shop(client)
+    yield shop
+    async with shop.state.database.transaction() as session:
         left = text("delete from job where workspace_id = :id")
-        left = left.bindparams(id=UUID(made.workspace_id))
+        left = left.bindparams(id=UUID(shop.workspace_id))
         await run_sql(session, left)
 
 
@@ -122,19 +122,19 @@ async def other_shop(client: httpx.AsyncClient) -> Shop:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """Somebody else's HTTP server on this machine."""
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
+    receiver = Receiver()
+    receiver.start()
+    yield receiver
+    receiver.stop()
 
 
 @pytest.fixture
 def mailbox() -> Iterator[Mailbox]:
     """A mail server of this test."""
-    made = Mailbox()
-    made.start()
-    yield made
-    made.stop()
+    mailbox = Mailbox()
+    mailbox.start()
+    yield mailbox
+    mailbox.stop()
 
 
 @pytest.fixture

@@ -39,13 +39,13 @@ class OnlyRoutersTakesRoutes(Contract):
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Find the modules that import routes."""
-        found = [
+        imports = [
             (importer, module)
             for module in sorted(modules_with_routes() & set(graph.modules))
             for importer in sorted(graph.find_modules_that_directly_import(module))
             if importer != _LIST and (is_named_so(module) or room(importer) != room(module))
         ]
-        return ContractCheck(kept=not found, metadata={"found": found})
+        return ContractCheck(kept=not imports, metadata={"found": imports})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         """Name each import."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real SMTP server that keeps what it gets, and refuses what it is told to."""
+"""A real SMTP server for tests: it stores every mail and refuses chosen addresses."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ class _Controller(Controller):
 
 
 class Mailbox:
-    """Starts on a free port of its own, keeps mails as files where it has a folder.
+    """An SMTP server on a free port; with a folder it also writes each mail to a file.
 
     `refusals` maps an address to the reply it gets.
     """
@@ -53,7 +53,7 @@ class Mailbox:
         return len(self._controller.servers) if self._controller else 0
 
     def hang_up(self) -> None:
-        """End every connection, as a server does that waited too long."""
+        """Close every connection, as a server does after its idle timeout."""
         if self._controller is not None:
             ending = self._controller.hang_up()
             asyncio.run_coroutine_threadsafe(ending, self._controller.loop).result(10)
@@ -99,5 +99,5 @@ def plain(mail: EmailMessage) -> str:
     """Return the plain part of a mail."""
     part = mail.get_body(("plain",))
     assert part is not None
-    found: str = part.get_content()
-    return found.replace("\r\n", "\n")
+    text: str = part.get_content()
+    return text.replace("\r\n", "\n")

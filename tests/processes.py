@@ -32,7 +32,7 @@ def environment_of(settings: Settings, folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command of `afterword` meanwhile; end it in order, or find it killed."""
+    """Run a command of `afterword` while the block runs, then stop it unless it was killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli.commands", command],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -53,11 +53,11 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until it holds; a service that is not there yet does not."""
+    """Wait until the condition is true; a refused connection counts as false."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(httpx.TransportError):
             if holds():
                 return
         time.sleep(0.1)
-    raise AssertionError("it never came to hold")
+    raise AssertionError("the condition did not become true in time")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real HTTP server that keeps what it gets, and answers what it is told to."""
+"""A real HTTP server for tests: it records every request and sends chosen replies."""
 
 import json
 import threading
@@ -10,15 +10,15 @@ from typing import Any
 
 
 class Receiver:
-    """Listens on a free port of its own; `statuses` are answered in turn, then 200.
+    """An HTTP server on a free port; it replies with each of `statuses` in turn, then with 200.
 
-    `manners` say for a path how it behaves instead: they write the reply themselves.
+    `behaviours` maps a path to a function that writes the whole reply instead.
     """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.statuses: list[int] = []
-        self.manners: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
+        self.behaviours: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,7 +31,7 @@ class Receiver:
                     {"method": self.command, "path": self.path, "headers": dict(self.headers),
                      "raw": body, "body": json.loads(body or b"null"), "at": time.time()}
                 )  # fmt: skip
-                if manner := receiver.manners.get(self.path):
+                if manner := receiver.behaviours.get(self.path):
                     manner(self)
                     self.close_connection = True
                     return

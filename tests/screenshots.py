@@ -58,19 +58,19 @@ async def take(service: Service, key: str) -> None:
 
 async def _paths(page: Page, service: Service) -> AsyncIterator[tuple[str, str]]:
     """Yield the name and the path of every page; of a page about one thing, the first there is."""
-    for one in PAGES.values():
-        if not one.path.endswith("/") or one.path == "/":
-            yield one.name, one.path
+    for entry in PAGES.values():
+        if not entry.path.endswith("/") or entry.path == "/":
+            yield entry.name, entry.path
             continue
-        listed, ending = _ALONE.get(one.name, (PAGES[one.parent or one.name].path, ""))
+        listed, ending = _ALONE.get(entry.name, (PAGES[entry.parent or entry.name].path, ""))
         await page.goto(service.url + listed)
-        links = page.locator(f'main a[href*="{one.path}"]')
+        links = page.locator(f'main a[href*="{entry.path}"]')
         addresses = [await link.get_attribute("href") or "" for link in await links.all()]
         others = ("/new", ".csv") if ending else ("/new", ".csv", "/edit")
-        if found := [a for a in addresses if a.endswith(ending) and not a.endswith(others)]:
-            yield one.name, found[0].removeprefix(service.url)
+        if hrefs := [a for a in addresses if a.endswith(ending) and not a.endswith(others)]:
+            yield entry.name, hrefs[0].removeprefix(service.url)
         else:
-            print(f"  no {one.name} is there")
+            print(f"  no {entry.name} is there")
 
 
 async def take_every(service: Service, key: str, folder: Path, names: Container[str]) -> None:
@@ -107,12 +107,12 @@ async def _take_pages(
 
 def join() -> None:
     """Lay the widget over a corner of the dashboard."""
-    with Image.open(FOLDER / "dashboard.png") as whole, Image.open(FOLDER / "widget.png") as part:
+    with Image.open(FOLDER / "dashboard.png") as base, Image.open(FOLDER / "widget.png") as part:
         small = part.resize((part.width * 5 // 6, part.height * 5 // 6))
         framed = Image.new("RGB", (small.width + 2, small.height + 2), "#8c9096")
         framed.paste(small, (1, 1))
-        whole.paste(framed, (whole.width - framed.width - 24, whole.height - framed.height - 24))
-        reduced = whole.convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
+        base.paste(framed, (base.width - framed.width - 24, base.height - framed.height - 24))
+        reduced = base.convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
         reduced.save(FOLDER / "afterword.png", optimize=True)
     for name in ("dashboard.png", "widget.png"):
         (FOLDER / name).unlink()
@@ -124,11 +124,11 @@ def main() -> None:
     service = Service()
     service.start("--demo")
     try:
-        found = re.search(rb"workspace `?demo`?.*?(sk_[\w-]+)", service.log.read_bytes(), re.DOTALL)
-        made = service.command(
+        line = re.search(rb"workspace `?demo`?.*?(sk_[\w-]+)", service.log.read_bytes(), re.DOTALL)
+        result = service.command(
             "key", "create", "pictures", "--scope", "admin", "--workspace", "demo"
         )
-        key = found[1].decode() if found else made.stdout.split()[-1]
+        key = line[1].decode() if line else result.stdout.split()[-1]
         if sys.argv[1:]:
             names = sys.argv[2:] or PAGES
             asyncio.run(take_every(service, key, Path(sys.argv[1]), names))

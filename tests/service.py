@@ -93,21 +93,21 @@ class Service:
 
     def find(self, pattern: str) -> list[psutil.Process]:
         """Return the processes whose command line matches."""
-        found = []
+        matches = []
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if re.search(pattern, " ".join(process.cmdline())):
-                    found.append(process)
-        return found
+                    matches.append(process)
+        return matches
 
     def kill_everything(self) -> None:
         """Send SIGKILL to every process at once, as a power cut would."""
-        found = self.processes()
-        for process in found:
+        processes = self.processes()
+        for process in processes:
             # One may have ended by itself since it was listed.
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(found, timeout=10)
+        psutil.wait_procs(processes, timeout=10)
         assert self._process
         self._process.wait()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A caller of the API as tests need one: short verbs that insist on success."""
+"""A client of one workspace for tests: short methods that fail unless the request succeeds."""
 
 import asyncio
 import contextlib
@@ -73,15 +73,15 @@ class Shop:
         return reply.json()
 
     async def post(self, path: str, body: Any = None, *, status: int = 201) -> Any:
-        """Post something that must succeed."""
+        """WebhookWorker something that must succeed."""
         reply = await self.call("POST", path, json=body)
         assert reply.status_code == status, reply.text
         return reply.json()
 
     async def make_key(self, *scopes: str, **options: Any) -> str:
         """Make a key and return its secret."""
-        made = await self.post("/v1/api-keys", {"name": "k", "scopes": list(scopes)} | options)
-        secret: str = made["secret"]
+        key = await self.post("/v1/api-keys", {"name": "k", "scopes": list(scopes)} | options)
+        secret: str = key["secret"]
         return secret
 
     async def publish(self, key: str, template: str = "nps", **changes: Any) -> Any:
@@ -117,8 +117,8 @@ class Shop:
         """Read the event feed from its beginning, once all events can be read."""
         await wait_until_readable(self.state.database)
         params = {"types": ",".join(types)} if types else {}
-        found: list[Any] = (await self.get("/v1/events", **params))["data"]
-        return found
+        events: list[Any] = (await self.get("/v1/events", **params))["data"]
+        return events
 
     async def work(self, *, known: Mapping[str, JobHandler] | None = None) -> None:
         """Run the background jobs that are due, and those that they make, as the worker would."""

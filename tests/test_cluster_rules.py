@@ -13,7 +13,7 @@ import app
 from app.core.database import Database
 from app.tables import metadata
 
-ROOT = Path(app.__file__).parent
+APP_FOLDER = Path(app.__file__).parent
 KINDS = {"tenant", "reference", "queue"}
 LOCK = re.compile(r"\bfor (no key )?update\b|\bfor (key )?share\b")
 SPREAD = {name for name, table in metadata.tables.items() if table.info["kind"] == "tenant"}
@@ -22,12 +22,12 @@ KEPT_WHOLE = {name for name, table in metadata.tables.items() if table.info["kin
 REFUSED_IN_SET = r"now\(\)|gen_random_uuid\(\)|clock_timestamp\(\)|\binterval\b|\bselect\b"
 
 
-def _said(node: ast.AST) -> str:
+def text_of(node: ast.AST) -> str:
     """Return the text of a string, with a mark for each part that is filled in."""
     if isinstance(node, ast.JoinedStr):
-        return "".join(_said(part) for part in node.values)
+        return "".join(text_of(part) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _said(node.left) + _said(node.right)
+        return text_of(node.left) + text_of(node.right)
     return str(node.value) if isinstance(node, ast.Constant) else " § "
 
 
@@ -35,8 +35,8 @@ def _said(node: ast.AST) -> str:
 def strings() -> list[tuple[str, str]]:
     """Return every string of the service, with the file that has it."""
     return [
-        (path.relative_to(ROOT).as_posix(), _said(node).lower())
-        for path in sorted(ROOT.rglob("*.py"))
+        (path.relative_to(APP_FOLDER).as_posix(), text_of(node).lower())
+        for path in sorted(APP_FOLDER.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.JoinedStr | ast.Constant)
     ]
@@ -45,7 +45,7 @@ def strings() -> list[tuple[str, str]]:
 def statements() -> list[tuple[str, str]]:
     """Return those strings that look like SQL."""
     sql = re.compile(r"\b(select|update|delete|insert)\b.*\b(from|set|into)\b", re.DOTALL)
-    return [(path, said) for path, said in strings() if sql.search(said)]
+    return [(path, text) for path, text in strings() if sql.search(text)]
 
 
 @pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda t: t.name)
@@ -58,27 +58,27 @@ def test_every_table_says_how_it_is_spread(table: Table) -> None:
 
 
 def test_a_lock_names_its_workspace() -> None:
-    for path, said in statements():
-        tables = set(re.findall(r"\b(?:from|update|join) (\w+)", said)) & SPREAD
-        if LOCK.search(said) and tables:
-            assert "workspace_id" in said, (path, said)
+    for path, statement_sql in statements():
+        tables = set(re.findall(r"\b(?:from|update|join) (\w+)", statement_sql)) & SPREAD
+        if LOCK.search(statement_sql) and tables:
+            assert "workspace_id" in statement_sql, (path, statement_sql)
 
 
 def test_nothing_is_worked_out_in_set_that_must_be_one_value_everywhere() -> None:
-    for path, said in statements():
+    for path, statement_sql in statements():
         for table, change in re.findall(
-            r"\bupdate (\w+)(?: \w+)? set (.*?)(?:\bfrom\b|\bwhere\b|$)", said, re.DOTALL
+            r"\bupdate (\w+)(?: \w+)? set (.*?)(?:\bfrom\b|\bwhere\b|$)", statement_sql, re.DOTALL
         ):
             if table in SPREAD:
-                assert not re.search(REFUSED_IN_SET, change), (path, said)
+                assert not re.search(REFUSED_IN_SET, change), (path, statement_sql)
 
 
 def test_the_number_of_a_transaction_is_taken_in_few_places() -> None:
-    places = {
-        word: sorted({path for path, said in strings() if word in said})
+    paths = {
+        word: sorted({path for path, text in strings() if word in text})
         for word in ("pg_current_xact_id()", "pg_snapshot_xmin(")
     }
-    assert places == {
+    assert paths == {
         "pg_current_xact_id()": [
             "core/outbox.py",
             "responses/cluster_ingest.py",
@@ -89,10 +89,10 @@ def test_the_number_of_a_transaction_is_taken_in_few_places() -> None:
 
 
 def test_the_catalogue_is_not_joined_with_our_tables() -> None:
-    for path, said in statements():
-        if re.search(r"\bpg_(class|tables|constraint|namespace|roles)\b", said):
-            named = set(re.findall(r"\b(?:from|join) (\w+)", said)) & (SPREAD | KEPT_WHOLE)
-            assert not named, (path, said)
+    for path, statement_sql in statements():
+        if re.search(r"\bpg_(class|tables|constraint|namespace|roles)\b", statement_sql):
+            names = set(re.findall(r"\b(?:from|join) (\w+)", statement_sql)) & (SPREAD | KEPT_WHOLE)
+            assert not names, (path, statement_sql)
 
 
 async def test_no_policy_asks_a_table(database: Database) -> None:

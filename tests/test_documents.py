@@ -27,10 +27,10 @@ def settings_table() -> str:
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default_factory else field.default
-        shown = "" if default in {None, "", ()} else f"`{default}`"
+        cell = "" if default in {None, "", ()} else f"`{default}`"
         if name == "data_dir":
-            shown = "a per-user data folder; `/var/lib/afterword` for root"
-        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+            cell = "a per-user data folder; `/var/lib/afterword` for root"
+        lines.append(f"| `{PREFIX}{name.upper()}` | {cell} | {field.description} |")
     return "\n".join(lines)
 
 
@@ -68,11 +68,11 @@ def test_the_ways_through_the_code_name_what_exists(dotted: str) -> None:
     parts = dotted.split(".")
     for cut in range(len(parts), 0, -1):
         try:
-            found: object = importlib.import_module(".".join(["app", *parts[:cut]]))
+            target: object = importlib.import_module(".".join(["app", *parts[:cut]]))
         except ModuleNotFoundError:
             continue
         for name in parts[cut:]:
-            found = getattr(found, name)
+            target = getattr(target, name)
         return
     pytest.fail(dotted)
 
@@ -108,7 +108,7 @@ def test_the_tour_gives_what_it_shows(tmp_path: Path) -> None:
         mailbox.stop()
     assert len(mailbox.mails) == 1
     outputs = [part.strip() for part in ran.stdout.split(mark)][:-1]
-    assert outputs == [shown.strip() for _, shown in tour()], ran.stderr
+    assert outputs == [output.strip() for _, output in tour()], ran.stderr
 
 
 @pytest.mark.parametrize(

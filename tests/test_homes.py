@@ -54,14 +54,14 @@ def classes() -> list[tuple[str, Path]]:
 
 def test_bands_have_one_list() -> None:
     """The names of bands may be written out only in files that list them one by one."""
-    named = re.compile(rf"""["']({"|".join(Band)})["']""")
+    pattern = re.compile(rf"""["']({"|".join(Band)})["']""")
     apart = {"surveys/bands.py", "surveys/schemas.py", "webhooks/samples.py", "metrics/figures.py",
              "metrics/registry.py", "exports/odata_sets.py",
              "insights/word_of_mouth.py"}  # fmt: skip
-    found = {
-        str(path.relative_to(ROOT / "app")) for path in SOURCES if named.search(path.read_text())
+    paths = {
+        str(path.relative_to(ROOT / "app")) for path in SOURCES if pattern.search(path.read_text())
     }
-    assert found <= apart
+    assert paths <= apart
     assert {*get_args(BandName)} == {*map(str, Band), "default"}
 
 
@@ -75,10 +75,10 @@ def type_names() -> list[str]:
         for target in node.targets
         if isinstance(target, ast.Name)
     ]
-    named = [
+    aliases = [
         name for name in assigned if name[0].isupper() and len(name) > 1 and not name.isupper()
     ]
-    return [*(name for name, _ in classes()), *named]
+    return [*(name for name, _ in classes()), *aliases]
 
 
 def test_no_name_of_a_type_stands_twice() -> None:
@@ -105,8 +105,8 @@ def test_every_router_is_listed() -> None:
 def test_no_sql_stands_in_a_route() -> None:
     """A handler that bypasses the framework has none either."""
     for path in modules_that_serve():
-        found = re.findall(r"\brun_sql\b|\bselect\(|\btext\(|\bsession\.exec\b", path.read_text())
-        assert not found, (path, found)
+        calls = re.findall(r"\brun_sql\b|\bselect\(|\btext\(|\bsession\.exec\b", path.read_text())
+        assert not calls, (path, calls)
 
 
 def test_every_room_and_route_uses_the_words(app: FastAPI) -> None:
@@ -116,8 +116,8 @@ def test_every_room_and_route_uses_the_words(app: FastAPI) -> None:
     for word in {*rooms, *paths} - plain:
         if not re.fullmatch(r"[a-z-]+", word):
             continue
-        reply = word.replace("-", " ").removesuffix("s")
-        assert re.search(rf"\b{reply.removesuffix('ie')}", GLOSSARY), word
+        singular = word.replace("-", " ").removesuffix("s")
+        assert re.search(rf"\b{singular.removesuffix('ie')}", GLOSSARY), word
 
 
 def test_every_question_type_names_a_metric_that_exists() -> None:
@@ -231,15 +231,15 @@ def test_every_setting_of_a_workspace_is_shown_and_can_be_clicked() -> None:
     template = (ROOT / "app/pages/templates/dashboard/settings.html").read_text()
     for key, name in fields:
         # The days of a week are a loop; a survey's editor asks for the colour, too.
-        shown = f'"{key}", "hours." ~' if name.startswith("hours.") else f'"{key}", "{name}"'
+        snippet = f'"{key}", "hours." ~' if name.startswith("hours.") else f'"{key}", "{name}"'
         if forms[key].page == "/settings":
-            assert shown in template, f"settings.html shows no {name} in {key}"
+            assert snippet in template, f"settings.html shows no {name} in {key}"
 
 
 def test_all_periodic_work_is_done() -> None:
     """Each function that forgets what is old, or queues what is due, has its place."""
     done = {work.__module__ + "." + work.__name__ for _, work in PERIODIC.values()}
-    found = {
+    names = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts) + "." + name
         for path in SOURCES
         for name in re.findall(
@@ -247,7 +247,7 @@ def test_all_periodic_work_is_done() -> None:
             path.read_text(), re.MULTILINE,
         )
     }  # fmt: skip
-    assert found - {name for name in found if name.rpartition(".")[2].startswith("_")} == done
+    assert names - {name for name in names if name.rpartition(".")[2].startswith("_")} == done
 
 
 def test_a_mail_leaves_in_one_place() -> None:
@@ -302,8 +302,8 @@ def test_every_phrase_of_a_mail_that_code_names_is_there() -> None:
     for path in SOURCES:
         source = path.read_text()
         if 'texts_of("mail"' in source:
-            named = re.findall(r"""(?:words|phrases)\[["']([a-z_]+)["']\]""", source)
-            assert set(named) <= there, path
+            phrases = re.findall(r"""(?:words|phrases)\[["']([a-z_]+)["']\]""", source)
+            assert set(phrases) <= there, path
 
 
 @pytest.mark.parametrize("language", ["en", "pl", "ro"])
@@ -344,7 +344,7 @@ def test_every_mail_is_tried_for_days() -> None:
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("jobs.enqueue"):
-                kinds = {ast.unparse(given).rpartition(".")[2] for given in node.args}
+                kinds = {ast.unparse(argument).rpartition(".")[2] for argument in node.args}
                 names = {keyword.arg for keyword in node.keywords}
-                place = f"{path.relative_to(ROOT)}:{node.lineno}"
-                assert not kinds & mails or "max_attempts" in names, f"{place} has no max_attempts"
+                call = f"{path.relative_to(ROOT)}:{node.lineno}"
+                assert not kinds & mails or "max_attempts" in names, f"{call} has no max_attempts"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Odd values in every query parameter and path: an error that says so, or a page; never a fault."""
+"""Odd values in every query parameter and path give a clear error or a page, never a 500."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,9 +22,9 @@ PAGE_NAMES = ["lang", "ref", "src", "p.store", "kiosk", "r", "again", "done", "n
 
 def parameters(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for path, operations in document["paths"].items():
-        for found in operations.get("get", {}).get("parameters", ()):
-            if found["in"] == "query":
-                yield path, found["name"]
+        for parameter in operations.get("get", {}).get("parameters", ()):
+            if parameter["in"] == "query":
+                yield path, parameter["name"]
 
 
 async def test_no_query_of_the_api_is_a_fault(app: FastAPI, shop: Shop) -> None:
@@ -34,8 +34,8 @@ async def test_no_query_of_the_api_is_a_fault(app: FastAPI, shop: Shop) -> None:
     for path, name in parameters(app.openapi()):
         url = path
         for part in path.split("{")[1:]:
-            held = part.split("}")[0]
-            url = url.replace("{" + held + "}", ids.get(held, "x"))
+            key = part.split("}")[0]
+            url = url.replace("{" + key + "}", ids.get(key, "x"))
         for value in ODD:
             reply = await shop.call("GET", url, params={name: value})
             assert reply.status_code < 500, (url, name, value, reply.text)

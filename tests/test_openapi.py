@@ -17,15 +17,15 @@ from tests.service import KEY, Service
 
 APP = create_app(Settings.model_validate({"database_url": "postgresql://x", "secret_keys": ["x"]}))
 DOCUMENT = APP.openapi()
-OPERATIONS = [(m, p, o) for p, found in DOCUMENT["paths"].items() for m, o in found.items()]
+OPERATIONS = [(m, p, o) for p, item in DOCUMENT["paths"].items() for m, o in item.items()]
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """Follow a reference into the document's schemas."""
     schema = schema["anyOf"][0] if "anyOf" in schema else schema
     name = schema.get("$ref", "").rpartition("/")[2]
-    found: dict[str, Any] = DOCUMENT["components"]["schemas"].get(name, schema)
-    return found
+    item: dict[str, Any] = DOCUMENT["components"]["schemas"].get(name, schema)
+    return item
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_every_route_has_a_summary_its_errors_and_an_example(
 
 def test_every_heading_is_described(app: FastAPI) -> None:
     document = app.openapi()
-    named = {tag["name"] for tag in document["tags"]}
+    tags = {tag["name"] for tag in document["tags"]}
     used = {
         tag
         for path in document["paths"].values()
         for operation in path.values()
         for tag in operation["tags"]
     }
-    assert used == named
+    assert used == tags
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def service() -> Iterator[Service]:
 
 
 LOADED: Any = schemathesis.openapi.from_dict(DOCUMENT)
-DESCRIBED = [found.ok() for found in LOADED.get_all_operations()]
+DESCRIBED = [item.ok() for item in LOADED.get_all_operations()]
 
 
 def hold_to(service: Service, operation: Any, *, examples: int) -> None:
@@ -134,9 +134,9 @@ def schemas_of(node: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(("path", "operation"), PATCHES, ids=[p[0] for p in PATCHES])
 def test_a_patch_has_no_defaults(path: str, operation: dict[str, Any]) -> None:
-    found = list(schemas_of(operation["requestBody"]))
-    assert found
-    assert [schema for schema in found if "default" in schema] == []
+    item = list(schemas_of(operation["requestBody"]))
+    assert item
+    assert [schema for schema in item if "default" in schema] == []
 
 
 def test_names_are_plain_and_stand_once() -> None:

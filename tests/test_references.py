@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is named and is not there: 422 in a query or body, 404 in a path, everywhere."""
+"""A reference to something unknown gives 422 in a query or body, and 404 in a path."""
 
 from typing import Any
 
@@ -88,8 +88,8 @@ async def test_a_deleted_triggers_decisions_are_found_by_its_id(shop: Shop) -> N
     known = await furnish(shop)
     path = f"/v1/triggers/{known['trigger']}"
     assert (await shop.call("DELETE", path)).status_code == 204
-    found = await shop.get("/v1/decisions", trigger=known["trigger"])
-    assert len(found["data"]) == 1
+    page = await shop.get("/v1/decisions", trigger=known["trigger"])
+    assert len(page["data"]) == 1
     assert (await shop.call("GET", path)).status_code == 404
 
 
@@ -129,13 +129,13 @@ async def test_null_is_refused_where_it_means_nothing(shop: Shop) -> None:
         "/v1/webhook-endpoints", {"url": "mailto:a@e.pl", "events": ["response.completed"]}
     )
     body = {"source": "generic", "mapping": {"type": {"const": "x"}, "external_id": "/id"}}
-    made = {
+    ids = {
         "endpoint": endpoint["id"],
         "integration": (await shop.post("/v1/integrations", body))["id"],
         "response": (await shop.answer("s", 9)).json()["id"],
         "trigger": (await shop.make_trigger("s"))["id"],
     }
     for path, name in NOT_NULL:
-        reply = await shop.call("PATCH", path.format(**made), json={name: None})
+        reply = await shop.call("PATCH", path.format(**ids), json={name: None})
         assert reply.status_code == 422, (path, name, reply.text)
         assert reply.json()["errors"][0]["loc"] == ["body", name]

@@ -26,13 +26,13 @@ SOURCES = [*Path(app.__file__).parent.rglob("*.py"), *VERSIONS]
 
 def first_columns(table: Table) -> dict[str, str]:
     """Return the first column of every key, unique constraint, foreign key and index."""
-    found = {}
+    columns = {}
     for constraint in table.constraints:
         if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint | ForeignKeyConstraint):
-            found[str(constraint.name)] = constraint.columns.keys()[0]
+            columns[str(constraint.name)] = constraint.columns.keys()[0]
     for index in table.indexes:
-        found[str(index.name)] = index.columns.keys()[0]
-    return found
+        columns[str(index.name)] = index.columns.keys()[0]
+    return columns
 
 
 # Indexes without the workspace first: those that find old rows of all workspaces, the one that
@@ -80,12 +80,12 @@ FIRST_ADDITIVE = "0026"
     "path", [v for v in VERSIONS if v.name >= FIRST_ADDITIVE], ids=lambda path: path.stem
 )
 def test_a_migration_only_adds(path: Path) -> None:
-    """The program of before serves on beside the new one, so its statements must still run."""
+    """The previous version keeps running beside the new one, so its statements must still work."""
     up = path.read_text().partition("def downgrade")[0].lower()
-    found = re.findall(r"drop column|rename (?:column|to)|set not null|drop default|"
+    steps = re.findall(r"drop column|rename (?:column|to)|set not null|drop default|"
                        r"op\.drop_column|nullable=false", up)  # fmt: skip
-    found += re.findall(r"add column [^,;\"]*not null(?![^,;\"]*default)", up)
-    assert not found, f"{path.name}: {found}"
+    steps += re.findall(r"add column [^,;\"]*not null(?![^,;\"]*default)", up)
+    assert not steps, f"{path.name}: {steps}"
 
 
 FORBIDDEN = (

@@ -53,8 +53,8 @@ READERS = {
 }
 
 
-# Where a room asks about rows of a room above, or beside it, and why it may: each only asks whether
-# something is there, or erases it, and the room could not be asked without a call back.
+# Where a room reads or erases rows of a room above or beside it, and why. Each only asks whether
+# rows exist, or erases them; calling the other room would make an import circle.
 UPWARD = {
     ("core", "bi_access"): "which connections are BI tools', so that they hold back no event",
     ("exports", "import_record"): "an erasure empties what was read from files, too",
@@ -83,23 +83,23 @@ def room_of(path: Path) -> str:
 
 @cache
 def owners() -> dict[str, str]:
-    found = {}
+    rooms = {}
     for name, path in classes():
         model = next((m for m in SQLModel.__subclasses__() if m.__name__ == name), None)
         if model is not None and hasattr(model, "__table__"):
-            found[model.__table__.name] = room_of(path)
-    return found
+            rooms[model.__table__.name] = room_of(path)
+    return rooms
 
 
 def test_a_tables_sql_stands_in_the_rooms_that_may_name_it() -> None:
-    named: dict[str, set[str]] = {}
+    readers: dict[str, set[str]] = {}
     for path in SOURCES:
         text = path.read_text()
         for table, owner in owners().items():
             if room_of(path) != owner and re.search(rf"\b(from|join|into|update) {table}\b", text):
-                named.setdefault(table, set()).add(room_of(path))
-    for table in named | READERS:
-        assert named.get(table, set()) == READERS.get(table, set()), table
+                readers.setdefault(table, set()).add(room_of(path))
+    for table in readers | READERS:
+        assert readers.get(table, set()) == READERS.get(table, set()), table
 
 
 # Modules whose statements take their table from a variable, and which tables these are.
@@ -125,12 +125,12 @@ def test_a_table_that_is_named_by_a_variable_is_listed() -> None:
     by_variable = re.compile(
         r"\b(from|join|into|update) \{[a-z_.]*(table|source|moved|configs|_main)\b", re.IGNORECASE
     )
-    found = {
+    paths = {
         str(path.relative_to(ROOT / "app"))
         for path in SOURCES
         if by_variable.search(path.read_text())
     }
-    assert found == set(BY_VARIABLE)
+    assert paths == set(BY_VARIABLE)
 
 
 def test_sql_reaches_up_only_where_it_is_said_why() -> None:

@@ -45,8 +45,8 @@ async def furnish(shop: Shop) -> dict[str, str]:
     body = {"ticket_id": "1", "event": "ticket.solved", "tags": SECRET}
     sent = await shop.client.post("/in/" + sender["url"].partition("/in/")[2], json=body)
     member = await shop.post("/v1/members", {"email": "them@c.pl", "name": SECRET})
-    wanted = {"url": "mailto:them@c.pl", "events": ["response.created"]}
-    endpoint = await shop.post("/v1/webhook-endpoints", wanted)
+    webhook = {"url": "mailto:them@c.pl", "events": ["response.created"]}
+    endpoint = await shop.post("/v1/webhook-endpoints", webhook)
     tried = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/test", status=202)
     rule = {"name": SECRET, "metric": "nps", "rule": {"kind": "shift"}}
     alert = await shop.post("/v1/alerts", rule)
@@ -83,7 +83,7 @@ async def test_every_route_is_walled(app: FastAPI, shop: Shop, other_shop: Shop)
     before = (await other_shop.call("GET", "/v1/responses")).text
     walked = 0
     paths = app.openapi()["paths"]
-    walk = [(m, p) for p, found in paths.items() for m in found if p.startswith("/v1/")]
+    walk = [(m, p) for p, methods in paths.items() for m in methods if p.startswith("/v1/")]
     # Putting makes one of our own under the same key; so it comes last.
     for method, path in sorted(walk, key=lambda step: step[0] == "put"):
         keys = {"key": "their-way"} if "journeys" in path else {}
@@ -101,8 +101,8 @@ async def test_every_route_is_walled(app: FastAPI, shop: Shop, other_shop: Shop)
     assert walked >= 35
     assert (await other_shop.call("GET", "/v1/responses")).text == before
     assert (await other_shop.metric("nps"))["total"]["n"] == 1
-    named = await shop.call("GET", "/v1/metrics/nps", params={"survey": ids["survey"]})
-    assert named.status_code == 422
+    refusal = await shop.call("GET", "/v1/metrics/nps", params={"survey": ids["survey"]})
+    assert refusal.status_code == 422
 
 
 async def test_without_a_key_every_route_says_401(app: FastAPI, shop: Shop) -> None:

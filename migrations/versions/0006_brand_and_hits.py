@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A workspace's brand with its logo, who opened an invitation's page, and what was told."""
+"""Brand and logo of a workspace, hits of an invitation, and whether an event was emitted."""
 
 from alembic import op
 

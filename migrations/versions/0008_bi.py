@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views for BI tools in the schema `bi`, walled by row-level security on the role's own name.
+"""Views for BI tools in the schema `bi`; row-level security shows a role its own workspace only.
 
-The views run with the rights of the role that reads them, so the policies of the tables below hold: a
-role sees the rows of the one workspace that `bi_access` names for it, and every other role none;
-customers' names only where it was made for that. No grant names a role, so a copy needs none.
+The views run with the rights of the role that reads them, so the policies of their tables apply: a
+role sees the rows of its workspace in `bi_access`; any other role sees none. Names of customers
+need `bi_access.personal`. Grants go to `public`, so a copied database needs no new grants.
 """
 
 from alembic import op
@@ -254,8 +254,8 @@ def upgrade() -> None:
         op.execute(f"grant select on bi.{name} to public")
     for name, meaning in _MEANINGS.items():
         kind = "column" if "." in name else "view"
-        said = meaning.replace("'", "''")
-        op.execute(f"comment on {kind} bi.{name} is '{said}'")
+        comment = meaning.replace("'", "''")
+        op.execute(f"comment on {kind} bi.{name} is '{comment}'")
 
 
 def downgrade() -> None:

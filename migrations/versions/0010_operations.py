@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the service remembers of itself, how long it keeps people, and whom it has erased."""
+"""Service flags, the retention of a workspace, and erasures."""
 
 from alembic import op
 

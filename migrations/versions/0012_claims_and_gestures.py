@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Give every workspace a key, responses a place for the gesture, interactions one for the shop."""
+    """Add a derivation key to workspaces, the gesture to responses, the shop to interactions."""
     op.execute("alter table workspace add column derivation_key bytea")
     op.execute("alter table workspace add column derived_since timestamptz")
     bind = op.get_bind()

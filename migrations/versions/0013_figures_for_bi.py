@@ -211,14 +211,14 @@ def _describe() -> None:
         "and col_description(c.oid, a.attnum) is null order by 1, 2"
     )).all()  # fmt: skip
     for view, column in rows:
-        said = COLUMNS[column].replace("'", "''")
-        op.execute(f"comment on column bi.{view}.{column} is '{said}'")
+        comment = COLUMNS[column].replace("'", "''")
+        op.execute(f"comment on column bi.{view}.{column} is '{comment}'")
 
 
 def _definition(view: str) -> str:
     query = sa.text("select pg_get_viewdef(cast(:name as regclass))").bindparams(name=f"bi.{view}")
-    found: str = op.get_bind().execute(query).scalar_one()
-    return found.rstrip().rstrip(";")
+    definition: str = op.get_bind().execute(query).scalar_one()
+    return definition.rstrip().rstrip(";")
 
 
 def _replace_views() -> None:
@@ -227,13 +227,13 @@ def _replace_views() -> None:
         if "local_date" in _definition(view):
             # What a downgrade has left.
             continue
-        before, found, after = _definition(view).rpartition(f"{last}\n   FROM")
+        before, separator, after = _definition(view).rpartition(f"{last}\n   FROM")
         dated = f"{before}{last},\n {_LOCAL} as local_date\n   FROM{after}"
         where = dated.rindex("WHERE")
         query = (
             f"{dated[:where]}\n cross join workspace w {dated[where:]} and w.id = r.workspace_id"
         )
-        assert found, view  # noqa: S101 - the view is one of an earlier migration
+        assert separator, view  # noqa: S101 - the view is one of an earlier migration
         op.execute(f"create or replace view bi.{view} with (security_invoker = true) as {query}")
     for view, nothing in _EMPTY.items():
         query = f"select * from ({_definition(view)}) d where not ({nothing})"

@@ -37,8 +37,8 @@ _COMMENTS = {
 
 def _definition(view: str) -> str:
     query = sa.text("select pg_get_viewdef(cast(:name as regclass))").bindparams(name=f"bi.{view}")
-    found: str = op.get_bind().execute(query).scalar_one()
-    return found.rstrip().rstrip(";")
+    definition: str = op.get_bind().execute(query).scalar_one()
+    return definition.rstrip().rstrip(";")
 
 
 def _replace(view: str, query: str) -> None:
@@ -52,12 +52,12 @@ def upgrade() -> None:
     answers = _definition("answers")
     # A downgrade leaves the views as they are.
     if "valence" not in answers:
-        before, found, after = answers.partition("AS local_date")
-        assert found  # noqa: S101 - the view is one of an earlier migration
+        before, separator, after = answers.partition("AS local_date")
+        assert separator  # noqa: S101 - the view is one of an earlier migration
         valence = _VALENCE.format(option="a.value #>> '{}'")
         changed = "greatest(r.updated_at, s.tags_changed_at)"
         _replace(
-            "answers", f"{before}{found}, {changed} as updated_at, {valence} as valence{after}"
+            "answers", f"{before}{separator}, {changed} as updated_at, {valence} as valence{after}"
         )
     _replace("choices_daily", _CHOICES)
     for column, meaning in _COMMENTS.items():

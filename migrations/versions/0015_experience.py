@@ -15,4 +15,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the column: the code before does not read it."""
+    """Leave the column: an older program does not read it."""

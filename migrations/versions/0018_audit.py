@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who did what is written down."""
+"""Audit entries."""
 
 from alembic import op
 

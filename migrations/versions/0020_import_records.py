@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Imports have a kind, those of tickets and customers no survey; add what they made."""
+    """Add a kind to imports, make their survey optional, and add import records."""
     op.execute("alter table import_run add column if not exists kind varchar")
     op.execute("alter table import_run alter column survey_id drop not null")
     op.execute("""

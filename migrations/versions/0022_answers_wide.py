@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One row a response for one's own analysis, with its scores and what they are tagged with."""
+"""A view with one row for each response, for analyses of one's own: its scores and their tags."""
 
 from alembic import op
 
@@ -68,8 +68,8 @@ def upgrade() -> None:
     op.execute("grant select on bi.answers_wide to public")
     for name, meaning in _MEANINGS.items():
         kind = "column" if "." in name else "view"
-        said = meaning.replace("'", "''")
-        op.execute(f"comment on {kind} bi.{name} is '{said}'")
+        comment = meaning.replace("'", "''")
+        op.execute(f"comment on {kind} bi.{name} is '{comment}'")
 
 
 def downgrade() -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cluster needs: the configuration beside what is counted, and policies that look nowhere.
+"""What a cluster needs: workspace configs in a table of their own, and policies without look-ups.
 
-A row of a reference table cannot be locked by many writers at once, and a policy on a spread
-table can look nothing up. On one PostgreSQL both forms mean the same as before.
+In a cluster many writers cannot lock a row of a reference table at once, and a policy on a spread
+table cannot query another table. On one PostgreSQL nothing changes.
 """
 
 from alembic import op

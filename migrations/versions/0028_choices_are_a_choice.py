@@ -19,8 +19,8 @@ _OWN_METRIC = r"\1CASE \2 WHEN 'choices' THEN 'choice' ELSE \2 END\3"
 
 def _definition(view: str) -> str:
     query = sa.text("select pg_get_viewdef(cast(:name as regclass))").bindparams(name=f"bi.{view}")
-    found: str = op.get_bind().execute(query).scalar_one()
-    return found
+    definition: str = op.get_bind().execute(query).scalar_one()
+    return definition
 
 
 def upgrade() -> None:
@@ -28,13 +28,13 @@ def upgrade() -> None:
     for view in _VIEWS:
         definition = _definition(view)
         if "WHEN 'choices'" in definition or "q.metric" in definition:
-            # What a downgrade has left: that of this migration, or of one that came later.
+            # A downgrade kept the view of this migration, or of a later one: it is right already.
             continue
         changed, n = _OWN_TYPE.subn(_OWN_METRIC, definition)
         if not n:
             msg = f"bi.{view} does not name the metric as this migration expects"
             raise RuntimeError(msg)
-        # A view that is replaced loses the options that are not said again.
+        # `create or replace view` drops every option that is not repeated.
         op.execute(f"create or replace view bi.{view} with (security_invoker = true) as {changed}")
 
 

@@ -15,8 +15,8 @@ _SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) 
 def _means(tag: str) -> str:
     """Return the SQL of the mean on 0 to 100 of the scores of each tag.
 
-    At least half of the questions of a pillar or module must be answered; what customers told or
-    heard drives no score.
+    At least half of the questions of a pillar or module must be answered. The drivers `told` and
+    `heard` are left out: they are word of mouth, which drives no score.
     """
     least = "1" if tag == "driver" else "count(*)"
     apart = "and q.driver not in ('told', 'heard')" if tag == "driver" else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of traffic have no foreign keys: what they name is never deleted while they stand."""
+"""Tables with heavy traffic drop their foreign keys: nothing deletes a row that they reference."""
 
 from alembic import op
 

@@ -17,7 +17,7 @@ def _means(tag: str) -> str:
     """Return the SQL of the mean on 0 to 100 of the scores of each tag.
 
     At least half of a pillar's or module's questions that the response's version asks must be
-    answered; what customers told or heard drives no score.
+    answered. The drivers `told` and `heard` are left out: word of mouth drives no score.
     """
     least = "1" if tag == "driver" else "count(*)"
     apart = "and q.driver not in ('told', 'heard')" if tag == "driver" else ""

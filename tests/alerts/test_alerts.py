@@ -49,16 +49,16 @@ async def look(shop: Shop) -> None:
 
 
 async def events(shop: Shop) -> list[Any]:
-    found = await shop.events("alert.raised", "alert.cleared")
-    return [(event["type"], event["data"]) for event in found]
+    feed = await shop.events("alert.raised", "alert.cleared")
+    return [(event["type"], event["data"]) for event in feed]
 
 
 async def test_a_drop_raises_once_and_a_correction_clears_it(shop: Shop) -> None:
     await shop.publish("nps")
     await history(shop, last_days=3)
     member = await shop.post("/v1/members", {"email": "eva@c.pl", "name": "Eva"})
-    made = await shop.post("/v1/alerts", DROP | {"key": "drop", "notify": ["member:eva@c.pl"]})
-    assert (made["active"], made["raised"], member["email"]) == (True, [], "eva@c.pl")
+    alert = await shop.post("/v1/alerts", DROP | {"key": "drop", "notify": ["member:eva@c.pl"]})
+    assert (alert["active"], alert["raised"], member["email"]) == (True, [], "eva@c.pl")
     await look(shop)
     await look(shop)
     (raised,) = await events(shop)
@@ -68,11 +68,11 @@ async def test_a_drop_raises_once_and_a_correction_clears_it(shop: Shop) -> None
     assert raised[1]["value"] < raised[1]["expected"] - 30
     assert raised[1]["z"] < 0
     assert raised[1]["link"].endswith("/alerts")
-    shown = await shop.get("/v1/alerts/drop")
-    assert [row["n"] for row in shown["raised"]] == [40]
+    reply = await shop.get("/v1/alerts/drop")
+    assert [row["n"] for row in reply["raised"]] == [40]
     since = f"{TODAY - dt.timedelta(days=3)}T00:00:00Z"
-    found = await shop.get("/v1/responses", limit=200, since=since)
-    for response in found["data"]:
+    listing = await shop.get("/v1/responses", limit=200, since=since)
+    for response in listing["data"]:
         await shop.call("DELETE", f"/v1/responses/{response['id']}")
     await look(shop)
     (_, (name, cleared)) = await events(shop)
@@ -84,7 +84,7 @@ async def test_a_drop_raises_once_and_a_correction_clears_it(shop: Shop) -> None
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_what_nobody_watches_any_more_is_cleared(shop: Shop, method: str) -> None:
+async def test_a_switched_off_or_deleted_alert_is_cleared(shop: Shop, method: str) -> None:
     await shop.publish("nps")
     await history(shop, last_days=3)
     await shop.post("/v1/alerts", DROP | {"key": "drop"})
@@ -96,7 +96,7 @@ async def test_what_nobody_watches_any_more_is_cleared(shop: Shop, method: str) 
         assert (await shop.get("/v1/alerts/drop"))["raised"] == []
 
 
-async def test_what_it_is_compared_with_follows_the_rule(shop: Shop) -> None:
+async def test_a_changed_limit_changes_the_expected_value(shop: Shop) -> None:
     await shop.publish("nps")
     await history(shop, last_days=3)
     rule = {"kind": "below", "value": 90}
@@ -165,7 +165,7 @@ async def test_each_group_has_its_own_chart(shop: Shop) -> None:
     (raised,) = await events(shop)
     assert raised[1]["group"] == {"touchpoint": "checkout"}
     chart = await shop.get("/v1/alerts/drop/chart")
-    assert [found["group"]["touchpoint"] for found in chart["baselines"]] == [
+    assert [baseline["group"]["touchpoint"] for baseline in chart["baselines"]] == [
         "checkout", "delivery"
     ]  # fmt: skip
 
@@ -257,20 +257,20 @@ async def test_a_wrong_field_is_named(
 
 
 async def test_keys_changes_and_deletion(shop: Shop) -> None:
-    made = await shop.post("/v1/alerts", DROP | {"key": "drop"})
+    alert = await shop.post("/v1/alerts", DROP | {"key": "drop"})
     assert (await shop.call("POST", "/v1/alerts", json=DROP | {"key": "drop"})).status_code == 409
     reply = await shop.call("PATCH", "/v1/alerts/drop", json={"active": False, "name": "Off"})
     assert (reply.json()["active"], reply.json()["name"]) == (False, "Off")
-    assert [a["id"] for a in (await shop.get("/v1/alerts"))["data"]] == [made["id"]]
-    assert (await shop.call("DELETE", f"/v1/alerts/{made['id']}")).status_code == 204
+    assert [a["id"] for a in (await shop.get("/v1/alerts"))["data"]] == [alert["id"]]
+    assert (await shop.call("DELETE", f"/v1/alerts/{alert['id']}")).status_code == 204
     assert (await shop.call("GET", "/v1/alerts/drop")).status_code == 404
 
 
 async def test_a_change_must_fit_the_other_rules(shop: Shop) -> None:
     await shop.publish("csat", template="csat")
     rule = {"kind": "below", "value": 60}
-    made = await shop.post("/v1/alerts", {"name": "CSAT", "metric": "csat", "rule": rule})
-    path = f"/v1/alerts/{made['id']}"
+    alert = await shop.post("/v1/alerts", {"name": "CSAT", "metric": "csat", "rule": rule})
+    path = f"/v1/alerts/{alert['id']}"
     reply = await shop.call("PATCH", path, json={"rule": {"kind": "below", "value": -5}})
     assert (reply.status_code, "from 0 to 100" in reply.text) == (422, True)
     assert (await shop.get(path))["rule"]["value"] == 60
@@ -280,15 +280,15 @@ async def test_a_change_must_fit_the_other_rules(shop: Shop) -> None:
 async def test_an_alert_whose_segment_is_gone_says_so(shop: Shop) -> None:
     await shop.publish("nps")
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
-    made = await shop.post("/v1/alerts", DROP | {"group_by": "property.store"})
+    alert = await shop.post("/v1/alerts", DROP | {"group_by": "property.store"})
     await shop.call("PATCH", "/v1/workspace", json={"segments": []})
     await look(shop)
-    found = await shop.get(f"/v1/alerts/{made['id']}")
-    assert "store" in found["problem"]
+    reply = await shop.get(f"/v1/alerts/{alert['id']}")
+    assert "store" in reply["problem"]
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
-    await shop.call("PATCH", f"/v1/alerts/{made['id']}", json={"active": True})
+    await shop.call("PATCH", f"/v1/alerts/{alert['id']}", json={"active": True})
     await look(shop)
-    assert (await shop.get(f"/v1/alerts/{made['id']}"))["problem"] is None
+    assert (await shop.get(f"/v1/alerts/{alert['id']}"))["problem"] is None
 
 
 async def test_a_group_without_answers_is_cleared_by_a_mail_without_a_value(
@@ -301,8 +301,8 @@ async def test_a_group_without_answers_is_cleared_by_a_mail_without_a_value(
     await shop.post("/v1/alerts", body)
     await look(shop)
     assert [name for name, _ in await events(shop)] == ["alert.raised"]
-    gone = await shop.call("PATCH", "/v1/responses?touchpoint=till", json={"reject": True})
-    assert gone.json()["changed"] == 960
+    reply = await shop.call("PATCH", "/v1/responses?touchpoint=till", json={"reject": True})
+    assert reply.json()["changed"] == 960
     await look(shop)
     assert [name for name, _ in await events(shop)] == ["alert.raised", "alert.cleared"]
     mails = [path.read_text() for path in (settings.data_dir / "mail").glob("*.eml")]

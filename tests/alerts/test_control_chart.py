@@ -32,16 +32,16 @@ def test_false_discoveries_by_the_published_example() -> None:
 
 def test_moving_average_of_the_handbook() -> None:
     vector = VECTORS["ewma-001"]
-    given, expected = vector["input"], vector["expected"]
-    weight, z = given["lambda"], given["target"]
+    inputs, expected = vector["input"], vector["expected"]
+    weight, z = inputs["lambda"], inputs["target"]
     averages = []
-    for x in given["x"][:3]:
+    for x in inputs["x"][:3]:
         z = weight * x + (1 - weight) * z
         averages.append(round(z, 2))
     assert averages == expected["z"]
     # Far from its start and with a mean that is known, the limit is the handbook's.
-    limit = given["L"] * deviation_of(10_000, 10**12, weight) * given["sigma"]
-    assert given["target"] + limit == pytest.approx(expected["ucl"], abs=vector["tolerance"])
+    limit = inputs["L"] * deviation_of(10_000, 10**12, weight) * inputs["sigma"]
+    assert inputs["target"] + limit == pytest.approx(expected["ucl"], abs=vector["tolerance"])
 
 
 YEARS = 2000
@@ -68,14 +68,14 @@ def test_a_stable_series_hardly_ever_raises(
     chance = np.random.default_rng(11)
     is_net = -100 in values
     sizes = chance.integers(fewest, 3 * fewest + 1, (YEARS, 20 + periods))
-    drawn = chance.multinomial(sizes, shares)
+    counts = chance.multinomial(sizes, shares)
     powers = np.array([np.array(values, float) ** power for power in range(4)]).T
     false_alarms = 0
-    for year in drawn @ powers:
+    for year in counts @ powers:
         series = [AnswerSums(int(n), *sums) for n, *sums in year.tolist()]
         baseline = baseline_of(series[:20], net=is_net, step=100.0 if 100 in values else 1.0)
-        found = chart(series, baseline=baseline, first=20, level=LIMITS[interval])
-        false_alarms += any(point.signal for point in found)
+        points = chart(series, baseline=baseline, first=20, level=LIMITS[interval])
+        false_alarms += any(point.signal for point in points)
     assert false_alarms / YEARS <= 0.03
 
 
@@ -90,10 +90,10 @@ def test_a_drop_of_two_standard_errors_is_found_within_five_periods(
     baseline = baseline_of(stable[:20], net=True)
     value = 30 - 2 * baseline.spread / math.sqrt(100)
     dropped = [AnswerSums(100, 100 * value, 100 * 0.7 * 100**2)] * 10
-    found = chart(
+    points = chart(
         [*stable, *dropped], baseline=baseline, first=20, level=LIMITS[interval], direction="down"
     )
-    signals = [place for place, point in enumerate(found) if point.signal]
+    signals = [index for index, point in enumerate(points) if point.signal]
     assert signals[0] < 20 + quiet + 5
     assert signals == list(range(signals[0], 30 + quiet))
 
@@ -111,7 +111,7 @@ def test_nothing_moves_without_answers() -> None:
      (AnswerSums(10, 70.0, 490.0, 3430.0), AnswerSums(10, 10.0, 10.0, 10.0), 1.0)],
     ids=["csat", "ces"],
 )  # fmt: skip
-def test_a_course_without_any_spread_is_left_as_well(
+def test_a_drop_from_a_baseline_without_spread_is_found(
     perfect: AnswerSums, worse: AnswerSums, step: float
 ) -> None:
     """One odd answer in a perfect course is not a signal; a course that ends is one."""
@@ -122,8 +122,8 @@ def test_a_course_without_any_spread_is_left_as_well(
     )  # fmt: skip
     quiet = chart([perfect] * 20 + [odd, perfect], baseline=baseline, first=20, level=4)
     assert not any(point.signal for point in quiet)
-    found = chart([perfect] * 20 + [worse] * 3, baseline=baseline, first=20, level=4)
-    assert [point.signal for point in found[20:]] == [True, True, True]
+    points = chart([perfect] * 20 + [worse] * 3, baseline=baseline, first=20, level=4)
+    assert [point.signal for point in points[20:]] == [True, True, True]
 
 
 def test_the_spread_of_a_net_score_is_of_the_adjusted_counts() -> None:
@@ -134,9 +134,9 @@ def test_the_spread_of_a_net_score_is_of_the_adjusted_counts() -> None:
 
 
 def test_the_deviation_grows_to_its_end() -> None:
-    found = [deviation_of(t, 20) for t in (1, 2, 5, 500)]
-    assert found == sorted(found)
-    assert found[-1] == pytest.approx(math.sqrt(0.2 / 1.8 + 1 / 20))
+    deviations = [deviation_of(t, 20) for t in (1, 2, 5, 500)]
+    assert deviations == sorted(deviations)
+    assert deviations[-1] == pytest.approx(math.sqrt(0.2 / 1.8 + 1 / 20))
 
 
 @pytest.mark.parametrize("interval", ["day", "week"])
@@ -155,7 +155,7 @@ def test_many_groups_raise_hardly_more_often_than_one(interval: str) -> None:
             points = chart(series, baseline=baseline, first=20, level=level)
             charts.append(GroupChart(str(group), baseline, points))
         judged = remove_false_discoveries(charts, level)
-        raised += any(point.signal for found in judged for point in found.points)
+        raised += any(point.signal for group_chart in judged for point in group_chart.points)
     assert raised / years <= 0.06
 
 
@@ -164,7 +164,7 @@ def test_many_groups_raise_hardly_more_often_than_one(interval: str) -> None:
 def test_a_lasting_drop_of_one_group_is_found_within_five_periods(
     interval: str, groups: int
 ) -> None:
-    """It is of two standard errors, and no group hides it; `quiet` periods went before."""
+    """A drop of two standard errors, after `quiet` stable periods; other groups stay stable."""
     quiet = 40
     stable = [share_sums(50, 35)] * (20 + quiet)
     baseline = baseline_of(stable[:20], net=False)
@@ -180,7 +180,7 @@ def test_a_lasting_drop_of_one_group_is_found_within_five_periods(
         for group in range(groups)
     ]  # fmt: skip
     judged = remove_false_discoveries(charts, level)
-    assert [any(p.signal for p in found.points[:65]) for found in judged] == [
+    assert [any(p.signal for p in group_chart.points[:65]) for group_chart in judged] == [
         group == 1 for group in range(groups)
     ]
 
@@ -195,5 +195,5 @@ def test_a_drop_of_one_of_many_groups_is_found() -> None:
         points = chart(series, baseline=baseline, first=20, level=LIMITS["week"])
         charts.append(GroupChart(str(group), baseline, points))
     judged = remove_false_discoveries(charts, LIMITS["week"])
-    found = {group.group for group in judged if any(point.signal for point in group.points)}
-    assert found == {"7"}
+    groups = {group.group for group in judged if any(point.signal for point in group.points)}
+    assert groups == {"7"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The letter: in three languages, once, with a way to end it; nothing to say, nothing sent."""
+"""The letter: in three languages, sent once, with a link to end it, and none without answers."""
 
 import asyncio
 import datetime as dt
@@ -48,18 +48,18 @@ async def week(shop: Shop) -> None:
 
 async def letter_of(shop: Shop, locale: str) -> EmailMessage:
     state = state_of(shop)
-    made = await shop.post(
+    reply = await shop.post(
         "/v1/members",
         {"email": f"{locale}@c.pl", "name": "E", "locale": locale, "digest": "weekly"},
     )
     async with state.database.session() as session:
         workspace = await get_workspace(session, UUID(shop.workspace_id))
-        member = await session.get(Member, (workspace.id, UUID(made["id"])))
+        member = await session.get(Member, (workspace.id, UUID(reply["id"])))
         content = await read_content(
             session, workspace, dt.date(2026, 11, 16), dt.date(2026, 11, 23), locale[:2]
         )
     return write_letter(
-        state.settings, workspace, member, content, f"https://x.example/letter/{made['id']}"
+        state.settings, workspace, member, content, f"https://x.example/letter/{reply['id']}"
     )
 
 
@@ -83,7 +83,7 @@ async def test_a_letter_in_the_members_language(shop: Shop, locale: str, words: 
         assert word in rich.get_content()
     assert "2: The parcel came <late>" in plain.get_content()
     assert "&lt;late&gt;" in rich.get_content()
-    assert "One-Click" in message["List-Unsubscribe-Post"]
+    assert "One-Click" in message["List-Unsubscribe-WebhookWorker"]
 
 
 async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> None:
@@ -95,12 +95,12 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
         async with database.transaction() as session:
             await enqueue_due_letters(session, now)
         connection = await database.connect()
-        found: int = await connection.fetchval(
+        count: int = await connection.fetchval(
             "select count(*) from job where kind = 'letters.send' and workspace_id = $1",
             UUID(shop.workspace_id),
         )
         await connection.close()
-        return found
+        return count
 
     assert await queued(MONDAY.replace(hour=7, minute=59)) == 0
     assert await queued(MONDAY) == 2
@@ -196,10 +196,10 @@ async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_onc
 
 
 def test_the_first_letter_comes_late_after_an_outage_too() -> None:
-    def due(made: dt.datetime, at: dt.datetime) -> dt.date | None:
+    def due(created_at: dt.datetime, at: dt.datetime) -> dt.date | None:
         member = Member(
             workspace_id=UUID(int=1), id=UUID(int=2), email="", name="", role="", locale="en",
-            digest="weekly", created_at=made, updated_at=made,
+            digest="weekly", created_at=created_at, updated_at=created_at,
         )  # fmt: skip
         return _due_day(member, at)
 
@@ -213,10 +213,10 @@ async def test_a_letter_that_is_written_again_has_the_same_id(shop: Shop) -> Non
     await week(shop)
     state = state_of(shop)
     body = {"email": "m@c.pl", "name": "M", "digest": "weekly"}
-    made = await shop.post("/v1/members", body)
+    reply = await shop.post("/v1/members", body)
     async with state.database.session() as session:
         workspace = await get_workspace(session, UUID(shop.workspace_id))
-        member = await session.get(Member, (workspace.id, UUID(made["id"])))
+        member = await session.get(Member, (workspace.id, UUID(reply["id"])))
         ids = set()
         for end in (dt.date(2026, 11, 23), dt.date(2026, 11, 23), dt.date(2026, 11, 30)):
             first = end - dt.timedelta(days=7)
@@ -231,30 +231,30 @@ async def test_the_weakest_touchpoint_is_that_of_the_journey_by_its_name(shop: S
     )
     await shop.publish("nps")
     await shop.publish("csat", template="csat")
-    for place in range(12):
-        at = f"2026-11-18T10:{place:02}:00Z"
+    for minute in range(12):
+        at = f"2026-11-18T10:{minute:02}:00Z"
         await shop.answer("nps", 9, touchpoint="till", responded_at=at)
         await shop.answer("csat", 2, touchpoint="desk", responded_at=at)
-    reply = plain(await letter_of(shop, "pl"))
-    assert re.search(r"Biurko: \d+ / 100", reply), reply
+    letter_text = plain(await letter_of(shop, "pl"))
+    assert re.search(r"Biurko: \d+ / 100", letter_text), letter_text
 
 
-async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:
-    made = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
+async def test_letters_end_by_the_button_and_not_by_opening_the_link(shop: Shop) -> None:
+    reply = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
     member = Member(
-        workspace_id=UUID(shop.workspace_id), id=UUID(made["id"]), email="", name="", role="",
+        workspace_id=UUID(shop.workspace_id), id=UUID(reply["id"]), email="", name="", role="",
         locale="en", created_at=MONDAY, updated_at=MONDAY,
     )  # fmt: skip
     path = f"/letter/{letter_token(state_of(shop).box, member)}"
     assert (await shop.client.get(path)).status_code == 200
-    assert (await shop.get(f"/v1/members/{made['id']}"))["digest"] == "weekly"
+    assert (await shop.get(f"/v1/members/{reply['id']}"))["digest"] == "weekly"
     done = await shop.client.post(path, data={"List-Unsubscribe": "One-Click"})
     assert "no more of these digests" in done.text
-    assert (await shop.get(f"/v1/members/{made['id']}"))["digest"] == "off"
+    assert (await shop.get(f"/v1/members/{reply['id']}"))["digest"] == "off"
     assert (await shop.client.get("/letter/nonsense")).status_code == 404
 
 
-async def test_nothing_to_say_is_nothing(shop: Shop) -> None:
+async def test_the_letter_of_a_week_without_answers_is_empty(shop: Shop) -> None:
     async with state_of(shop).database.session() as session:
         workspace = await get_workspace(session, UUID(shop.workspace_id))
         content = await read_content(

@@ -25,8 +25,8 @@ from tests.bench import (
     insights,
     interactions,
     mixed,
-    rest,
     scale,
+    startup,
     webhooks,
 )
 from tests.bench.report import Row, show
@@ -48,22 +48,22 @@ _PARTS: dict[str, Callable[[Service, str], list[Row]]] = {
     "dashboard": dashboard.measure,
     "exports": lambda service, _url: exports.measure(service),
     "imports": lambda service, _url: imports.measure(service),
-    "start": lambda service, _url: rest.measure_start(service),
-    "idle": lambda _service, _url: rest.measure_idle(),
+    "start": lambda service, _url: startup.measure_start(service),
+    "idle": lambda _service, _url: startup.measure_idle(),
 }
 
 
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
-    wanted = sys.argv[1:] or list(_PARTS)
-    if unknown := [name for name in wanted if name not in _PARTS]:
+    names = sys.argv[1:] or list(_PARTS)
+    if unknown := [name for name in names if name not in _PARTS]:
         sys.exit(f"There is no part {', '.join(unknown)}.\n{__doc__}")
     service = Service()
     service.start()
     rows: list[Row] = []
     try:
         state = json.loads((service.folder / "data" / "postgres.json").read_text())
-        for name in wanted:
+        for name in names:
             rows += _PARTS[name](service, url_of(state))
     finally:
         service.remove()

@@ -57,28 +57,28 @@ def measure(folder: Path) -> list[Row]:
             service.start()
             prepare_survey(service)
         for _ in range(_ROUNDS):
-            for what, rate_of in _RATES.items():
+            for label, rate_of in _RATES.items():
                 for name, service in services.items():
-                    rates[what, name].append(rate_of(service))
+                    rates[label, name].append(rate_of(service))
     finally:
         for service in services.values():
             service.remove()
     rows = []
-    for what in _RATES:
-        pairs = list(zip(rates[what, "this"], rates[what, "other"], strict=True))
+    for label in _RATES:
+        pairs = list(zip(rates[label, "this"], rates[label, "other"], strict=True))
         ratio = statistics.median(this / other for this, other in pairs)
         worst = min(this / other for this, other in pairs)
-        middle = [statistics.median(rates[what, name]) for name in services]
-        print(f"  {what}: {middle[0]:,.0f}/s, other {middle[1]:,.0f}/s; worst {worst:.2f}")
-        rows.append(Row(what, ratio, 0.9))
+        middle = [statistics.median(rates[label, name]) for name in services]
+        print(f"  {label}: {middle[0]:,.0f}/s, other {middle[1]:,.0f}/s; worst {worst:.2f}")
+        rows.append(Row(label, ratio, 0.9))
     return rows
 
 
 def _single(connections: int) -> Callable[[Service], float]:
     def rate_of(service: Service) -> float:
         url = f"{service.url}/v1/responses"
-        found = wrk(url, body=BODY, key=service.key, connections=connections, seconds=_SECONDS)
-        return found.per_second
+        load = wrk(url, body=BODY, key=service.key, connections=connections, seconds=_SECONDS)
+        return load.per_second
 
     return rate_of
 
@@ -94,11 +94,11 @@ def _batches(service: Service) -> float:
 
 
 def _series(service: Service) -> float:
-    asked = {"interval": "month", "period": "12mo", "group_by": "channel"}
+    params = {"interval": "month", "period": "12mo", "group_by": "channel"}
     with service.client() as client:
         began = time.perf_counter()
         for _ in range(_READS):
-            client.get("/v1/metrics/nps", params=asked).raise_for_status()
+            client.get("/v1/metrics/nps", params=params).raise_for_status()
         return _READS / (time.perf_counter() - began)
 
 

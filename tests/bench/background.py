@@ -53,7 +53,7 @@ def _measure(service: Service, sunk: Sinks) -> list[Row]:
     mail, body = _prepare(service, sunk)
     rates: dict[str, list[float]] = defaultdict(list)
     for number in range(_ROUNDS + 1):
-        found = {
+        speeds = {
             "jobs": asyncio.run(_run_jobs(url_of(state))),
             "mails": _mail(service, sunk, number),
             "bare mails": asyncio.run(_mail_barely(sunk, mail)),
@@ -61,9 +61,9 @@ def _measure(service: Service, sunk: Sinks) -> list[Row]:
             "bare posts": asyncio.run(_post_barely(sunk, body)),
         }
         if importlib.util.find_spec("procrastinate"):
-            found["bare jobs"] = asyncio.run(_run_procrastinate(url_of(state)))
+            speeds["bare jobs"] = asyncio.run(_run_procrastinate(url_of(state)))
         if number:
-            for name, rate in found.items():
+            for name, rate in speeds.items():
                 rates[name].append(rate)
     rows = []
     for name, bar in (("jobs", 3.0), ("mails", 0.3), ("posts", 0.4)):
@@ -84,8 +84,8 @@ def _prepare(service: Service, sunk: Sinks) -> tuple[bytes, bytes]:
         client.post("/v1/surveys", json={"template": "ces", "key": "ces"}).raise_for_status()
         client.post("/v1/surveys/ces/publish").raise_for_status()
         url = f"http://127.0.0.1:{sunk.http_port}/"
-        wanted = {"url": url, "events": ["response.created"]}
-        client.post("/v1/webhook-endpoints", json=wanted).raise_for_status()
+        endpoint = {"url": url, "events": ["response.created"]}
+        client.post("/v1/webhook-endpoints", json=endpoint).raise_for_status()
     message = EmailMessage()
     message["From"], message["To"] = "shop@example.com", "customer@example.com"
     message.set_content("How easy was it?\n" * 20)
@@ -93,11 +93,11 @@ def _prepare(service: Service, sunk: Sinks) -> tuple[bytes, bytes]:
     return message.as_bytes(), b'{"type":"response.created","data":"' + b"x" * 900 + b'"}'
 
 
-def _wait_for(sunk: Sinks, which: int, count: int) -> Arrivals:
+def _wait_for(sunk: Sinks, index: int, count: int) -> Arrivals:
     """Wait until that many have come, and return when they did."""
     came = Arrivals()
     for _ in range(1200):
-        now = sunk.look()[which]
+        now = sunk.look()[index]
         came.count += now.count
         came.first, came.last = came.first or now.first, now.last or came.last
         if came.count >= count:
@@ -170,8 +170,8 @@ async def _run_jobs(database_url: str) -> float:
 
     now = utc_now()
     async with database.transaction() as session:
-        wanted = [(now, str(number), {"number": number}) for number in range(_JOBS)]
-        await jobs.enqueue_many(session, "bench.nothing", workspace_id=uuid4(), planned=wanted)
+        plans = [(now, str(number), {"number": number}) for number in range(_JOBS)]
+        await jobs.enqueue_many(session, "bench.nothing", workspace_id=uuid4(), planned=plans)
     runner = JobRunner(database, {"bench.nothing": nothing}, concurrency=_CONCURRENCY)
     began = time.perf_counter()
     running = asyncio.create_task(runner.run())

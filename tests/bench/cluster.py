@@ -58,12 +58,12 @@ def _compare_loads(both: Mapping[str, Service]) -> list[Row]:
     rounds: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
     for number in range(ROUNDS + 1):
         for name, service in both.items():
-            found = {
+            measurements = {
                 "64": _load(service, "/v1/responses", BODY, 64),
                 "1": _load(service, "/v1/responses", BODY, 1),
                 "batch": _load(service, "/v1/responses/batch", BATCH, 4),
             }
-            for load, measured in found.items() if number else ():
+            for load, measured in measurements.items() if number else ():
                 rounds[name, load].append(measured)
     ratios = {}
     for load in ("64", "1", "batch"):
@@ -87,7 +87,7 @@ def _compare_series(both: Mapping[str, Service]) -> Row:
     for _ in range(ROUNDS):
         for name, service in both.items():
             series[name].append(_seconds_of_series(service))
-    took = {name: statistics.median(found) for name, found in series.items()}
+    took = {name: statistics.median(seconds) for name, seconds in series.items()}
     print(f"  a year's series: {1000 * took['plain']:.1f} and {1000 * took['cluster']:.1f} ms")
     slower = took["cluster"] / took["plain"]
     return Row("a year's series, cluster against plain", slower, 1.5, at_most=True)
@@ -106,8 +106,8 @@ def _print_two_workspaces(cluster: Service, url: str) -> None:
         with ThreadPoolExecutor(2) as threads:
             rates = threads.map(lambda key: _rate(cluster, key, 32), (first, second))
             together.append(sum(rates))
-    one, two = statistics.median(alone), statistics.median(together)
-    print(f"  one workspace {one:,.0f}/s, two on two nodes {two:,.0f}/s: {two / one:.2f} x")
+    base, two = statistics.median(alone), statistics.median(together)
+    print(f"  one workspace {base:,.0f}/s, two on two nodes {two:,.0f}/s: {two / base:.2f} x")
 
 
 def _rate(service: Service, key: str, connections: int) -> float:
@@ -122,9 +122,9 @@ def _workspace_elsewhere(cluster: Service, url: str) -> str | None:
         node = asyncio.run(_node_of(url, first))
         for number in range(_MAX_WORKSPACES):
             body = {"name": "Other", "key": f"other-{number}"}
-            made = client.post("/v1/workspaces", json=body).raise_for_status().json()
-            if asyncio.run(_node_of(url, made["id"])) != node:
-                key: str = made["api_key"]["secret"]
+            workspace = client.post("/v1/workspaces", json=body).raise_for_status().json()
+            if asyncio.run(_node_of(url, workspace["id"])) != node:
+                key: str = workspace["api_key"]["secret"]
                 headers = {"Authorization": f"Bearer {key}"}
                 for path, survey in (
                     ("/v1/surveys", {"template": "nps", "key": "bench"}),

@@ -16,7 +16,7 @@ from tests.service import Service
 
 _FORMATS = ("csv", "ndjson", "parquet")
 _DATASETS = ("responses", "answers", "interactions", "tickets", "invitations", "rollups")
-_MEBIBYTE = 1024
+_KIB_PER_MIB = 1024
 
 _FILLS = (
     """
@@ -67,16 +67,16 @@ def measure(service: Service) -> list[Row]:
         for form in _FORMATS
     }
     worst = max(ratios, key=lambda name: ratios[name])
-    what = f"peak memory of an export of 1,000,000 rows, against 10,000 ({' as '.join(worst)})"
-    return [Row(what, ratios[worst], 1.2, at_most=True)]
+    label = f"peak memory of an export of 1,000,000 rows, against 10,000 ({' as '.join(worst)})"
+    return [Row(label, ratios[worst], 1.2, at_most=True)]
 
 
 async def _fill(service: Service, database_url: str, size: int) -> str:
     key, workspace, survey = await fill(service, database_url, size)
     connection = await asyncpg.connect(database_url)
     for statement in _FILLS:
-        wanted = (workspace, size, survey) if "$3" in statement else (workspace, size)
-        await connection.execute(statement, *wanted)
+        arguments = (workspace, size, survey) if "$3" in statement else (workspace, size)
+        await connection.execute(statement, *arguments)
     await connection.execute("vacuum analyze")
     await connection.close()
     return key
@@ -97,7 +97,7 @@ def _export(service: Service, key: str, dataset: str, form: str) -> float:
         for chunk in reply.iter_raw():
             size += len(chunk)
     status = Path(f"/proc/{web.pid}/status").read_text()
-    peak = int(status.partition("VmHWM:")[2].split()[0]) / _MEBIBYTE
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / _KIB_PER_MIB
     took = time.perf_counter() - began
     print(f"  {dataset:<13} {form:<8} {size / 1e6:8.1f} MB  {took:6.1f} s  peak {peak:6.1f} MiB")
     return peak

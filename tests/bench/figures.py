@@ -62,9 +62,9 @@ async def fill(
 ) -> tuple[str, UUID, UUID]:
     """Make a workspace with that many answers; return its key, its id and its survey's."""
     with service.client() as client:
-        made = client.post("/v1/workspaces", json={"name": "Bench", "key": f"{name}-{size}"})
-        key: str = made.json()["api_key"]["secret"]
-        workspace = UUID(made.json()["id"])
+        reply = client.post("/v1/workspaces", json={"name": "Bench", "key": f"{name}-{size}"})
+        key: str = reply.json()["api_key"]["secret"]
+        workspace = UUID(reply.json()["id"])
         client.headers["Authorization"] = f"Bearer {key}"
         client.post("/v1/surveys", json={"template": "nps", "key": "nps"}).raise_for_status()
         survey = UUID(client.post("/v1/surveys/nps/publish").json()["id"])
@@ -88,8 +88,8 @@ from bi.metric_daily where metric = 'nps' and date >= current_date - 365 group b
 
 async def _time_view(service: Service, size: int) -> float:
     """Return the median time of the same figures as a BI tool reads them, in milliseconds."""
-    made = service.command("bi-role", "--workspace", f"bench-{size}")
-    connection = await asyncpg.connect(made.stdout.strip())
+    process = service.command("bi-role", "--workspace", f"bench-{size}")
+    connection = await asyncpg.connect(process.stdout.strip())
     took = []
     for _ in range(32):
         began = time.perf_counter()

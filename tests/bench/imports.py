@@ -15,7 +15,7 @@ from tests.service import Service
 _ROWS, _MORE_ROWS = 100_000, 300_000
 _SECONDS, _MEMORY = 10, 1.2
 _ROUNDS = 3
-_MEBIBYTE = 1024
+_KIB_PER_MIB = 1024
 
 
 def measure(service: Service) -> list[Row]:
@@ -50,7 +50,7 @@ def _import(service: Service, source: str, rows: int) -> tuple[float, float]:
     path.unlink()
     if process.returncode:
         raise RuntimeError((service.folder / "import.log").read_text())
-    return took, usage.ru_maxrss / _MEBIBYTE
+    return took, usage.ru_maxrss / _KIB_PER_MIB
 
 
 def _write(path: Path, rows: int) -> None:

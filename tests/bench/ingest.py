@@ -106,12 +106,12 @@ async def _copy(database_url: str, rows: int = 100_000) -> float:
     sample = await connection.fetchrow("select * from response limit 1")
     assert sample is not None
     columns = list(sample.keys())
-    made = []
+    records = []
     for _ in range(rows):
         values = dict(sample) | {"id": uuid4()}
-        made.append(tuple(values[c] for c in columns))
+        records.append(tuple(values[c] for c in columns))
     began = time.perf_counter()
-    await connection.copy_records_to_table("copied", records=made, columns=columns)
+    await connection.copy_records_to_table("copied", records=records, columns=columns)
     took = time.perf_counter() - began
     await connection.execute("drop table copied")
     await connection.close()

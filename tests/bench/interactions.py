@@ -47,7 +47,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
     rounds: dict[str, list[Measurement]] = defaultdict(list)
     with uvicorn_of("tests.bench.baselines:sqlmodel_service", environment) as baseline:
         for number in range(_ROUNDS + 1):
-            for name, found in (
+            for name, figures in (
                 ("baseline", wrk(baseline + "/v1/responses", body=BODY, key="", connections=64,
                                  seconds=_SECONDS)),
                 ("single", _single(service, 64)),
@@ -56,8 +56,8 @@ def measure(service: Service, database_url: str) -> list[Row]:
                 ("batch", Measurement(_in_batches(service, number), 0)),
             ):  # fmt: skip
                 if number:
-                    rounds[name].append(found)
-    middle = {name: median(found) for name, found in rounds.items()}
+                    rounds[name].append(figures)
+    middle = {name: median(figures) for name, figures in rounds.items()}
     print(f"  FastAPI + SQLModel, 64 connections     {middle['baseline']}")
     print(f"  POST /v1/interactions, 3 triggers, 64  {middle['single']}")
     print(f"  the same, 1 connection                 {middle['alone']}")
@@ -105,13 +105,13 @@ def _in_batches(service: Service, number: int, batches: int = 3) -> float:
 def _webhooks(service: Service, round_: int) -> Measurement:
     with service.client() as client:
         body = {"source": "shopify", "secret": SECRET, "key": f"shop-{round_}"}
-        made = client.post("/v1/integrations", json=body).json()
+        integration = client.post("/v1/integrations", json=body).json()
     signed = []
     for number in range(_WEBHOOKS):
-        reply = json.dumps({"id": number, "email": f"w{number}@example.pl", "test": True})
-        signature = signed_headers("shopify", reply.encode())[_HEADER]
-        signed.append((reply, _HEADER, signature))
+        webhook_body = json.dumps({"id": number, "email": f"w{number}@example.pl", "test": True})
+        signature = signed_headers("shopify", webhook_body.encode())[_HEADER]
+        signed.append((webhook_body, _HEADER, signature))
     return wrk(
-        f"{service.url}/in/{made['id']}", body="", key="", connections=64, signed=signed,
+        f"{service.url}/in/{integration['id']}", body="", key="", connections=64, signed=signed,
         seconds=_SECONDS,
     )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load from wrk, so that the client is not what is measured, and what it says of it."""
+"""Load made by wrk, so that the client is not the bottleneck, and the rates that wrk reports."""
 
 import re
 import shutil
@@ -47,7 +47,7 @@ def wrk(
     seconds: int = SECONDS,
     signed: Sequence[tuple[str, str, str]] = (),
 ) -> Measurement:
-    """Post the body for some seconds: SCORE changes from request to request, NUMBER grows.
+    """WebhookWorker the body for some seconds: SCORE changes from request to request, NUMBER grows.
 
     `signed` are ready requests instead: body, name and value of the header that signs it.
     """

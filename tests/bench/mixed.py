@@ -32,23 +32,23 @@ _MEBIBYTE = 1 << 20
 
 @dataclass
 class Tally:
-    """What was acknowledged, what was heard, and what went wrong."""
+    """What was acknowledged, what was delivered, and what went wrong."""
 
     answers: set[str] = field(default_factory=set)
     tickets: set[str] = field(default_factory=set)
-    heard: Counter[str] = field(default_factory=Counter)
+    deliveries: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
     unreachable: int = 0
 
-    def note(self, what: str, reply: httpx.Response) -> httpx.Response:
-        """Count a reply; anything from 500 on but 503 is a fault."""
-        self.statuses[reply.status_code] += 1
-        if reply.status_code >= 500 and reply.status_code != 503:
-            self.faults.append(f"{what}: {reply.status_code} {reply.text[:200]}")
-        return reply
+    def note(self, label: str, event: httpx.Response) -> httpx.Response:
+        """Count a event; anything from 500 on but 503 is a fault."""
+        self.statuses[event.status_code] += 1
+        if event.status_code >= 500 and event.status_code != 503:
+            self.faults.append(f"{label}: {event.status_code} {event.text[:200]}")
+        return event
 
 
 Step = Callable[[], Awaitable[None]]
@@ -72,19 +72,19 @@ class Load:
             await self.client.post("/v1/surveys", json={"template": "nps", "key": key})
             published = await self.client.post(f"/v1/surveys/{key}/publish")
             self.page = f"/s/{published.json()['public_id']}"
-        made = await self.client.post("/v1/integrations", json={"source": "freshdesk"})
-        url = urlsplit(made.json()["url"])
+        event = await self.client.post("/v1/integrations", json={"source": "freshdesk"})
+        url = urlsplit(event.json()["url"])
         self.sender = f"{url.path}?{url.query}"
-        wanted = {"url": receiver, "events": ["response.created"], "filter": {"survey": "s"}}
-        (await self.client.post("/v1/webhook-endpoints", json=wanted)).raise_for_status()
+        endpoint = {"url": receiver, "events": ["response.created"], "filter": {"survey": "s"}}
+        (await self.client.post("/v1/webhook-endpoints", json=endpoint)).raise_for_status()
         self.bi = self.service.command("bi-role", "--workspace", "default").stdout.strip()
 
-    async def until_taken(self, what: str, send: Callable[[], Awaitable[httpx.Response]]) -> None:
+    async def until_taken(self, label: str, send: Callable[[], Awaitable[httpx.Response]]) -> None:
         """Send the same again until it is acknowledged, as any good client does."""
         while True:
             try:
-                reply = self.tally.note(what, await send())
-                if reply.status_code < 300:
+                event = self.tally.note(label, await send())
+                if event.status_code < 300:
                     return
             except httpx.TransportError:
                 self.tally.unreachable += 1
@@ -184,8 +184,8 @@ async def _hear(tally: Tally, reader: asyncio.StreamReader, writer: asyncio.Stre
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-            reply: dict[str, Any] = json.loads(await reader.readexactly(length))
-            tally.heard[reply["data"]["external_id"]] += 1
+            event: dict[str, Any] = json.loads(await reader.readexactly(length))
+            tally.deliveries[event["data"]["external_id"]] += 1
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
     writer.close()
 
@@ -214,7 +214,7 @@ async def _drain(load: Load) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError, KeyError):
             waiting = await load.client.get("/v1/integrations/freshdesk/events?status=received")
-            if not waiting.json()["data"] and set(load.tally.heard) >= load.tally.answers:
+            if not waiting.json()["data"] and set(load.tally.deliveries) >= load.tally.answers:
                 return
         await asyncio.sleep(0.5)
 
@@ -238,15 +238,15 @@ def measure(minutes: float = 15) -> None:
     half = len(tally.memory) // 2
     early, late = (statistics.median(part or [0]) for part in (tally.memory[:half],
                                                                tally.memory[half:]))  # fmt: skip
-    twice = sum(1 for times in tally.heard.values() if times > 1)
+    twice = sum(1 for times in tally.deliveries.values() if times > 1)
     print(f"  {minutes:g} minutes; kills: {dict(tally.kills)}; replies: {dict(tally.statuses)}; "
           f"unreachable: {tally.unreachable}")  # fmt: skip
     print(f"  answers: {len(tally.answers)} acknowledged, {counted} counted, "
-          f"{len(tally.heard)} heard of by the endpoint ({twice} more than once)")  # fmt: skip
+          f"{len(tally.deliveries)} delivered ({twice} more than once)")  # fmt: skip
     print(f"  tickets: {len(tally.tickets)} acknowledged, {len(tickets)} stored")
     print(f"  memory: {early:.0f} MiB early, {late:.0f} MiB late; {checked.stdout.strip()}")
     wrong = [*tally.faults]
-    if counted != len(tally.answers) or not set(tally.heard) >= tally.answers:
+    if counted != len(tally.answers) or not set(tally.deliveries) >= tally.answers:
         wrong.append("answers were lost or counted twice")
     if len(tickets) != len(tally.tickets):
         wrong.append("tickets were lost or stored twice")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Row:
     """One figure with its bar: a ratio to a baseline, or of another unit."""
 
-    what: str
+    label: str
     ratio: float
     bar: float
     at_most: bool = False
@@ -26,4 +26,4 @@ def show(rows: list[Row]) -> None:
     for row in rows:
         sign = "≤" if row.at_most else "≥"
         met = "yes" if row.met else "NO"
-        print(f"| {row.what} | {row.ratio:.2f} {row.unit} | {sign} {row.bar} {row.unit} | {met} |")
+        print(f"| {row.label} | {row.ratio:.2f} {row.unit} | {sign} {row.bar} {row.unit} | {met} |")

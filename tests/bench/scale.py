@@ -141,11 +141,11 @@ async def _fill(service: Service, url: str, answers: int) -> FilledWorkspace:
     began = time.perf_counter()
     with service.client() as client:
         body = {"name": "Scale", "key": f"scale-{answers}"}
-        made = client.post("/v1/workspaces", json=body).raise_for_status().json()
-        client.headers["Authorization"] = f"Bearer {made['api_key']['secret']}"
+        reply = client.post("/v1/workspaces", json=body).raise_for_status().json()
+        client.headers["Authorization"] = f"Bearer {reply['api_key']['secret']}"
         client.post("/v1/surveys", json={"template": "nps", "key": "nps"}).raise_for_status()
         survey = UUID(client.post("/v1/surveys/nps/publish").raise_for_status().json()["id"])
-    workspace = UUID(made["id"])
+    workspace = UUID(reply["id"])
     customers = max(20, answers // 20)
     connection = await asyncpg.connect(url)
     for statement, count, more in (
@@ -166,16 +166,16 @@ async def _fill(service: Service, url: str, answers: int) -> FilledWorkspace:
     await connection.execute("vacuum analyze rollup")
     await connection.close()
     print(f"  {answers:,} answers filled in {time.perf_counter() - began:,.0f} s", flush=True)
-    return FilledWorkspace(f"scale-{answers}", made["api_key"]["secret"], workspace, str(customer))
+    return FilledWorkspace(f"scale-{answers}", reply["api_key"]["secret"], workspace, str(customer))
 
 
 def _compare(service: Service, small: FilledWorkspace, large: FilledWorkspace) -> None:
     print(f"  {'':<34}{'small':>10}{'large':>10}")
-    one = (("a customer's history", "/v1/customers/{}/timeline"),)
-    for what, path in (*_READS, *one):
+    customer_reads = (("a customer's history", "/v1/customers/{}/timeline"),)
+    for label, path in (*_READS, *customer_reads):
         took = [_time(service, filled, path) for filled in (small, large)]
         remark = "" if took[1] < 3 * took[0] + 50 else "  grows"
-        print(f"  {what:<34}{took[0]:>8.1f} ms{took[1]:>8.1f} ms{remark}", flush=True)
+        print(f"  {label:<34}{took[0]:>8.1f} ms{took[1]:>8.1f} ms{remark}", flush=True)
 
 
 def _time(service: Service, filled: FilledWorkspace, path: str) -> float:
@@ -252,11 +252,11 @@ def _wait_for_recount(client: httpx.Client) -> None:
         time.sleep(0.5)
 
 
-def _say(what: str, work: Any) -> None:
+def _say(label: str, work: Any) -> None:
     began = time.perf_counter()
     done = work()
     bad = getattr(done, "returncode", 0) or getattr(done, "status_code", 200) >= 300
     note = (
         f"  FAILED: {getattr(done, 'stderr', '') or getattr(done, 'text', '')}"[:300] if bad else ""
     )
-    print(f"  {what:<34}{time.perf_counter() - began:>10.1f} s{note}", flush=True)
+    print(f"  {label:<34}{time.perf_counter() - began:>10.1f} s{note}", flush=True)

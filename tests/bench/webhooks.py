@@ -27,7 +27,7 @@ class FastReceiver:
 
     url: str = ""
     late: list[float] = field(default_factory=list)
-    got: int = 0
+    count: int = 0
     full: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,8 +40,8 @@ class FastReceiver:
                 writer.write(_REPLY)
                 at = dt.datetime.fromisoformat(body["timestamp"])
                 self.late.append((dt.datetime.now(dt.UTC) - at).total_seconds())
-                self.got += 1
-                if self.got >= _MANY:
+                self.count += 1
+                if self.count >= _MANY:
                     self.full.set()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
@@ -92,9 +92,9 @@ async def _measure(service: Service) -> None:
 
 
 def _subscribe(service: Service, url: str) -> None:
-    wanted = {"url": url, "events": ["response.created"], "filter": {"min_score": 9}}
+    endpoint = {"url": url, "events": ["response.created"], "filter": {"min_score": 9}}
     with service.client() as client:
-        client.post("/v1/webhook-endpoints", json=wanted).raise_for_status()
+        client.post("/v1/webhook-endpoints", json=endpoint).raise_for_status()
 
 
 async def _drain(service: Service, receiver: FastReceiver) -> float:
@@ -103,6 +103,6 @@ async def _drain(service: Service, receiver: FastReceiver) -> float:
     async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
         for _ in range(_MANY // _BATCH):
             (await client.post("/v1/responses/batch", json=[line] * _BATCH)).raise_for_status()
-    began, first = time.perf_counter(), receiver.got
+    began, first = time.perf_counter(), receiver.count
     await receiver.full.wait()
     return (_MANY - first) / (time.perf_counter() - began)

@@ -31,9 +31,9 @@ class BiCompany:
         return httpx.Client(base_url=self.service.url, headers=self.headers, timeout=60)
 
     def figure(self, metric: str, **params: Any) -> Any:
-        asked = {"from": "2026-01-01", "to": "2026-03-01"} | params
+        query = {"from": "2026-01-01", "to": "2026-03-01"} | params
         with self.client as client:
-            reply = client.get(f"/v1/metrics/{metric}", params=asked)
+            reply = client.get(f"/v1/metrics/{metric}", params=query)
         assert reply.status_code == 200, reply.text
         return reply.json()
 
@@ -42,20 +42,20 @@ class BiCompany:
         line = {"survey": "s", "channel": "api", "answers": {"score": 9},
                 "responded_at": "2025-01-31T10:00:00Z"}  # fmt: skip
         with self.client as client:
-            found: str = client.post("/v1/responses", json=line).json()["id"]
-        return found
+            response_id: str = client.post("/v1/responses", json=line).json()["id"]
+        return response_id
 
     def role(self, *options: str) -> str:
         """Make a BI role by the command, and return the URL that it prints."""
-        made = self.service.command("bi-role", "--workspace", self.name, *options)
-        assert made.returncode == 0, made.stderr
-        (line,) = made.stdout.splitlines()
+        process = self.service.command("bi-role", "--workspace", self.name, *options)
+        assert process.returncode == 0, process.stderr
+        (line,) = process.stdout.splitlines()
         return line
 
     def furnish(self) -> None:
         with self.service.client() as admin:
-            made = admin.post("/v1/workspaces", json={"name": self.name, "key": self.name}).json()
-        self.headers = {"Authorization": f"Bearer {made['api_key']['secret']}"}
+            tenant = admin.post("/v1/workspaces", json={"name": self.name, "key": self.name}).json()
+        self.headers = {"Authorization": f"Bearer {tenant['api_key']['secret']}"}
         ces = {"key": "effort", "type": "ces", "text": {"en": "?"}}
         csat = {"key": "happy", "type": "csat", "text": {"en": "?"}}
         with self.client as client:
@@ -77,51 +77,51 @@ class BiCompany:
             for number, (type_, at) in enumerate(
                 (("ticket.opened", "08:00:00"), ("ticket.solved", "10:00:00"))
             ):
-                shown = {"type": type_, "source": "desk", "external_id": str(number), "ticket": "7"}
-                shown["occurred_at"] = f"2026-01-05T{at}Z"
-                client.post("/v1/interactions", json=shown).raise_for_status()
+                entry = {"type": type_, "source": "desk", "external_id": str(number), "ticket": "7"}
+                entry["occurred_at"] = f"2026-01-05T{at}Z"
+                client.post("/v1/interactions", json=entry).raise_for_status()
 
 
 @pytest.fixture(scope="package")
 def service() -> Iterator[Service]:
-    made = Service()
-    made.start()
-    yield made
-    made.remove()
+    service = Service()
+    service.start()
+    yield service
+    service.remove()
 
 
 @pytest.fixture(scope="package")
 def company(service: Service) -> BiCompany:
-    made = BiCompany(service, "mine")
-    made.furnish()
-    made.sql = made.role()
-    return made
+    company = BiCompany(service, "mine")
+    company.furnish()
+    company.sql = company.role()
+    return company
 
 
 @pytest.fixture(scope="package")
 def neighbour(service: Service) -> BiCompany:
-    made = BiCompany(service, "theirs")
-    made.furnish()
-    made.sql = made.role("--personal")
-    return made
+    neighbour = BiCompany(service, "theirs")
+    neighbour.furnish()
+    neighbour.sql = neighbour.role("--personal")
+    return neighbour
 
 
 @pytest.fixture(scope="package")
 def several(service: Service) -> BiCompany:
     """A company that asks the same on several scales."""
-    made = BiCompany(service, "several")
-    made.furnish()
-    made.sql = made.role()
+    company = BiCompany(service, "several")
+    company.furnish()
+    company.sql = company.role()
     csat = {"key": "glad", "type": "csat", "points": 3, "text": {"en": "?"}}
     ces = {"key": "toil", "type": "ces", "points": 5, "text": {"en": "?"}}
     would = {"key": "would", "type": "yes_no", "text": {"en": "?"}}
     body = {"key": "other", "name": "Other", "metric": "nps", "questions": [would, csat, ces]}
-    with made.client as client:
+    with company.client as client:
         client.post("/v1/surveys", json=body).raise_for_status()
         client.post("/v1/surveys/other/publish").raise_for_status()
-        for number, said in enumerate((True, True, False)):
-            answers = {"would": said, "glad": number + 1, "toil": 5 - number}
+        for number, answer in enumerate((True, True, False)):
+            answers = {"would": answer, "glad": number + 1, "toil": 5 - number}
             line = {"survey": "other", "channel": "web", "answers": answers,
                     "responded_at": "2026-01-20T10:00:00Z"}  # fmt: skip
             client.post("/v1/responses", json=line).raise_for_status()
-    return made
+    return company

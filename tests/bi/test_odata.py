@@ -12,9 +12,9 @@ from tests.bi.conftest import BiCompany
 
 
 def read(company: BiCompany, path: str = "metric_daily", **params: Any) -> httpx.Response:
-    asked = {f"${name}": value for name, value in params.items()}
+    options = {f"${name}": value for name, value in params.items()}
     with company.client as client:
-        return client.get(f"/odata/v4/{path}", params=asked)
+        return client.get(f"/odata/v4/{path}", params=options)
 
 
 def nps_of(rows: list[Any]) -> float:
@@ -77,13 +77,13 @@ FILTERS: list[tuple[str, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "count"), FILTERS)
-def test_filters(company: BiCompany, wanted: str, count: int) -> None:
-    reply = read(company, filter=wanted, count="true")
+@pytest.mark.parametrize(("expression", "count"), FILTERS)
+def test_filters(company: BiCompany, expression: str, count: int) -> None:
+    reply = read(company, filter=expression, count="true")
     assert reply.status_code == 200, reply.text
     rows = [row for row in reply.json()["value"] if row["metric"] == "nps"]
     assert len(rows) == reply.json()["@odata.count"] == count
-    counted = read(company, "metric_daily/$count", filter=wanted)
+    counted = read(company, "metric_daily/$count", filter=expression)
     assert counted.text == str(count)
 
 
@@ -153,7 +153,7 @@ def test_the_service_describes_itself_and_asks_for_a_key(company: BiCompany) -> 
 
 
 def test_one_entity_is_read_by_its_keys(company: BiCompany) -> None:
-    shown = ""
+    predicate = ""
     for name in ("figures_daily", "metric_daily", "tickets_daily"):
         first = read(company, name).json()["value"][0]
         keys = {
@@ -161,16 +161,16 @@ def test_one_entity_is_read_by_its_keys(company: BiCompany) -> None:
             "metric_daily": ("date", "survey", "question", "touchpoint", "channel", "locale"),
             "tickets_daily": ("date", "source", "touchpoint"),
         }[name]
-        shown = ",".join(
+        predicate = ",".join(
             f"{key}={first[key]}" if key == "date" else f"{key}='{first[key]}'" for key in keys
         )
-        reply = read(company, f"{name}({shown})")
+        reply = read(company, f"{name}({predicate})")
         assert reply.status_code == 200, reply.text
-        found = reply.json()
-        assert found.pop("@odata.context").endswith(f"$metadata#{name}/$entity")
-        assert found == first
+        entity = reply.json()
+        assert entity.pop("@odata.context").endswith(f"$metadata#{name}/$entity")
+        assert entity == first
     assert read(company, "metric_daily(date=2026-01-05)").status_code == 404
-    assert read(company, f"tickets_daily({shown.replace('desk', 'nobody')})").status_code == 404
+    assert read(company, f"tickets_daily({predicate.replace('desk', 'nobody')})").status_code == 404
 
 
 def applied(company: BiCompany, path: str, **params: Any) -> list[dict[str, Any]]:
@@ -200,7 +200,7 @@ def test_apply_groups_and_sums_in_the_database(company: BiCompany) -> None:
     best = max(
         ((c, lo, sum(r["responses"] for r in every if (r["channel"], r["locale"]) == (c, lo)))
          for c, lo in {(r["channel"], r["locale"]) for r in every}),
-        key=lambda found: found[2],
+        key=lambda group: group[2],
     )  # fmt: skip
     assert (groups[0]["channel"], groups[0]["locale"], groups[0]["n"]) == best
     names = applied(company, "metric_daily", apply="groupby((survey))")
@@ -221,8 +221,8 @@ def test_segments_and_choices_are_sets_of_their_own(several: BiCompany) -> None:
     with several.client as client:
         client.post("/v1/surveys", json=body).raise_for_status()
         client.post("/v1/surveys/feel/publish").raise_for_status()
-        for said in ("joy", "joy", "anger"):
-            line = {"survey": "feel", "channel": "web", "answers": {"mood": said}}
+        for emotion in ("joy", "joy", "anger"):
+            line = {"survey": "feel", "channel": "web", "answers": {"mood": emotion}}
             client.post("/v1/responses", json=line).raise_for_status()
     chosen = applied(
         several, "choices_daily",
@@ -235,10 +235,10 @@ def test_segments_and_choices_are_sets_of_their_own(several: BiCompany) -> None:
 
 
 def test_small_groups_keep_their_names_and_lose_their_numbers(neighbour: BiCompany) -> None:
-    made = {"name": "figures", "scopes": ["metrics"]}
+    body = {"name": "figures", "scopes": ["metrics"]}
     with neighbour.client as client:
         client.patch("/v1/workspace", json={"min_group_size": 3}).raise_for_status()
-        key = client.post("/v1/api-keys", json=made).json()["secret"]
+        key = client.post("/v1/api-keys", json=body).json()["secret"]
         try:
             with httpx.Client(base_url=neighbour.service.url, auth=(key, "")) as analyst:
                 for path in ("metric_daily", "metric_daily/$count"):

@@ -33,13 +33,13 @@ MEASURED = {
 
 
 @pytest.fixture(scope="module")
-def asked(service: Service) -> BiCompany:
+def company(service: Service) -> BiCompany:
     """A company with a survey of every question, each answered in every way."""
-    made = BiCompany(service, "every")
-    made.furnish()
-    made.sql = made.role()
+    company = BiCompany(service, "every")
+    company.furnish()
+    company.sql = company.role()
     body = {"key": "every", "name": "Every", "metric": "custom", "questions": QUESTIONS}
-    with made.client as client:
+    with company.client as client:
         client.post("/v1/surveys", json=body).raise_for_status()
         client.post("/v1/surveys/every/publish").raise_for_status()
         lines = [
@@ -52,14 +52,14 @@ def asked(service: Service) -> BiCompany:
         ]  # fmt: skip
         reply = client.post("/v1/responses/batch", json=lines).json()
         assert reply["accepted"] == len(lines), reply
-    return made
+    return company
 
 
 async def rows_of(company: BiCompany, query: str) -> list[Any]:
     connection = await asyncpg.connect(company.sql)
     try:
-        found: list[Any] = await connection.fetch(query)
-        return found
+        rows: list[Any] = await connection.fetch(query)
+        return rows
     finally:
         await connection.close()
 
@@ -67,23 +67,23 @@ async def rows_of(company: BiCompany, query: str) -> list[Any]:
 @pytest.mark.parametrize(
     "view", ["figures_daily", "metric_daily", "metric_daily_by_segment"]
 )  # fmt: skip
-async def test_every_question_counts_in_its_metric(asked: BiCompany, view: str) -> None:
+async def test_every_question_counts_in_its_metric(company: BiCompany, view: str) -> None:
     rows = await rows_of(
-        asked, f"select distinct question, metric from bi.{view} where survey = 'every'"
+        company, f"select distinct question, metric from bi.{view} where survey = 'every'"
     )
     assert {row["question"]: row["metric"] for row in rows} == MEASURED
 
 
-async def test_the_ends_of_every_scale_are_those_of_the_api(asked: BiCompany) -> None:
+async def test_the_ends_of_every_scale_are_those_of_the_api(company: BiCompany) -> None:
     rows = await rows_of(
-        asked,
+        company,
         "select question, sum(favourable) as favourable, sum(unfavourable) as unfavourable, "
         "sum(responses) as n from bi.figures_daily where survey = 'every' group by 1",
     )
     assert {row["question"] for row in rows} == set(MEASURED)
     for row in rows:
         metric = MEASURED[row["question"]]
-        total = asked.figure(metric, survey="every", question=row["question"])["total"]
+        total = company.figure(metric, survey="every", question=row["question"])["total"]
         assert row["n"] == total["n"] > 0
         if metric == "choice":
             assert (row["favourable"], row["unfavourable"]) == (None, None)
@@ -93,34 +93,34 @@ async def test_the_ends_of_every_scale_are_those_of_the_api(asked: BiCompany) ->
         else:
             assert metric in ENDS, f"name the ends of {metric} in ENDS"
             favourable, unfavourable = (total["counts"][name] for name in ENDS[metric])
-            found = (row["favourable"], row["unfavourable"])
-            assert found == (favourable, unfavourable), (metric, row["question"])
+            ends = (row["favourable"], row["unfavourable"])
+            assert ends == (favourable, unfavourable), (metric, row["question"])
 
 
 @pytest.mark.parametrize("view", ["metric_daily", "metric_daily_by_segment"])
-async def test_columns_of_one_metric_are_those_of_the_api(asked: BiCompany, view: str) -> None:
+async def test_columns_of_one_metric_are_those_of_the_api(company: BiCompany, view: str) -> None:
     columns = {"nps": ("promoters", "passives", "detractors"),
                "csat": ("satisfied", "dissatisfied"), "ces": ("easy",)}  # fmt: skip
     for metric, names in columns.items():
         sums = ", ".join(f"sum({name}) as {name}" for name in names)
         rows = await rows_of(
-            asked, f"select question, {sums} from bi.{view} where survey = 'every' "
+            company, f"select question, {sums} from bi.{view} where survey = 'every' "
             f"and metric = '{metric}' group by 1",
         )  # fmt: skip
         assert rows
         for row in rows:
-            total = asked.figure(metric, survey="every", question=row["question"])["total"]
+            total = company.figure(metric, survey="every", question=row["question"])["total"]
             assert [row[name] for name in names] == [total["counts"][name] for name in names]
 
 
-async def test_every_scale_has_its_mean_in_the_wide_view(asked: BiCompany) -> None:
-    with asked.client as client:
+async def test_every_scale_has_its_mean_in_the_wide_view(company: BiCompany) -> None:
+    with company.client as client:
         reply = client.get("/v1/exports/answers_wide", params={"format": "ndjson"})
     exported = {
         row["id"]: row["drivers"] for row in map(json.loads, reply.text.splitlines())
         if row["survey"] == "every"
     }  # fmt: skip
-    rows = await rows_of(asked, "select id, drivers from bi.answers_wide where survey = 'every'")
+    rows = await rows_of(company, "select id, drivers from bi.answers_wide where survey = 'every'")
     viewed = {str(row["id"]): json.loads(row["drivers"] or "null") for row in rows}
     assert viewed == exported
     means: dict[str, list[float]] = {}
@@ -130,8 +130,8 @@ async def test_every_scale_has_its_mean_in_the_wide_view(asked: BiCompany) -> No
     scaled = [q for q in QUESTIONS if q["type"] not in TYPES_WITHOUT_SCALE]
     assert set(means) == {question["driver"] for question in scaled}
     for question in scaled:
-        given = len(answers_to(question))
-        steps = [100 * step / (given - 1) for step in range(given)]
-        found = means[question["driver"]]
-        assert sorted(set(found)) == pytest.approx(steps, abs=1e-4)
-        assert len(found) == given * (given + 1) / 2
+        count = len(answers_to(question))
+        steps = [100 * step / (count - 1) for step in range(count)]
+        values = means[question["driver"]]
+        assert sorted(set(values)) == pytest.approx(steps, abs=1e-4)
+        assert len(values) == count * (count + 1) / 2

@@ -21,21 +21,21 @@ async def test_a_login_is_made_shown_once_and_dropped(
     with company.client as client:
         reply = client.post("/v1/bi-roles", json={})
         assert reply.status_code == 201, reply.text
-        made = reply.json()
-        assert await responses_by(made["url"]) > 0
+        role = reply.json()
+        assert await responses_by(role["url"]) > 0
         listed = client.get("/v1/bi-roles").json()["data"]
-        (found,) = [row for row in listed if row["role"] == made["role"]]
-        assert (found["personal"], "url" in found) == (False, False)
-        assert found["address"] in made["url"]
+        (entry,) = [row for row in listed if row["role"] == role["role"]]
+        assert (entry["personal"], "url" in entry) == (False, False)
+        assert entry["address"] in role["url"]
         audit = client.get("/v1/audit").text
-        assert made["url"].partition("@")[0].rpartition(":")[2] not in audit
+        assert role["url"].partition("@")[0].rpartition(":")[2] not in audit
         with neighbour.client as other:
-            assert made["role"] not in other.get("/v1/bi-roles").text
-            assert other.delete(f"/v1/bi-roles/{made['role']}").status_code == 404
-        assert client.delete(f"/v1/bi-roles/{made['role']}").status_code == 204
-        assert client.delete(f"/v1/bi-roles/{made['role']}").status_code == 404
+            assert role["role"] not in other.get("/v1/bi-roles").text
+            assert other.delete(f"/v1/bi-roles/{role['role']}").status_code == 404
+        assert client.delete(f"/v1/bi-roles/{role['role']}").status_code == 204
+        assert client.delete(f"/v1/bi-roles/{role['role']}").status_code == 404
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
-        await responses_by(made["url"])
+        await responses_by(role["url"])
 
 
 def test_logins_are_listed_page_by_page_for_admins_alone(company: BiCompany) -> None:
@@ -62,12 +62,12 @@ def test_logins_are_listed_page_by_page_for_admins_alone(company: BiCompany) -> 
 
 def test_a_schema_that_exists_leaves_no_login_behind(company: BiCompany) -> None:
     with company.client as client:
-        made = client.post("/v1/bi-roles", json={"schema": "models"}).raise_for_status().json()
+        role = client.post("/v1/bi-roles", json={"schema": "models"}).raise_for_status().json()
         before = client.get("/v1/bi-roles").json()["data"]
         again = client.post("/v1/bi-roles", json={"schema": "models"})
         assert again.status_code == 409
         assert "schema `models`" in again.json()["detail"]
         assert client.get("/v1/bi-roles").json()["data"] == before
         logins = client.get("/v1/bi-roles").json()["data"]
-        assert made["role"] in {login["role"] for login in logins}
-        client.delete(f"/v1/bi-roles/{made['role']}").raise_for_status()
+        assert role["role"] in {login["role"] for login in logins}
+        client.delete(f"/v1/bi-roles/{role['role']}").raise_for_status()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BI roles: what they may see, how many connections they have, and that they hold up nobody."""
+"""BI roles: what they may see, how many connections they get, and that they delay no events."""
 
 import asyncio
 import contextlib
@@ -19,36 +19,36 @@ from app.core.postgres import superuser_url
 from app.core.postgres_server import url_of
 from app.exports import bi_roles
 from tests.bi.conftest import BiCompany
-from tests.bi.test_sql import event
+from tests.bi.test_sql import read_row
 from tests.service import Service
 
 
 @pytest.fixture(scope="module")
 def company(service: Service) -> BiCompany:
     """A company of these tests alone: they give answers and leave roles behind."""
-    made = BiCompany(service, "bounded")
-    made.furnish()
-    made.sql = made.role()
-    return made
+    company = BiCompany(service, "bounded")
+    company.furnish()
+    company.sql = company.role()
+    return company
 
 
 async def test_a_pool_of_fifteen_fits_and_no_role_takes_all(company: BiCompany) -> None:
-    made = company.service.command("bi-role", "--workspace", company.name)
-    assert made.returncode == 0, made.stderr
-    url, held = made.stdout.strip(), []
+    process = company.service.command("bi-role", "--workspace", company.name)
+    assert process.returncode == 0, process.stderr
+    url, connections = process.stdout.strip(), []
     try:
-        held += [await asyncpg.connect(url) for _ in range(20)]
-        assert await held[14].fetchval("select count(*) from bi.responses") is not None
+        connections += [await asyncpg.connect(url) for _ in range(20)]
+        assert await connections[14].fetchval("select count(*) from bi.responses") is not None
         with pytest.raises(adbc_driver_postgresql.dbapi.Error, match="too many connections"):
             await asyncio.to_thread(adbc_driver_postgresql.dbapi.connect, url)
         with company.client as client:
             assert client.get("/v1/surveys").status_code == 200
     finally:
-        for connection in held:
+        for connection in connections:
             await connection.close()
 
 
-# What a role may try to see another workspace by.
+# Statements by which a role may try to see another workspace.
 TRICKS = [
     "set role {neighbour}",
     "set role afterword",
@@ -84,7 +84,7 @@ TRICKS = [
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-async def test_a_role_sees_its_own_workspace_by_no_trick(
+async def test_no_trick_shows_a_role_another_workspace(
     company: BiCompany, neighbour: BiCompany, trick: str
 ) -> None:
     other = urlsplit(neighbour.sql).username or ""
@@ -92,19 +92,19 @@ async def test_a_role_sees_its_own_workspace_by_no_trick(
     connection = await asyncpg.connect(company.sql)
     try:
         mine = await connection.fetchval("select count(*) from bi.responses")
-        found: list[Any] = []
+        rows: list[Any] = []
         refused = False
         try:
             await connection.execute("set default_transaction_read_only = off")
             statement = trick.format(neighbour=other, role=role)
-            found = await connection.fetch(statement)
+            rows = await connection.fetch(statement)
         except asyncpg.PostgresError:
             refused = True
         assert refused or not trick.startswith(("create temp", "select lo_", "insert", "drop"))
-        assert "theirs" not in str(found)
+        assert "theirs" not in str(rows)
         for query in ("bi.responses", "public.response"):
             with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-                # Without its shelter, `row_security`, the role may read nothing at all.
+                # With `row_security` off, PostgreSQL refuses the query.
                 assert await connection.fetchval(f"select count(*) from {query}") == mine == 6
         who = await connection.fetchval("select current_user")
         assert who == role
@@ -114,20 +114,20 @@ async def test_a_role_sees_its_own_workspace_by_no_trick(
 
 async def test_a_foreign_name_opens_nothing(company: BiCompany, neighbour: BiCompany) -> None:
     """A role that somebody else made, even one named like a workspace, reads no row."""
-    rows = await event(neighbour.sql, "select array_agg(distinct role) from public.bi_access")
+    rows = await read_row(neighbour.sql, "select array_agg(distinct role) from public.bi_access")
     assert rows[0] == [urlsplit(neighbour.sql).username]
     state = json.loads((company.service.folder / "data" / "postgres.json").read_text())
     maker = await asyncpg.connect(superuser_url(company.service.folder / "data"))
     await maker.execute("""create role "theirs" login password 'x'""")
     await maker.close()
     url = f"postgresql://theirs:x@127.0.0.1:{state['port']}/afterword"
-    assert (await event(url, "select count(*) from bi.responses"))[0] == 0
+    assert (await read_row(url, "select count(*) from bi.responses"))[0] == 0
 
 
-async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
+async def test_a_function_in_a_query_never_sees_rows_of_another_workspace(
     company: BiCompany, neighbour: BiCompany
 ) -> None:
-    theirs = await event(neighbour.sql, "select array_agg(id) from bi.responses")
+    theirs = await read_row(neighbour.sql, "select array_agg(id) from bi.responses")
     # The role itself can make no function; this one is somebody else's.
     able = superuser_url(company.service.folder / "data").rpartition("/")[0] + "/afterword"
     maker = await asyncpg.connect(able)
@@ -149,14 +149,14 @@ async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
 
 
 async def test_names_are_for_personal_roles(company: BiCompany, neighbour: BiCompany) -> None:
-    row = await event(neighbour.sql, "select email, name from bi.customers")
+    row = await read_row(neighbour.sql, "select email, name from bi.customers")
     assert tuple(row) == ("theirs@c.pl", "Mr theirs")
-    assert await event(company.sql, "select email from bi.customers") is None
-    assert await event(company.sql, "select email from public.customer") is None
+    assert await read_row(company.sql, "select email from bi.customers") is None
+    assert await read_row(company.sql, "select email from public.customer") is None
 
 
 async def test_a_role_is_bounded_and_can_be_dropped(company: BiCompany) -> None:
-    row = await event(
+    row = await read_row(
         company.sql, "select current_setting('statement_timeout'), current_setting('search_path')"
     )
     assert tuple(row) == ("1min", "bi")
@@ -169,13 +169,13 @@ async def test_a_role_is_bounded_and_can_be_dropped(company: BiCompany) -> None:
         dropped = company.service.command("bi-role", "--drop", role)
         assert dropped.returncode == 0, dropped.stderr
         with pytest.raises(asyncpg.PostgresError):
-            await event(url, "select 1")
+            await read_row(url, "select 1")
 
 
 def test_the_command_says_from_where_it_is_reached(company: BiCompany) -> None:
-    made = company.service.command("bi-role", "--workspace", company.name)
-    assert "from this machine alone" in made.stderr
-    assert "OData" in made.stderr
+    process = company.service.command("bi-role", "--workspace", company.name)
+    assert "from this machine alone" in process.stderr
+    assert "OData" in process.stderr
     unknown = company.service.command("bi-role", "--workspace", "nobody")
     assert unknown.returncode == 1
     assert "nobody" in unknown.stderr
@@ -193,7 +193,7 @@ async def test_a_role_delays_nobodys_events(company: BiCompany) -> None:
         await connection.execute("begin")
         await connection.fetchval("select count(*) from bi.responses")
         before = company.answer()
-        assert await news_of(company, before)
+        assert await event_arrives(company, before)
     finally:
         await connection.close()
 
@@ -211,21 +211,21 @@ async def test_a_role_may_have_a_schema_to_build_in_and_still_holds_up_nobody(
                 await connection.execute(f"create table {elsewhere}.mine (a int)")
         await connection.execute("begin")
         await connection.execute("create table left_open (a int)")
-        assert await news_of(company, company.answer())
+        assert await event_arrives(company, company.answer())
     finally:
         await connection.close()
     role = urlsplit(url).username or ""
     dropped = company.service.command("bi-role", "--drop", role)
     assert dropped.returncode == 0, dropped.stderr
     schemas = "select count(*) from pg_namespace where nspname = 'analytics'"
-    assert (await event(company.sql, schemas))[0] == 0
+    assert (await read_row(company.sql, schemas))[0] == 0
     for odd in ("bi", "Public", "a; drop schema bi", ""):
         refused = company.service.command("bi-role", "--workspace", company.name, "--schema", odd)
         assert refused.returncode != 0
         assert "cannot be its schema" in refused.stderr
 
 
-async def news_of(company: BiCompany, id_: str) -> bool:
+async def event_arrives(company: BiCompany, id_: str) -> bool:
     for _ in range(50):
         with company.client as client:
             reply = client.get("/v1/events", params={"limit": 500}).json()["data"]

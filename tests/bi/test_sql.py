@@ -21,7 +21,7 @@ VIEWS = (
 )  # fmt: skip
 
 
-async def event(url: str, query: str) -> Any:
+async def read_row(url: str, query: str) -> Any:
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchrow(query)
@@ -31,40 +31,40 @@ async def event(url: str, query: str) -> Any:
 
 async def test_the_formulas_of_the_docs_give_the_figures_of_the_api(company: BiCompany) -> None:
     nps = company.figure("nps")["total"]
-    row = await event(company.sql, NPS)
+    row = await read_row(company.sql, NPS)
     assert (float(row[0]), row[1], row[2], row[3]) == (nps["value"], 4, 1, 1) != (0, 0, 0, 0)
     assert nps["n"] == 4
-    csat = await event(company.sql, CSAT)
+    csat = await read_row(company.sql, CSAT)
     assert float(csat[0]) == company.figure("csat")["total"]["value"]
-    ces = await event(company.sql, CES)
+    ces = await read_row(company.sql, CES)
     assert ces[0] == company.figure("ces")["total"]["value"]
-    took = await event(
+    took = await read_row(
         company.sql, "select sum(first_seconds_sum) / sum(resolved) from bi.tickets_daily"
     )
     assert float(took[0]) == company.figure("ttr")["total"]["first"]["mean_seconds"] == 7200
 
 
 async def test_days_are_those_of_the_workspace_and_segments_add_up(company: BiCompany) -> None:
-    row = await event(
+    row = await read_row(
         company.sql,
         "select count(distinct date), min(date)::text from bi.metric_daily where metric = 'nps'",
     )
     assert tuple(row) == (2, "2026-01-05")
-    row = await event(
+    row = await read_row(
         company.sql,
         "select sum(responses) from bi.metric_daily_by_segment "
         "where metric = 'nps' and segment = 'store'",
     )
     assert row[0] == 4
     group = company.figure("nps", group_by="property.store")["rows"]
-    for found in group:
-        row = await event(
+    for figure in group:
+        row = await read_row(
             company.sql,
             "select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses) "
             "from bi.metric_daily_by_segment where metric = 'nps' and segment = 'store' "
-            f"and value = '{found['group']['property.store']}'",
+            f"and value = '{figure['group']['property.store']}'",
         )
-        assert float(row[0]) == found["value"]
+        assert float(row[0]) == figure["value"]
 
 
 def test_an_odbc_client_reads_the_same(company: BiCompany) -> None:
@@ -80,8 +80,8 @@ def test_an_odbc_client_reads_the_same(company: BiCompany) -> None:
     try:
         row = connection.cursor().execute(NPS).fetchone()
         assert float(row[0]) == company.figure("nps")["total"]["value"]
-        named = {found.table_name for found in connection.cursor().tables(schema="bi")}
-        assert set(VIEWS) <= named
+        names = {table.table_name for table in connection.cursor().tables(schema="bi")}
+        assert set(VIEWS) <= names
     finally:
         connection.close()
 
@@ -102,7 +102,7 @@ def test_an_adbc_client_reads_the_same(company: BiCompany) -> None:
 
 async def test_every_view_reads_by_the_rights_of_its_reader(company: BiCompany) -> None:
     """Otherwise it would show the rows of every workspace."""
-    row = await event(
+    row = await read_row(
         company.sql,
         "select coalesce(string_agg(c.relname, ', ') filter (where not "
         "coalesce(c.reloptions, '{}') @> '{security_invoker=true}'), ''), count(*) from pg_class c "
@@ -137,9 +137,9 @@ async def by_guide(company: BiCompany, tool: str, metric: str) -> float:
     if tool == "grafana":
         query = formula.replace("$__timeFilter(date)", "date >= '2026-01-01'")
         query = query.replace("date AS time", "min(date) AS time", 1)
-        row = await event(company.sql, query.replace("GROUP BY 1 ORDER BY 1", ""))
+        row = await read_row(company.sql, query.replace("GROUP BY 1 ORDER BY 1", ""))
         return float(row[1])
-    return float((await event(company.sql, f"select {formula} from bi.figures_daily"))[0])
+    return float((await read_row(company.sql, f"select {formula} from bi.figures_daily"))[0])
 
 
 async def test_scales_are_told_apart_on_every_surface(several: BiCompany) -> None:
@@ -150,8 +150,8 @@ async def test_scales_are_told_apart_on_every_surface(several: BiCompany) -> Non
         for tool in ("superset", "grafana"):
             assert await by_guide(several, tool, metric) == reply["total"]["value"], (tool, metric)
         with several.client as client:
-            asked = {"$filter": f"metric eq '{metric.lower()}' and main_scale eq true"}
-            rows = client.get("/odata/v4/figures_daily", params=asked).json()["value"]
+            params = {"$filter": f"metric eq '{metric.lower()}' and main_scale eq true"}
+            rows = client.get("/odata/v4/figures_daily", params=params).json()["value"]
         total = {name: sum(row[name] for row in rows)
                  for name in ("responses", "favourable", "unfavourable", "score_sum")}  # fmt: skip
         n = total["responses"]
@@ -162,19 +162,21 @@ async def test_scales_are_told_apart_on_every_surface(several: BiCompany) -> Non
         }[metric]
         assert value == reply["total"]["value"], metric
     other = several.figure("nps", scale="yes_no")["total"]
-    row = await event(
+    row = await read_row(
         several.sql, "select 100.0 * sum(favourable - unfavourable) / sum(responses) "
         "from bi.figures_daily where metric = 'nps' and scale = 'yes_no'"
     )  # fmt: skip
     assert float(row[0]) == other["value"]
     # The yes/no question that is its survey's NPS is not a share of its own.
     assert several.figure("yes_no")["total"]["n"] == 0
-    row = await event(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
+    row = await read_row(
+        several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'"
+    )
     assert row[0] == 0
 
 
 async def test_every_column_is_described(company: BiCompany) -> None:
-    row = await event(
+    row = await read_row(
         company.sql,
         "select string_agg(c.relname || '.' || a.attname, ', ') "
         "filter (where col_description(a.attrelid, a.attnum) is null), count(*) "
@@ -187,7 +189,7 @@ async def test_every_column_is_described(company: BiCompany) -> None:
 
 async def test_answers_bear_the_day_of_the_workspace(company: BiCompany) -> None:
     for view in ("responses", "answers"):
-        row = await event(
+        row = await read_row(
             company.sql, f"select min(local_date)::text, max(local_date)::text from bi.{view}"
         )
         assert tuple(row) == ("2026-01-05", "2026-02-10")
@@ -198,9 +200,9 @@ async def test_what_was_deleted_leaves_no_empty_rows(company: BiCompany) -> None
     with company.client as client:
         line = {"survey": "s", "channel": "api", "answers": {"score": 1},
                 "responded_at": "2026-01-31T10:00:00Z"}  # fmt: skip
-        made = client.post("/v1/responses", json=line).json()
+        response = client.post("/v1/responses", json=line).json()
         for view in ("metric_daily", "figures_daily"):
-            assert (await event(company.sql, query.format(view)))[0] > 0
-        client.delete(f"/v1/responses/{made['id']}").raise_for_status()
+            assert (await read_row(company.sql, query.format(view)))[0] > 0
+        client.delete(f"/v1/responses/{response['id']}").raise_for_status()
     for view in ("metric_daily", "figures_daily"):
-        assert (await event(company.sql, query.format(view)))[0] == 0
+        assert (await read_row(company.sql, query.format(view)))[0] == 0

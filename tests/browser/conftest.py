@@ -27,10 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    made = Service(AFTERWORD_PUBLIC_RATE="1000", AFTERWORD_PUBLIC_BURST="1000")
-    made.start("--demo")
-    yield made
-    made.remove()
+    service = Service(AFTERWORD_PUBLIC_RATE="1000", AFTERWORD_PUBLIC_BURST="1000")
+    service.start("--demo")
+    yield service
+    service.remove()
 
 
 @pytest.fixture(scope="session")
@@ -39,20 +39,20 @@ async def browser() -> AsyncIterator[Browser]:
     if program is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     async with async_playwright() as playwright:
-        made = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield made
-        await made.close()
+        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a visitor of its own; a console message or an error in it fails the test."""
     context = await browser.new_context(viewport={"width": 900, "height": 700})
-    made = await context.new_page()
+    page = await context.new_page()
     messages: list[str] = []
-    made.on("console", lambda message: messages.append(message.text))
-    made.on("pageerror", lambda error: messages.append(str(error)))
-    yield made
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    yield page
     await context.close()
     assert messages == []
 
@@ -62,11 +62,11 @@ class BrowserCompany:
 
     def __init__(self, service: Service) -> None:
         with service.client() as founder:
-            made = founder.post(
+            workspace = founder.post(
                 "/v1/workspaces", json={"name": "Shop", "key": f"w-{uuid4().hex[:12]}"}
             ).json()
         self.service = service
-        self.key: str = made["api_key"]["secret"]
+        self.key: str = workspace["api_key"]["secret"]
         self.client = httpx.Client(base_url=service.url, auth=(self.key, ""), timeout=60)
 
     def post(self, path: str, body: Any = None) -> Any:
@@ -87,8 +87,8 @@ class BrowserCompany:
         else:
             body["template"] = template
         self.post("/v1/surveys", body)
-        found = self.post(f"/v1/surveys/{key}/publish")
-        return f"{self.service.url}/s/{found['public_id']}"
+        survey = self.post(f"/v1/surveys/{key}/publish")
+        return f"{self.service.url}/s/{survey['public_id']}"
 
     def invite(self, email: str = "ala@example.pl", **more: Any) -> str:
         """Return the address of an invited customer's page."""
@@ -105,8 +105,8 @@ class BrowserCompany:
 
     def responses(self) -> list[dict[str, Any]]:
         """Return all responses, the newest first."""
-        found: list[dict[str, Any]] = self.get("/v1/responses")["data"]
-        return found
+        rows: list[dict[str, Any]] = self.get("/v1/responses")["data"]
+        return rows
 
     def counted(self, metric: str = "nps") -> int:
         """Return how many answers the figure is made from."""
@@ -116,13 +116,13 @@ class BrowserCompany:
 
 @pytest.fixture
 def company(service: Service) -> Iterator[BrowserCompany]:
-    made = BrowserCompany(service)
-    yield made
-    made.client.close()
+    company = BrowserCompany(service)
+    yield company
+    company.client.close()
 
 
 @pytest.fixture
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    made = await browser.new_context(viewport={"width": 900, "height": 700})
-    yield made
-    await made.close()
+    context = await browser.new_context(viewport={"width": 900, "height": 700})
+    yield context
+    await context.close()

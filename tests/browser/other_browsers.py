@@ -51,8 +51,8 @@ class Firefox:
                 return reply["result"]
 
     def open(self, url: str) -> None:
-        wanted = {"context": self._page, "url": url, "wait": "complete"}
-        self._call("browsingContext.navigate", wanted)
+        params = {"context": self._page, "url": url, "wait": "complete"}
+        self._call("browsingContext.navigate", params)
 
     def run(self, expression: str) -> Any:
         reply = self._call(
@@ -95,8 +95,8 @@ class WebKit:
         self._client = httpx.Client(timeout=60)
         browser = {"binary": _mini_browser(), "args": ["--automation"]}
         options = {"alwaysMatch": {"webkitgtk:browserOptions": browser}}
-        made = self._client.post(base + "/session", json={"capabilities": options}).json()
-        self._session = f"{base}/session/{made['value']['sessionId']}"
+        reply = self._client.post(base + "/session", json={"capabilities": options}).json()
+        self._session = f"{base}/session/{reply['value']['sessionId']}"
 
     def open(self, url: str) -> None:
         self._client.post(self._session + "/url", json={"url": url}).raise_for_status()
@@ -113,10 +113,10 @@ class WebKit:
 
 
 def _mini_browser() -> str:
-    found = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
-    if not found:
+    paths = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
+    if not paths:
         pytest.skip("needs WebKitGTK: apt-get install webkit2gtk-driver")
-    return str(found[-1])
+    return str(paths[-1])
 
 
 @contextlib.contextmanager
@@ -140,9 +140,9 @@ def webkit() -> Iterator[WebKit]:
 
     try:
         _wait_for(ready)
-        made = WebKit(base)
-        with contextlib.closing(made):
-            yield made
+        browser = WebKit(base)
+        with contextlib.closing(browser):
+            yield browser
     finally:
         for process in (driver, display):
             process.terminate()
@@ -150,10 +150,10 @@ def webkit() -> Iterator[WebKit]:
 
 
 def _wait_for(look: Any) -> Any:
-    """Return what comes to be there."""
+    """Return the first result of `look` that is not empty."""
     until = time.monotonic() + _STARTED_WITHIN
     while time.monotonic() < until:
-        if found := look():
-            return found
+        if result := look():
+            return result
         time.sleep(0.1)
     raise AssertionError("it never started")

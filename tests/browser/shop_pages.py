@@ -21,7 +21,7 @@ def page_of(body: str) -> str:
 async def stand(
     context: BrowserContext, service: Service, body: str, *, policy: str = STRICT
 ) -> str:
-    """Let a shop's page stand beside the service, with a policy of its own; return its address."""
+    """Serve a shop's page on the service's origin, with its own policy; return its address."""
 
     async def show(route: Route) -> None:
         headers = {"Content-Security-Policy": policy, "Content-Type": "text/html"}

@@ -28,15 +28,15 @@ EVERY_TYPE = [question | MORE.get(question["type"], {}) for question in every_qu
 
 
 async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
+    results = await Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
     return [
         f"{rule['id']}: {json.dumps([node['html'][:120] for node in rule['nodes']])}"
-        for rule in found.response["violations"]
+        for rule in results.response["violations"]
     ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_page_shuts_anybody_out(
+async def test_every_page_is_accessible(
     browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     company.client.patch("/v1/workspace", json={"brand": {"name": "Łąka", "colour": "#8a1c4a"}})
@@ -63,36 +63,36 @@ async def test_no_page_shuts_anybody_out(
         service.url + "/guides", *(f"{service.url}/guides/{name}" for name in SourceName),
         *(f"{service.url}/guides/{name}" for name in (*PROSE, *BI)),
     ]  # fmt: skip
-    found = {}
+    problems = {}
     for address in addresses:
         reply = await page.goto(address)
         assert reply
         assert reply.status in {200, 404}, address
-        found[address] = await violations(page)
+        problems[address] = await violations(page)
     # What follows a post: a refusal, the second step, the thanks, a link that is asked again.
     await page.goto(every + "?a.q0=4")
     await page.evaluate("document.querySelector('form').noValidate = true")
     await page.get_by_role("button", name="Send").click()
-    found["refused"] = await violations(page)
+    problems["refused"] = await violations(page)
     await page.goto(simple)
     await page.get_by_text("9", exact=True).click()
     await page.get_by_role("button", name="Next").click()
     await page.get_by_role("textbox").wait_for()
-    found["second step"] = await violations(page)
+    problems["second step"] = await violations(page)
     await page.get_by_role("button", name="Send").click()
     await page.get_by_role("heading", name="Thank you").wait_for()
-    found["thanks"] = await violations(page)
+    problems["thanks"] = await violations(page)
     await page.goto(invited + "/4")
     async with page.expect_navigation():
         await page.evaluate("document.querySelector('form').submit()")
-    found["again"] = await violations(page)
+    problems["again"] = await violations(page)
     await page.clock.install()
     await page.goto(simple + "?kiosk=1")
     await page.clock.run_for(31_000)
     await page.get_by_role("heading", name="Still there?").wait_for()
-    found["kiosk asks"] = await violations(page)
+    problems["kiosk asks"] = await violations(page)
     await context.close()
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert {name: wrong for name, wrong in problems.items() if wrong} == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -104,7 +104,7 @@ async def test_a_mail_can_be_read_on_a_phone(
         color_scheme=scheme, viewport={"width": 340, "height": 700}, java_script_enabled=True
     )
     page = await context.new_page()
-    found = {}
+    problems = {}
     for template in ("nps", "csat", "ces", "nps_yes_no"):
         company.publish(template, template)
         path = f"/v1/surveys/{template}/mail-preview"
@@ -113,13 +113,13 @@ async def test_a_mail_can_be_read_on_a_phone(
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(wide) == 0
         # A mail has no page around it: its landmarks are the mail program's.
-        found[template] = [v for v in await violations(page) if not v.startswith(_PAGES_OWN)]
+        problems[template] = [v for v in await violations(page) if not v.startswith(_PAGES_OWN)]
     await context.close()
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert {name: wrong for name, wrong in problems.items() if wrong} == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_widget_shuts_nobody_out(
+async def test_the_widget_is_accessible(
     browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     questions = [
@@ -138,13 +138,13 @@ async def test_the_widget_shuts_nobody_out(
     )
     await page.locator("[popup] h2").wait_for()
     # The scripts of axe itself need an eval that the strictest policy would refuse.
-    found = {"popup": await violations(page)}
+    problems = {"popup": await violations(page)}
     await page.locator("[popup] label", has_text="9").click()
     await page.locator("[popup] textarea").wait_for()
-    found["follow-ups"] = await violations(page)
+    problems["follow-ups"] = await violations(page)
     await page.locator("[popup] textarea").fill("x")
     await page.locator("[popup]").get_by_role("button", name="Send").click()
     await page.locator("[popup] [role=status]").wait_for()
-    found["thanks"] = await violations(page)
+    problems["thanks"] = await violations(page)
     await context.close()
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert {name: wrong for name, wrong in problems.items() if wrong} == {}

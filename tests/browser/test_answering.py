@@ -68,7 +68,7 @@ async def test_with_the_keyboard_alone(page: Page, company: BrowserCompany) -> N
     assert only(company)["answers"] == {"score": 8, "why": "Szybko"}
 
 
-async def test_arrow_keys_on_a_mails_link_are_one_persons(
+async def test_arrow_keys_on_a_page_opened_from_a_mail_count_as_a_person(
     page: Page, company: BrowserCompany
 ) -> None:
     company.publish()
@@ -204,7 +204,7 @@ async def test_a_tap_sends_and_two_within_a_moment_are_one(
     await page.get_by_text("8", exact=True).click()
     await page.get_by_role("textbox").wait_for()
     assert only(company)["score"] == 8
-    # By keyboard nothing is sent before one says so.
+    # With the keyboard nothing is sent before the button is pressed.
     await page.goto(company.publish("second"))
     await page.get_by_role("radio").first.focus()
     for _ in range(3):
@@ -242,7 +242,7 @@ async def test_a_kiosk_waits_for_the_next_person(page: Page, company: BrowserCom
     assert only(company)["channel"] == "kiosk"
 
 
-async def test_a_page_is_light_and_its_form_needs_nothing_else(
+async def test_a_page_is_small_and_its_form_works_without_style_or_script(
     browser: Browser, company: BrowserCompany
 ) -> None:
     context = await browser.new_context()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard in a real browser: in, a look, a call noted, out; open to everybody."""
+"""The dashboard in a real browser: signing in, filters, follow-ups, signing out; accessible."""
 
 import gzip
 from typing import Literal
@@ -59,8 +59,8 @@ def furnish(company: BrowserCompany) -> None:
     company.post("/v1/integrations", {"source": "zendesk"})
     trigger = {"name": "t", "on": "ticket.solved", "survey": "s"}
     company.post("/v1/triggers", trigger)
-    reply = {"type": "ticket.solved", "source": "desk", "external_id": "e", "ticket": "1"}
-    company.post("/v1/interactions", reply)
+    interaction = {"type": "ticket.solved", "source": "desk", "external_id": "e", "ticket": "1"}
+    company.post("/v1/interactions", interaction)
 
 
 async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
@@ -97,7 +97,7 @@ async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_page_of_it_shuts_anybody_out(
+async def test_every_dashboard_page_is_accessible(
     browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     context = await browser.new_context(
@@ -105,13 +105,13 @@ async def test_no_page_of_it_shuts_anybody_out(
     )
     page = await context.new_page()
     await page.goto(service.url + "/sign-in")
-    found = {"sign in": await violations(page)}
+    problems = {"sign in": await violations(page)}
     await page.goto(service.url + "/sign-in/a-link")
-    found["link"] = await violations(page)
+    problems["link"] = await violations(page)
     await sign_in(page, service, company)
     for path in PATHS:
         await page.goto(service.url + path)
-        found[f"empty {path}"] = await violations(page)
+        problems[f"empty {path}"] = await violations(page)
     furnish(company)
     (low,) = [r for r in company.responses() if r["score"] == 2]
     (somebody, *_) = company.client.get("/v1/customers").json()["data"]
@@ -120,12 +120,12 @@ async def test_no_page_of_it_shuts_anybody_out(
         await page.goto(service.url + path)
         for summary in await page.locator("summary:visible").all():
             await summary.click()
-        found[path] = await violations(page)
+        problems[path] = await violations(page)
     await context.close()
-    assert {name: what for name, what in found.items() if what} == {}
+    assert {name: faults for name, faults in problems.items() if faults} == {}
 
 
-async def test_a_page_is_light_and_asks_nobody_else(
+async def test_a_page_is_small_and_loads_nothing_from_other_servers(
     browser: Browser, company: BrowserCompany, service: Service
 ) -> None:
     furnish(company)
@@ -211,8 +211,8 @@ async def test_the_editor_shows_what_is_typed(
         ("Page", "form.survey"),
     ):
         await page.get_by_role("link", name=f"{show} (en)").click()
-        shown = frame.locator(within).get_by_text("Would you come again?")
-        await shown.first.wait_for()
+        question = frame.locator(within).get_by_text("Would you come again?")
+        await question.first.wait_for()
     await page.get_by_label("Question (en)").first.fill("Would you ever come again?")
     await frame.get_by_text("Would you ever come again?").wait_for()
     saved = company.client.get("/v1/surveys/s").json()

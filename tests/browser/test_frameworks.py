@@ -23,8 +23,8 @@ def bundles() -> dict[str, str]:
     if shutil.which("npm") is None:
         pytest.skip("needs Node and npm")
     if not (HERE / "node_modules").exists():
-        made = subprocess.run(["npm", "ci", "--silent"], cwd=HERE, capture_output=True, check=False)
-        if made.returncode:
+        npm = subprocess.run(["npm", "ci", "--silent"], cwd=HERE, capture_output=True, check=False)
+        if npm.returncode:
             pytest.skip("npm cannot fetch the frameworks")
     subprocess.run(["node", "build.js"], cwd=HERE, check=True)
     return {name: (HERE / "dist" / f"{name}.js").read_text() for name in FRAMEWORKS}

@@ -11,7 +11,7 @@ from tests.browser.conftest import BrowserCompany
 from tests.browser.test_dashboard import furnish
 from tests.service import Service
 
-# What has the focus: its place in forms and links, its words, and whether one sees that it has it.
+# The focused element: its name, address and text, and whether its focus is visible.
 _FOCUSED = """() => {
   const at = document.activeElement, style = getComputedStyle(at);
   const box = at.getClientRects()[0] || at.getBoundingClientRect();
@@ -38,23 +38,23 @@ class Keyboard:
         self.unseen: list[str] = []
 
     async def focused(self) -> dict[str, Any]:
-        found: dict[str, Any] = await self.page.evaluate(_FOCUSED)
-        return found
+        element: dict[str, Any] = await self.page.evaluate(_FOCUSED)
+        return element
 
-    async def to(self, *, back: bool = False, **wanted: str) -> None:
+    async def to(self, *, back: bool = False, **parts: str) -> None:
         """Go on with Tab to the control of this name, address or text."""
         for _ in range(_MAX_TABS):
             at = await self.focused()
-            fits = all(self._fits(at[part], value) for part, value in wanted.items())
+            fits = all(self._fits(at[part], value) for part, value in parts.items())
             if fits and at["tag"] != "BODY":
                 return
             await self.page.keyboard.press("Shift+Tab" if back else "Tab")
             self._note(await self.focused())
-        raise AssertionError(f"{wanted} cannot be reached by Tab on {self.page.url}")
+        raise AssertionError(f"{parts} cannot be reached by Tab on {self.page.url}")
 
     @staticmethod
-    def _fits(found: str, wanted: str) -> bool:
-        return found == wanted or (len(wanted) > 3 and wanted in found)
+    def _fits(text: str, part: str) -> bool:
+        return text == part or (len(part) > 3 and part in text)
 
     def _note(self, at: dict[str, Any]) -> None:
         is_plain = at["tag"] in {"BODY", "IFRAME"} or at["id"] == "menu"
@@ -88,17 +88,17 @@ class Keyboard:
 async def keys(
     request: pytest.FixtureRequest, browser: Browser, company: BrowserCompany, service: Service
 ) -> AsyncIterator[Keyboard]:
-    """A keyboard, signed in by it to a furnished workspace."""
+    """A keyboard, signed in by it to a fill_workspace workspace."""
     furnish(company)
     context = await browser.new_context(viewport={"width": request.param, "height": 800})
-    made = Keyboard(await context.new_page())
-    await made.page.goto(service.url + "/")
-    await made.to(name="key")
-    await made.write(company.key)
-    await made.enter()
-    yield made
+    keyboard = Keyboard(await context.new_page())
+    await keyboard.page.goto(service.url + "/")
+    await keyboard.to(name="key")
+    await keyboard.write(company.key)
+    await keyboard.enter()
+    yield keyboard
     await context.close()
-    assert made.unseen == []
+    assert keyboard.unseen == []
 
 
 async def test_a_survey_is_made_edited_and_published(
@@ -117,7 +117,7 @@ async def test_a_survey_is_made_edited_and_published(
     await keys.to(name="add_type")
     await keys.press("Tab")
     await keys.enter()
-    # One goes on at the question that was added.
+    # The focus is on the question that was added.
     added = (await keys.focused())["id"]
     assert added.startswith("question-")
     number = int(added.removeprefix("question-")) - 1
@@ -143,8 +143,8 @@ async def test_a_trigger_is_tried_and_switched_on(keys: Keyboard, company: Brows
     assert (await keys.focused())["id"] == "history"
     await keys.to(tag="BUTTON", text="Switch on")
     await keys.enter()
-    made = [t for t in company.get("/v1/triggers")["data"] if t["name"] == "After a ticket"]
-    assert [trigger["active"] for trigger in made] == [True]
+    triggers = [t for t in company.get("/v1/triggers")["data"] if t["name"] == "After a ticket"]
+    assert [trigger["active"] for trigger in triggers] == [True]
 
 
 async def test_a_sender_is_connected_and_its_address_copied(keys: Keyboard) -> None:
@@ -174,8 +174,8 @@ async def test_a_bad_answer_is_tagged_and_closed(keys: Keyboard, company: Browse
     await keys.to(text="Save", tag="BUTTON")
     await keys.enter()
     (low,) = [row for row in company.responses() if row["score"] == 2]
-    found = company.get(f"/v1/responses/{low['id']}")
-    assert (found["tags"], found["follow_up"]["status"]) == (["wet parcel"], "resolved")
+    response = company.get(f"/v1/responses/{low['id']}")
+    assert (response["tags"], response["follow_up"]["status"]) == (["wet parcel"], "resolved")
 
 
 async def test_a_period_is_chosen_and_the_view_shared(keys: Keyboard, service: Service) -> None:
@@ -183,7 +183,7 @@ async def test_a_period_is_chosen_and_the_view_shared(keys: Keyboard, service: S
     await keys.to(name="period")
     await keys.press("Home")
     await keys.enter()
-    # The page came anew, and one is where one was.
+    # The page was loaded again, and the focus is where it was.
     assert (await keys.focused())["name"] == "period"
     await keys.to(text="Share this view")
     await keys.enter()
@@ -195,7 +195,7 @@ async def test_a_period_is_chosen_and_the_view_shared(keys: Keyboard, service: S
     assert (await keys.focused())["tag"] == "BUTTON"
 
 
-async def test_a_wrong_field_says_so_where_one_is(keys: Keyboard) -> None:
+async def test_an_error_gets_the_focus(keys: Keyboard) -> None:
     await keys.open("/settings")
     await keys.to(name="hours.mon")
     await keys.write("9 till 5")

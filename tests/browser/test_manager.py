@@ -25,7 +25,7 @@ EXPORT = Path(__file__).parents[1] / "data" / "imports" / "presets" / "typeform.
 async def screen(
     request: pytest.FixtureRequest, browser: Browser, company: BrowserCompany, service: Service
 ) -> AsyncIterator[Page]:
-    """The dashboard of a furnished workspace, signed in."""
+    """The dashboard of a fill_workspace workspace, signed in."""
     scripts, width = request.param
     context = await browser.new_context(
         java_script_enabled=scripts, viewport={"width": width, "height": 800}
@@ -55,8 +55,8 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(
     await history.get_by_text("It would have asked").wait_for()
     await history.get_by_role("button", name="Switch on").click()
     await screen.get_by_role("button", name="Switch off").wait_for()
-    made = [t for t in company.get("/v1/triggers")["data"] if t["name"] == "After a ticket"]
-    assert [trigger["active"] for trigger in made] == [True]
+    triggers = [t for t in company.get("/v1/triggers")["data"] if t["name"] == "After a ticket"]
+    assert [trigger["active"] for trigger in triggers] == [True]
 
 
 async def test_a_shop_is_connected_and_its_first_order_seen(
@@ -96,8 +96,8 @@ async def test_a_bad_answer_is_called_back_tagged_and_closed(
     await screen.locator("form.follow-up").get_by_role("button", name="Save").click()
     await screen.get_by_text("a new parcel is on its way").wait_for()
     (low,) = [r for r in company.responses() if r["score"] == 2]
-    found = company.get(f"/v1/responses/{low['id']}")
-    assert (found["tags"], found["follow_up"]["status"]) == (["wet parcel"], "resolved")
+    response = company.get(f"/v1/responses/{low['id']}")
+    assert (response["tags"], response["follow_up"]["status"]) == (["wet parcel"], "resolved")
 
 
 async def test_the_week_is_compared_and_shared(

@@ -42,8 +42,8 @@ def shop_page(company: BrowserCompany, service: Service) -> Iterator[str]:
 
         def _pass_on(self, body: bytes | None) -> None:
             headers = {"Content-Type": self.headers.get("content-type") or "text/plain"}
-            asked = urllib.request.Request(service.url + self.path, data=body, headers=headers)
-            with urllib.request.urlopen(asked) as reply:
+            request = urllib.request.Request(service.url + self.path, data=body, headers=headers)
+            with urllib.request.urlopen(request) as reply:
                 kind = {"Content-Type": reply.headers["content-type"]}
                 self._reply(reply.status, kind, reply.read())
 

@@ -25,7 +25,7 @@ async def test_it_is_styled_and_silent_under_the_strictest_policy(
         script(company.widget_key()) + '<afterword-survey survey="s" order="17"></afterword-survey>'
     )
     page = await context.new_page()
-    reply = listen(page)
+    messages = listen(page)
     await page.goto(await stand(context, service, body))
     inline, popup = page.locator("afterword-survey:not([popup])"), page.locator("[popup]")
     await popup.get_by_role("button", name="Close").click()
@@ -39,7 +39,7 @@ async def test_it_is_styled_and_silent_under_the_strictest_policy(
         await inline.get_by_role("button", name="Send").click()
     await expect(inline.get_by_role("status")).to_have_text("Thank you for your answer.")
     await all_sent(page)
-    assert reply == []
+    assert messages == []
     (response,) = company.responses()
     assert response["answers"] == {"score": 10, "why": "Easy"}
     assert (response["order"], response["channel"], response["complete"]) == ("17", "widget", True)
@@ -75,7 +75,7 @@ async def test_it_stands_on_another_origin(
     key = company.widget_key()
     body = script(key, order="").replace('src="', f'src="{service.url}')
     page = await context.new_page()
-    reply = listen(page)
+    messages = listen(page)
     with serving(page_of(body)) as port:
         allowed = {"allowed_origins": [f"http://127.0.0.1:{port}"]}
         company.client.patch("/v1/workspace", json=allowed)
@@ -86,7 +86,7 @@ async def test_it_stands_on_another_origin(
         async with page.expect_response("**/w/responses"):
             await page.locator("[popup] label", has_text="10").click()
         await all_sent(page)
-        assert [line for line in reply if "favicon" not in line] == []
+        assert [line for line in messages if "favicon" not in line] == []
         (response,) = company.responses()
         assert response["customer"]["claimed"] == {"external_id": "17"}
         # The same shop by another name is another origin, and not allowed.
@@ -97,12 +97,12 @@ async def test_it_stands_on_another_origin(
 
 async def test_the_demos_checkout_shows_it(context: BrowserContext, service: Service) -> None:
     page = await context.new_page()
-    reply = listen(page)
+    messages = listen(page)
     await page.goto(service.url + "/demo/shop")
     await page.get_by_role("button", name="Pay").click()
     await page.locator("[popup] h2").wait_for()
     await page.locator("afterword-survey:not([popup]) h2").wait_for()
-    assert reply == []
+    assert messages == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
     company.publish()
     body = "<button id=here>Pay</button>" + script(company.widget_key(), event="paid")
     page = await context.new_page()
-    reply = listen(page)
+    messages = listen(page)
     await page.goto(await stand(context, service, body))
     await until(page, "window.afterword && !window.afterword.q")
     await page.locator("#here").focus()
@@ -151,7 +151,7 @@ async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
     await all_sent(page)
     (response,) = company.responses()
     assert (response["score"], response["complete"]) == (4, False)
-    assert reply == []
+    assert messages == []
 
 
 async def test_escape_without_an_answer_restores_the_focus(
@@ -197,7 +197,7 @@ async def test_it_shows_where_and_when_the_rules_say(
     await expect(popup).to_have_count(1)
 
 
-async def test_a_queue_stub_is_heard(
+async def test_calls_made_before_the_script_loads_are_run(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
@@ -250,19 +250,19 @@ async def test_both_evaluators_of_conditions_agree(
     source = (SOURCES / "show_if.js").read_text().replace("export ", "")
     page = await context.new_page()
     await page.goto(service.url + "/healthz")
-    shown = await page.evaluate(
+    results = await page.evaluate(
         f"(() => {{ {source}; return {json.dumps(VECTORS)}.map("
         "({op, value, answer}) => isShown({question: 'q', op, value}, {q: answer})) })()"
     )
-    assert shown == [vector["shown"] for vector in VECTORS]
+    assert results == [vector["shown"] for vector in VECTORS]
 
 
 async def test_a_survey_that_is_not_there_leaves_the_page_alone(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     page = await context.new_page()
-    reply = listen(page)
+    messages = listen(page)
     await page.goto(await stand(context, service, script(company.widget_key(), "nobody")))
     await page.wait_for_timeout(500)
     await expect(page.locator("afterword-survey")).to_have_count(0)
-    assert any('no survey "nobody"' in line for line in reply)
+    assert any('no survey "nobody"' in line for line in messages)

@@ -69,8 +69,8 @@ async def test_the_next_order_on_the_same_element_is_a_new_survey(
     await expect(survey.get_by_role("textbox")).to_have_count(0)
     await answer_all(page, 9)
     await all_sent(page)
-    found = {r["order"]: r["score"] for r in company.responses()}
-    assert found == {"1": 3, "2": 9}
+    scores = {r["order"]: r["score"] for r in company.responses()}
+    assert scores == {"1": 3, "2": 9}
 
 
 async def answer_all(page: Page, score: int) -> None:
@@ -112,7 +112,7 @@ async def test_a_module_and_a_second_copy_work(
     assert await page.locator("afterword-survey").count() == 1
 
 
-async def test_a_stripped_script_is_told_by_a_call(
+async def test_a_script_without_attributes_is_configured_by_a_call(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()

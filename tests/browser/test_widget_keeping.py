@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the widget keeps until it has arrived, and what it must not keep or say."""
+"""Answers that the widget stores until they are sent, and what it must not store or send."""
 
 import json
 from typing import Any
@@ -97,12 +97,12 @@ async def test_nothing_is_kept_or_sent_before_consent(
     assert [r["score"] for r in company.responses()] == [8]
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-async def test_who_wants_no_tracking_stays_nameless(
-    context: BrowserContext, company: BrowserCompany, service: Service, wanted: bool
+@pytest.mark.parametrize("is_tracked", [True, False])
+async def test_global_privacy_control_keeps_the_customer_anonymous(
+    context: BrowserContext, company: BrowserCompany, service: Service, is_tracked: bool
 ) -> None:
     company.publish()
-    if not wanted:
+    if not is_tracked:
         await context.add_init_script(
             "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})"
         )
@@ -115,13 +115,13 @@ async def test_who_wants_no_tracking_stays_nameless(
         await page.locator("[popup] label", has_text="9").click()
     await all_sent(page)
     (response,) = company.responses()
-    named: dict[str, Any] = {"id": None, "external_ids": [], "email": None, "name": None,
+    customer: dict[str, Any] = {"id": None, "external_ids": [], "email": None, "name": None,
              "claimed": {"external_id": "c-17"}}  # fmt: skip
-    assert response["customer"] == (named if wanted else None)
+    assert response["customer"] == (customer if is_tracked else None)
     assert response["properties"] == {"store": "WAW-1"}
 
 
-async def test_forgetting_forgets_what_waits(
+async def test_reset_discards_answers_that_wait_to_be_sent(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()

@@ -23,10 +23,10 @@ def ask_apart(key: str, environment: dict[str, str]) -> None:
     client = httpx.Client(base_url=url, auth=(key, ""))
     with client, running("serve", environment):
         wait_for(lambda: client.get("/readyz").status_code == 200)
-        made = client.post("/v1/invitations", json=body).json()
-        assert client.get(f"/v1/invitations/{made['id']}").json()["status"] == "scheduled"
+        invitation = client.post("/v1/invitations", json=body).json()
+        assert client.get(f"/v1/invitations/{invitation['id']}").json()["status"] == "scheduled"
         with running("worker", environment):
-            path = f"/v1/invitations/{made['id']}"
+            path = f"/v1/invitations/{invitation['id']}"
             wait_for(lambda: client.get(path).json()["status"] == "stored")
     folder = Path(environment["AFTERWORD_DATA_DIR"]) / "mail"
-    assert len(list(folder.glob(f"{made['id']}.*"))) == 1
+    assert len(list(folder.glob(f"{invitation['id']}.*"))) == 1

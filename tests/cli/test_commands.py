@@ -68,9 +68,9 @@ def test_a_taken_port_is_named(service: Service) -> None:
 
 
 def test_keys_and_checks_attach_to_the_running_service(service: Service) -> None:
-    made = service.command("key", "create", "bi", "--scope", "metrics")
-    key = made.stdout.strip()
-    assert key.startswith("sk_"), made.stderr
+    process = service.command("key", "create", "bi", "--scope", "metrics")
+    key = process.stdout.strip()
+    assert key.startswith("sk_"), process.stderr
     with service.client() as client:
         client.headers["Authorization"] = f"Bearer {key}"
         assert client.get("/v1/metrics/nps").status_code == 200

@@ -124,10 +124,10 @@ async def test_a_connection_that_idles_after_a_reply_is_hung_up_on() -> None:
 
 async def test_open_connections_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as port:
-        kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         await asyncio.sleep(0.05)
         assert await talk(port, GET + b"\r\n") in {b"", b"closed"}
-        for _, writer in kept:
+        for _, writer in connections:
             writer.close()
     assert "too many open connections" in caplog.text
 

@@ -56,8 +56,8 @@ def test_calling_back_improves_the_next_rating(now: dt.datetime) -> None:
         pair[0] += band in GOOD
         pair[1] += 1
     # The page tells of the metric with most failures.
-    found = max(by_metric.values(), key=lambda pairs: pairs[True][1] + pairs[False][1])
-    change = share_change((found[False][0], found[False][1]), (found[True][0], found[True][1]))
+    counts = max(by_metric.values(), key=lambda pairs: pairs[True][1] + pairs[False][1])
+    change = share_change((counts[False][0], counts[False][1]), (counts[True][0], counts[True][1]))
     assert change.delta > 0
     assert change.p_value is not None
     assert change.p_value < 0.05

@@ -52,16 +52,16 @@ def document(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def run(*command: str, cwd: Path) -> str:
     """Run a tool that must succeed, and return what it says."""
-    found = subprocess.run(
+    process = subprocess.run(
         command, cwd=cwd, env=QUIET, capture_output=True, text=True, timeout=300, check=False
     )
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout + found.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout + process.stderr
 
 
 def test_the_specifications_validator_finds_nothing(document: Path) -> None:
-    found = list(OpenAPIV31SpecValidator(json.loads(document.read_text())).iter_errors())
-    assert [str(error)[:200] for error in found] == []
+    errors = list(OpenAPIV31SpecValidator(json.loads(document.read_text())).iter_errors())
+    assert [str(error)[:200] for error in errors] == []
 
 
 @NEEDS_NODE
@@ -70,8 +70,8 @@ def test_redocly_finds_nothing(document: Path) -> None:
         str(MODULES / ".bin/redocly"), "lint", "--config", str(HERE / "redocly.yaml"),
         "--format", "json", str(document), cwd=HERE,
     )  # fmt: skip
-    found = json.loads(out[out.index("{") : out.rindex("}") + 1])
-    assert found["totals"] == {"errors": 0, "warnings": 0, "ignored": 0}, found["problems"][:5]
+    report = json.loads(out[out.index("{") : out.rindex("}") + 1])
+    assert report["totals"] == {"errors": 0, "warnings": 0, "ignored": 0}, report["problems"][:5]
 
 
 @NEEDS_NODE
@@ -93,8 +93,8 @@ def test_a_typescript_client_works(service: Service, document: Path, tmp_path: P
     )
     assert not re.search("✘|⚠|warn", out), out
     run(str(MODULES / ".bin/tsc"), "-p", "tsconfig.json", cwd=tmp_path)
-    found = json.loads(run("node", "out/drive.js", service.url, KEY, cwd=tmp_path))
-    assert found == {
+    result = json.loads(run("node", "out/drive.js", service.url, KEY, cwd=tmp_path))
+    assert result == {
         "trigger": ["renamed", False, "PT2H", 5],
         "customer": ["Ala", "ala@example.pl", True, True],
         "workspace": ["Renamed", 3, 3, ["store"]],
@@ -113,10 +113,10 @@ def test_a_python_client_works(
     )  # fmt: skip
     assert "WARNING" not in out.upper()
     monkeypatch.syspath_prepend(tmp_path / "client")
-    made = GeneratedPackage("afterword_client")
+    sdk = GeneratedPackage("afterword_client")
     try:
-        with made.module("client").AuthenticatedClient(base_url=service.url, token=KEY) as client:
-            drive(made, client)
+        with sdk.module("client").AuthenticatedClient(base_url=service.url, token=KEY) as client:
+            drive(sdk, client)
     finally:
         for name in [name for name in sys.modules if name.startswith("afterword_client")]:
             del sys.modules[name]
@@ -142,51 +142,51 @@ class GeneratedPackage:
         return getattr(self.module("models"), name).from_dict(values)
 
 
-def drive(made: GeneratedPackage, client: Any) -> None:
+def drive(sdk: GeneratedPackage, client: Any) -> None:
     """Create a survey, submit, patch one field of each, page, and read a figure."""
-    body = made.model("SurveyIn", template="nps", key="py-nps", name="By a client")
-    survey = made.call("surveys", "create_survey", client, body=body)
-    made.call("surveys", "publish_survey", client, survey.key)
+    body = sdk.model("SurveyIn", template="nps", key="py-nps", name="By a client")
+    survey = sdk.call("surveys", "create_survey", client, body=body)
+    sdk.call("surveys", "publish_survey", client, survey.key)
     for score in (10, 9, 3):
-        answer = made.model(
+        answer = sdk.model(
             "ResponseIn", survey="py-nps", channel="api", answers={"score": score, "why": "so"}
         )
-        stored = made.call("responses", "create_response", client, body=answer)
+        stored = sdk.call("responses", "create_response", client, body=answer)
         assert stored.score == score
     tags = "triggers_and_decisions"
-    body = made.model(
+    body = sdk.model(
         "TriggerIn", name="t", on="order.paid", survey="py-nps", delay="PT2H", active=False,
         priority=5,
     )  # fmt: skip
-    trigger = made.call(tags, "create_trigger", client, body=body)
-    patch = made.model("TriggerPatch", name="renamed")
+    trigger = sdk.call(tags, "create_trigger", client, body=body)
+    patch = sdk.model("TriggerPatch", name="renamed")
     assert patch.to_dict() == {"name": "renamed"}
-    changed = made.call(tags, "update_trigger", client, str(trigger.id), body=patch)
+    changed = sdk.call(tags, "update_trigger", client, str(trigger.id), body=patch)
     assert (changed.name, changed.active, changed.delay, changed.priority) == (
         "renamed", False, "PT2H", 5,
     )  # fmt: skip
     people = "customers_interactions_and_tickets"
-    body = made.model("CustomerPut", email="ala@example.com", do_not_survey=True)
-    made.call(people, "put_customer", client, "py-1", body=body)
-    patch = made.model("CustomerPatch", name="Ala")
-    customer = made.call(people, "update_customer", client, "py-1", body=patch)
+    body = sdk.model("CustomerPut", email="ala@example.com", do_not_survey=True)
+    sdk.call(people, "put_customer", client, "py-1", body=body)
+    patch = sdk.model("CustomerPatch", name="Ala")
+    customer = sdk.call(people, "update_customer", client, "py-1", body=patch)
     assert (customer.name, customer.email, customer.do_not_survey) == (
         "Ala", "ala@example.com", True,
     )  # fmt: skip
     workspaces = "workspaces_and_keys"
-    patch = made.model("WorkspacePatch", min_group_size=2, require_consent=True)
-    made.call(workspaces, "update_workspace", client, body=patch)
-    patch = made.model("WorkspacePatch", name="Renamed")
-    workspace = made.call(workspaces, "update_workspace", client, body=patch)
+    patch = sdk.model("WorkspacePatch", min_group_size=2, require_consent=True)
+    sdk.call(workspaces, "update_workspace", client, body=patch)
+    patch = sdk.model("WorkspacePatch", name="Renamed")
+    workspace = sdk.call(workspaces, "update_workspace", client, body=patch)
     assert (workspace.name, workspace.min_group_size, workspace.require_consent) == (
         "Renamed", 2, True,
     )  # fmt: skip
-    page = made.call("responses", "list_responses", client, survey="py-nps", limit=2)
-    rest = made.call(
+    page = sdk.call("responses", "list_responses", client, survey="py-nps", limit=2)
+    next_page = sdk.call(
         "responses", "list_responses", client, survey="py-nps", limit=2, cursor=page.next_cursor
     )
-    assert len({r.id for r in [*page.data, *rest.data]}) == 3
+    assert len({r.id for r in [*page.data, *next_page.data]}) == 3
     assert page.data[0].answers.additional_properties["why"] == "so"
-    metrics = made.module("models").MetricName
-    figure = made.call("metrics", "get_metric", client, metrics.NPS, survey=["py-nps"])
+    metrics = sdk.module("models").MetricName
+    figure = sdk.call("metrics", "get_metric", client, metrics.NPS, survey=["py-nps"])
     assert (figure.total.n, figure.total.display) == (3, 33)

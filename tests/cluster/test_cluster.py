@@ -30,7 +30,7 @@ from app.webhooks.dispatch import dispatch
 from migrations.citus import spread
 from tests.receiver import Receiver
 from tests.shop import Shop, wait_until_readable
-from tests.webhooks.conftest import Post
+from tests.webhooks.conftest import WebhookWorker
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("AFTERWORD_TEST_CLUSTER_URL"),
@@ -55,8 +55,8 @@ async def test_all_of_a_workspace_lies_on_one_node(shop: Shop, database: Databas
     )
     await connection.close()
     for name, table in metadata.tables.items():
-        wanted = {"tenant": "distributed", "reference": "reference"}.get(table.info["kind"])
-        assert kinds.get(name) == wanted, name
+        kind = {"tenant": "distributed", "reference": "reference"}.get(table.info["kind"])
+        assert kinds.get(name) == kind, name
     assert len(groups) == 1
 
 
@@ -89,45 +89,45 @@ async def test_a_table_that_came_later_is_spread(database: Database) -> None:
 
 
 async def test_doctor_says_that_all_is_well(database: Database) -> None:
-    found = await cluster.examine(database)
-    assert [finding for finding in found if finding.severity is not Severity.OK] == []
-    assert len(found) > 3
+    findings = await cluster.examine(database)
+    assert [finding for finding in findings if finding.severity is not Severity.OK] == []
+    assert len(findings) > 3
 
 
 @dataclass
 class AnswerWriters:
-    """Four writers that answer a survey on and on; `taken` has the ids that were acknowledged."""
+    """Four writers that answer a survey on and on; `stored_ids` are those acknowledged."""
 
-    taken: set[str] = field(default_factory=set)
+    stored_ids: set[str] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)
 
 
 @asynccontextmanager
 async def answering(shop: Shop) -> AsyncIterator[AnswerWriters]:
     """Answer while the block runs; the service may say 503, and nothing else."""
-    found, done = AnswerWriters(), asyncio.Event()
+    answer_writers, done = AnswerWriters(), asyncio.Event()
 
     async def answer_on_and_on() -> None:
         while not done.is_set():
             id_ = str(uuid4())
-            found.tried.add(id_)
+            answer_writers.tried.add(id_)
             reply = await shop.answer("s", 9, id=id_)
             assert reply.status_code in {201, 503}, reply.text
             if reply.status_code == 201:
-                found.taken.add(id_)
+                answer_writers.stored_ids.add(id_)
             else:
                 await asyncio.sleep(0.05)
 
     writers = [asyncio.create_task(answer_on_and_on()) for _ in range(4)]
     try:
-        yield found
+        yield answer_writers
     finally:
         done.set()
         await asyncio.gather(*writers)
 
 
 @asynccontextmanager
-async def delivering(post: Post, receiver: Receiver) -> AsyncIterator[None]:
+async def delivering(post: WebhookWorker, receiver: Receiver) -> AsyncIterator[None]:
     """Dispatch and send deliveries while the block runs, as the worker does."""
     await post.subscribe(receiver.url, ["response.created"])
     done = asyncio.Event()
@@ -152,48 +152,48 @@ async def delivering(post: Post, receiver: Receiver) -> AsyncIterator[None]:
         await worker
 
 
-async def require_delivered(post: Post, receiver: Receiver, ids: set[str]) -> None:
+async def require_delivered(post: WebhookWorker, receiver: Receiver, ids: set[str]) -> None:
     """Require that each answer was delivered, and that a repeated delivery keeps its own id."""
-    found: dict[str, set[str]] = {}
+    deliveries: dict[str, set[str]] = {}
     for _ in range(60):
         await post.deliver()
         for request in receiver.requests:
             about = request["body"]["data"]["id"]
-            found.setdefault(about, set()).add(request["headers"]["webhook-id"])
-        if set(found) == ids:
+            deliveries.setdefault(about, set()).add(request["headers"]["webhook-id"])
+        if set(deliveries) == ids:
             break
         await asyncio.sleep(1)
-    assert set(found) == ids
-    assert {len(own) for own in found.values()} == {1}
+    assert set(deliveries) == ids
+    assert {len(own) for own in deliveries.values()} == {1}
 
 
 @pytest.fixture
-def post(database: Database, settings: Settings, shop: Shop) -> Post:
+def post(database: Database, settings: Settings, shop: Shop) -> WebhookWorker:
     private = settings.model_copy(update={"allow_private_webhooks": True})
-    return Post(database, private, shop)
+    return WebhookWorker(database, private, shop)
 
 
 @pytest.mark.parametrize("mode", ["block_writes", "force_logical"])
 async def test_a_move_of_the_shard_loses_and_repeats_nothing(
-    shop: Shop, database: Database, post: Post, receiver: Receiver, mode: str
+    shop: Shop, database: Database, post: WebhookWorker, receiver: Receiver, mode: str
 ) -> None:
     await shop.publish("s")
     async with delivering(post, receiver), answering(shop) as writers:
         await asyncio.sleep(1)
         await move(database, UUID(shop.workspace_id), mode)
         await asyncio.sleep(1)
-    assert (await shop.metric("nps", survey="s"))["total"]["n"] == len(writers.taken) > 20
+    assert (await shop.metric("nps", survey="s"))["total"]["n"] == len(writers.stored_ids) > 20
     await wait_until_readable(database)
     events = Counter(event["data"]["id"] for event in await feed(shop, "response.created"))
     assert set(events.values()) == {1}
-    assert set(events) == writers.taken
+    assert set(events) == writers.stored_ids
     await require_delivered(post, receiver, set(events))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "coordinator"])
 async def test_a_node_that_is_killed_loses_and_repeats_nothing(
-    shop: Shop, database: Database, post: Post, receiver: Receiver, role: str
+    shop: Shop, database: Database, post: WebhookWorker, receiver: Receiver, role: str
 ) -> None:
     folder = await data_folder(database, UUID(shop.workspace_id), role)
     if not (folder / "postmaster.pid").exists():
@@ -202,17 +202,17 @@ async def test_a_node_that_is_killed_loses_and_repeats_nothing(
     async with delivering(post, receiver), answering(shop) as writers:
         await asyncio.sleep(1)
         kill(folder)
-        before = len(writers.taken)
+        before = len(writers.stored_ids)
         await asyncio.sleep(2)
         await asyncio.to_thread(start, folder)
         for _ in range(600):
-            if len(writers.taken) > before + 20:
+            if len(writers.stored_ids) > before + 20:
                 break
             await asyncio.sleep(0.1)
-    assert len(writers.taken) > before + 20
+    assert len(writers.stored_ids) > before + 20
     # An answer without a reply may have been stored; it counts once, too.
     counted = (await shop.metric("nps", survey="s"))["total"]["n"]
-    assert len(writers.taken) <= counted <= len(writers.tried)
+    assert len(writers.stored_ids) <= counted <= len(writers.tried)
     # The cluster ends transactions that a dead node has left unfinished within a minute.
     events: Counter[str] = Counter()
     for _ in range(90):
@@ -222,7 +222,7 @@ async def test_a_node_that_is_killed_loses_and_repeats_nothing(
         await asyncio.sleep(1)
     assert len(events) == counted
     assert set(events.values()) == {1}
-    assert writers.taken <= set(events) <= writers.tried
+    assert writers.stored_ids <= set(events) <= writers.tried
     await require_delivered(post, receiver, set(events))
 
 
@@ -289,11 +289,11 @@ async def move(database: Database, workspace_id: UUID, mode: str) -> None:
 
 async def feed(shop: Shop, type_: str) -> list[dict[str, Any]]:
     """Read all events of a type, page by page."""
-    found: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     after: dict[str, str] = {}
     while True:
         page = await shop.get("/v1/events", types=type_, limit=100, **after)
         if not page["data"]:
-            return found
-        found += page["data"]
+            return events
+        events += page["data"]
         after = {"after": page["next_cursor"]}

@@ -51,8 +51,8 @@ async def count(database: Database, shop: Shop, table: str) -> int:
                 id=UUID(shop.workspace_id)
             ),
         )
-        found: int = rows.one()[0]
-        return found
+        total: int = rows.one()[0]
+        return total
 
 
 async def test_traffic_goes_when_its_time_is_over(shop: Shop, database: Database) -> None:

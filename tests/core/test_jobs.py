@@ -22,7 +22,7 @@ async def add(database: Database, kind: str, **options: object) -> UUID:
     return workspace
 
 
-async def left(database: Database, kind: str) -> list[tuple[Any, ...]]:
+async def remaining_jobs(database: Database, kind: str) -> list[tuple[Any, ...]]:
     async with database.session() as session:
         rows = await run_sql(
             session,
@@ -43,7 +43,7 @@ async def test_a_job_runs_once_and_is_gone(database: Database) -> None:
     runners = [JobRunner(database, {"t.once": handler}) for _ in range(3)]
     running = [asyncio.create_task(r.run()) for r in runners]
     for _ in range(100):
-        if not await left(database, "t.once"):
+        if not await remaining_jobs(database, "t.once"):
             break
         await asyncio.sleep(0.02)
     for runner in runners:
@@ -56,7 +56,7 @@ async def test_a_rolled_back_transaction_enqueues_nothing(database: Database) ->
     async with database.session() as session:
         await jobs.enqueue(session, "t.undone", workspace_id=uuid4())
         await session.rollback()
-    assert await left(database, "t.undone") == []
+    assert await remaining_jobs(database, "t.undone") == []
 
 
 async def test_the_same_work_waits_once(database: Database) -> None:
@@ -64,7 +64,7 @@ async def test_the_same_work_waits_once(database: Database) -> None:
     async with database.transaction() as session:
         for _ in range(3):
             await jobs.enqueue(session, "t.same", workspace_id=workspace, dedupe="d")
-    assert len(await left(database, "t.same")) == 1
+    assert len(await remaining_jobs(database, "t.same")) == 1
 
 
 async def test_a_poison_job_dies_after_its_attempts_with_its_error(database: Database) -> None:
@@ -77,12 +77,14 @@ async def test_a_poison_job_dies_after_its_attempts_with_its_error(database: Dat
                 session, worker=worker, groups=[KindGroup(["t.poison"], 5)]
             )
             await jobs.put_back(session, job, error="boom", run_at=utc_now())
-    ((attempts, dead_at, error),) = await left(database, "t.poison")
+    ((attempts, dead_at, error),) = await remaining_jobs(database, "t.poison")
     assert (attempts, error) == (2, "boom")
     assert dead_at is not None
 
 
-async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: Database) -> None:
+async def test_a_job_whose_worker_was_killed_runs_again_and_dies_after_its_last_attempt(
+    database: Database,
+) -> None:
     await add(database, "t.killer", max_attempts=2)
     expire = text("update job set run_at = now() - interval '1 second' where kind = 't.killer'")
     for attempt in (1, 2):
@@ -97,7 +99,7 @@ async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: 
             await run_sql(session, expire)
     async with database.transaction() as session:
         assert await lease_due(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
-    ((_, dead_at, error),) = await left(database, "t.killer")
+    ((_, dead_at, error),) = await remaining_jobs(database, "t.killer")
     assert dead_at is not None
     assert "killed" in str(error)
 
@@ -134,8 +136,8 @@ async def test_a_dead_job_is_listed_and_may_run_again(database: Database) -> Non
 
     async def mine(*, dead: bool) -> list[dict[str, Any]]:
         async with database.session() as session:
-            found = await jobs.list_jobs(session, dead=dead, limit=500)
-        return [job for job in found if job["workspace_id"] == workspace]
+            rows = await jobs.list_jobs(session, dead=dead, limit=500)
+        return [job for job in rows if job["workspace_id"] == workspace]
 
     runner = JobRunner(database, {"t.dies": fails})
     running = asyncio.create_task(runner.run())
@@ -166,7 +168,7 @@ async def test_a_job_that_only_waits_uses_up_no_attempt(database: Database) -> N
     runner = JobRunner(database, {"t.waits": waits})
     running = asyncio.create_task(runner.run())
     for _ in range(200):
-        if not await left(database, "t.waits"):
+        if not await remaining_jobs(database, "t.waits"):
             break
         await asyncio.sleep(0.05)
     runner.stop()
@@ -199,12 +201,12 @@ async def test_a_crowd_of_one_kind_hides_no_job_of_another(database: Database) -
     assert ran == ["t.rare"]
     enough.set()
     for _ in range(200):
-        if not await left(database, "t.crowd"):
+        if not await remaining_jobs(database, "t.crowd"):
             break
         await asyncio.sleep(0.02)
     runner.stop()
     await running
-    assert await left(database, "t.crowd") == []
+    assert await remaining_jobs(database, "t.crowd") == []
 
 
 async def test_a_runner_that_is_stopped_leaves_no_job_half_done(database: Database) -> None:
@@ -225,7 +227,7 @@ async def test_a_runner_that_is_stopped_leaves_no_job_half_done(database: Databa
         runner.stop()
         await running
         assert began == ended
-        assert {attempts for attempts, *_ in await left(database, "t.stopped")} <= {0}
+        assert {attempts for attempts, *_ in await remaining_jobs(database, "t.stopped")} <= {0}
     assert ended
 
 

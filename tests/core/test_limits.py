@@ -15,12 +15,12 @@ def limiter(*proxies: str) -> Limiter:
 
 
 def test_a_bucket_empties_and_refills() -> None:
-    found = limiter()
-    taken = [found.take("k", rate=10, burst=3, now=0.0).allowed for _ in range(4)]
-    assert taken == [True, True, True, False]
-    assert found.take("k", rate=10, burst=3, now=0.1).allowed
-    assert not found.take("k", rate=10, burst=3, now=0.1).allowed
-    assert found.take("other", rate=10, burst=3, now=0.1).remaining == 2
+    limits = limiter()
+    outcomes = [limits.take("k", rate=10, burst=3, now=0.0).allowed for _ in range(4)]
+    assert outcomes == [True, True, True, False]
+    assert limits.take("k", rate=10, burst=3, now=0.1).allowed
+    assert not limits.take("k", rate=10, burst=3, now=0.1).allowed
+    assert limits.take("other", rate=10, burst=3, now=0.1).remaining == 2
 
 
 def scope(client: str, *forwarded: str) -> dict[str, Any]:
@@ -41,6 +41,6 @@ def scope(client: str, *forwarded: str) -> dict[str, Any]:
 def test_only_trusted_proxies_are_believed(
     proxies: tuple[str, ...], client: str, forwarded: tuple[str, ...], same_as: str
 ) -> None:
-    found = limiter(*proxies)
-    assert found.hash_address(scope(client, *forwarded)) == found.hash_address(scope(same_as))
-    assert len(found.hash_address(scope(same_as))) == 16
+    limits = limiter(*proxies)
+    assert limits.hash_address(scope(client, *forwarded)) == limits.hash_address(scope(same_as))
+    assert len(limits.hash_address(scope(same_as))) == 16

@@ -22,9 +22,9 @@ from app.core.settings import Settings
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder whose parent other accounts cannot enter, as temporary folders often are."""
-    made = Path(tempfile.mkdtemp(prefix="afterword-postgres-"))
-    yield made / "data"
-    shutil.rmtree(made)
+    parent = Path(tempfile.mkdtemp(prefix="afterword-postgres-"))
+    yield parent / "data"
+    shutil.rmtree(parent)
 
 
 def ask(url: str, query: str) -> object:
@@ -54,7 +54,7 @@ def test_a_full_server_still_lets_the_service_in(folder: Path) -> None:
     settings = Settings(data_dir=folder)
 
     async def fill(url: str) -> tuple[int, object]:
-        """Let another login take what it can get; then log in as the service."""
+        """Open connections as another login until the server refuses; then as the service."""
         admin = await asyncpg.connect(superuser_url(folder))
         if int(await admin.fetchval("show server_version_num")) < 160_000:
             await admin.close()
@@ -62,22 +62,22 @@ def test_a_full_server_still_lets_the_service_in(folder: Path) -> None:
         await admin.execute("create role guest login password 'guest'")
         await admin.close()
         guest = url.replace(url.partition("://")[2].partition("@")[0], "guest:guest")
-        taken: list[Any] = []
+        guests: list[Any] = []
         try:
-            while len(taken) < 250:
-                taken.append(await asyncpg.connect(guest))
+            while len(guests) < 250:
+                guests.append(await asyncpg.connect(guest))
         except asyncpg.TooManyConnectionsError:
             pass
         own = await asyncpg.connect(url)
-        found = await own.fetchval("select 1")
-        for connection in [*taken, own]:
+        result = await own.fetchval("select 1")
+        for connection in [*guests, own]:
             await connection.close()
-        return len(taken), found
+        return len(guests), result
 
     with attached_database(settings) as url:
-        taken, found = asyncio.run(fill(url))
-    assert 100 < taken < 150
-    assert found == 1
+        guests, result = asyncio.run(fill(url))
+    assert 100 < guests < 150
+    assert result == 1
 
 
 def test_a_second_supervisor_is_refused_and_a_command_attaches(folder: Path) -> None:

@@ -91,9 +91,9 @@ async def test_health_and_telemetry_are_open_and_tell_the_truth(shop: Shop) -> N
     assert shop.key not in output
 
 
-def refusals(told: str) -> dict[str, float]:
-    found = re.findall(r'afterword_refused_total\{reason="(\w+)"\} ([\d.]+)', told)
-    return {reason: float(count) for reason, count in found}
+def refusals(metrics: str) -> dict[str, float]:
+    counts = re.findall(r'afterword_refused_total\{reason="(\w+)"\} ([\d.]+)', metrics)
+    return {reason: float(count) for reason, count in counts}
 
 
 async def test_a_refusal_is_counted_the_same_on_every_route(shop: Shop) -> None:
@@ -124,8 +124,8 @@ async def test_a_refusal_is_counted_the_same_on_every_route(shop: Shop) -> None:
     assert [reply.status_code for reply in replies] == [200, 429]
     after = refusals((await shop.client.get("/metrics")).text)
     grown = {reason: count - before.get(reason, 0) for reason, count in after.items()}
-    wanted = {"scope": 6, "unknown_key": 6, "content_type": 6, "conflict": 2, "rate": 1}
-    assert {reason: grown[reason] for reason in wanted} == wanted
+    counts = {"scope": 6, "unknown_key": 6, "content_type": 6, "conflict": 2, "rate": 1}
+    assert {reason: grown[reason] for reason in counts} == counts
 
 
 async def test_a_request_that_waits_too_long_for_a_connection_gets_503(
@@ -133,9 +133,9 @@ async def test_a_request_that_waits_too_long_for_a_connection_gets_503(
 ) -> None:
     assert settings.database_url is not None
     monkeypatch.setattr("app.core.database.MAX_WAIT_SECONDS", 0.1)
-    async with Database(settings.database_url, pool_size=1) as database, AsyncExitStack() as held:
+    async with Database(settings.database_url, pool_size=1) as database, AsyncExitStack() as stack:
         for _ in range(6):
-            session = await held.enter_async_context(database.session())
+            session = await stack.enter_async_context(database.session())
             await run_sql(session, text("select 1"))
         with pytest.raises(PoolTimeoutError) as refused:
             async with database.session() as session:
@@ -162,14 +162,14 @@ async def test_a_proxy_that_is_not_trusted_is_remembered(shop: Shop, database: D
     forwarded = {"X-Forwarded-For": "203.0.113.9"}
     survey = (await shop.publish("s"))["public_id"]
     assert (await shop.client.get(f"/s/{survey}", headers=forwarded)).status_code == 200
-    found = None
+    address = None
     for _ in range(100):
         async with database.session() as session:
-            found = await flags.read(session, flags.UNTRUSTED_PROXY)
-        if found:
+            address = await flags.read(session, flags.UNTRUSTED_PROXY)
+        if address:
             break
         await asyncio.sleep(0.02)
-    assert found == "127.0.0.1"
+    assert address == "127.0.0.1"
 
 
 async def test_the_documentation_needs_nothing_from_outside(shop: Shop) -> None:
@@ -183,8 +183,8 @@ async def test_the_documentation_needs_nothing_from_outside(shop: Shop) -> None:
 
 
 async def test_a_request_keeps_the_id_it_came_with_if_it_is_plain(shop: Shop) -> None:
-    kept = await shop.call("GET", "/v1/surveys", headers={"X-Request-ID": "trace-7"})
-    assert kept.headers["x-request-id"] == "trace-7"
+    reply = await shop.call("GET", "/v1/surveys", headers={"X-Request-ID": "trace-7"})
+    assert reply.headers["x-request-id"] == "trace-7"
     odd = await shop.call("GET", "/v1/surveys", headers={"X-Request-ID": "a b"})
     assert odd.headers["x-request-id"] != "a b"
 
@@ -200,7 +200,7 @@ async def test_monitors_may_ask_with_head_and_people_find_the_documentation(shop
 
 
 @pytest.mark.parametrize(
-    ("cell", "shown"),
+    ("cell", "safe_cell"),
     [
         ("=1+1", "'=1+1"), ("@cmd", "'@cmd"), ("\tx", "'\tx"), ("\rx", "'\rx"),
         ("\uff1d1+1", "'\uff1d1+1"), ("\uff20cmd", "'\uff20cmd"),
@@ -210,8 +210,8 @@ async def test_monitors_may_ask_with_head_and_people_find_the_documentation(shop
         ("\uff0b1+1", "'\uff0b1+1"), ("a=1", "a=1"), ("", ""),
     ],
 )  # fmt: skip
-def test_a_cell_that_a_spreadsheet_would_run_is_defused(cell: str, shown: str) -> None:
-    assert escape_csv_formula(cell) == shown
+def test_a_cell_that_a_spreadsheet_would_run_is_defused(cell: str, safe_cell: str) -> None:
+    assert escape_csv_formula(cell) == safe_cell
 
 
 @pytest.mark.parametrize(
@@ -233,10 +233,10 @@ def test_ids_of_names_that_begin_alike_are_those_of_all_the_names() -> None:
 
 
 def test_keys_are_made_of_any_text_and_none_is_made_twice() -> None:
-    taken: list[str] = []
+    keys: list[str] = []
     for text_ in ("A+", "A-", "Zażółć gęślą", "Привет", "Как"):
-        taken.append(slug_of(text_, default="option", keys=taken))
-    assert taken == ["a", "a-2", "zazolc-gesla", "option", "option-2"]
+        keys.append(slug_of(text_, default="option", keys=keys))
+    assert keys == ["a", "a-2", "zazolc-gesla", "option", "option-2"]
 
 
 async def test_gzip_of_several_members_is_read_whole(shop: Shop) -> None:

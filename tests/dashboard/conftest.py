@@ -35,9 +35,9 @@ class Browser:
         return await self.client.post("/sign-in", data=fields)
 
     async def send(self, path: str, *, page: str, **fields: str) -> httpx.Response:
-        found = re.search(r'name="_csrf" value="([^"]+)"', await self.page(page))
-        assert found
-        return await self.client.post(path, data={"_csrf": html.unescape(found[1]), **fields})
+        csrf = re.search(r'name="_csrf" value="([^"]+)"', await self.page(page))
+        assert csrf
+        return await self.client.post(path, data={"_csrf": html.unescape(csrf[1]), **fields})
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ async def link_of(shop: Shop, email: str) -> str:
     state = shop.client._transport.app.state  # type: ignore[attr-defined]
     folder = state.settings.data_dir / "mail"
     mails = sorted(folder.glob("*.notice.eml"), key=lambda path: path.stat().st_mtime)
-    found = [path.read_text() for path in mails if f"To: {email}" in path.read_text()]
-    assert found, email
-    path = re.search(r"http://127\.0\.0\.1:8000(/sign-in/\S+)", found[-1].replace("=\n", ""))
+    texts = [path.read_text() for path in mails if f"To: {email}" in path.read_text()]
+    assert texts, email
+    path = re.search(r"http://127\.0\.0\.1:8000(/sign-in/\S+)", texts[-1].replace("=\n", ""))
     assert path
     return path[1].replace("=3D", "=")

@@ -38,13 +38,13 @@ async def test_an_alert_is_tried_made_and_its_chart_shown(browser: Browser, shop
     assert (await shop.get("/v1/alerts"))["data"] == []
     saved = await browser.send("/forms/alert-create", page="/alerts", **fields)
     assert saved.status_code == 303, saved.text
-    (made,) = (await shop.get("/v1/alerts"))["data"]
-    assert made["notify"] == ["member:eva@c.pl"]
-    page = await browser.page(f"/alerts/{made['id']}")
+    (alert,) = (await shop.get("/v1/alerts"))["data"]
+    assert alert["notify"] == ["member:eva@c.pl"]
+    page = await browser.page(f"/alerts/{alert['id']}")
     assert page.count('class="dot marked"') == 3
     # A limit is not the usual value.
     assert "Usual" not in page
-    assert f'href="/alerts/{made["id"]}"' in await browser.page("/alerts")
+    assert f'href="/alerts/{alert["id"]}"' in await browser.page("/alerts")
     grouped = {"name": "By touchpoint", "metric": "nps", "interval": "day",
                "rule": {"kind": "shift"}, "group_by": "touchpoint"}  # fmt: skip
     by_touchpoint = await shop.post("/v1/alerts", grouped)

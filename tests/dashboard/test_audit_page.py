@@ -30,8 +30,8 @@ def test_every_change_has_its_words_in_the_audit(app: FastAPI, language: str) ->
     ]  # fmt: skip
     assert len(audited) > 50
     for path in audited:
-        subject, *rest = [part for part in path.split("/")[2:] if not part.startswith("{")]
+        subject, *verbs = [part for part in path.split("/")[2:] if not part.startswith("{")]
         for method in {"post", "put", "patch", "delete"} & set(app.openapi()["paths"][path]):
             assert f"audit_subject.{subject}" in words, path
-            verb = rest[-1] if rest else method.upper()
+            verb = verbs[-1] if verbs else method.upper()
             assert f"audit_verb.{verb}" in words, (path, verb)

@@ -11,11 +11,11 @@ def _rows(page: str) -> dict[str, dict[str, str]]:
     """Return the table of all figures: the cells of each row, by the heading of the column."""
     table = page[page.index("All figures") :]
     headings = [_plain(cell) for cell in re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)]
-    found = {}
+    rows = {}
     for name, cells in re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', table, re.DOTALL):
         texts = [_plain(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)]
-        found[name] = dict(zip(headings[1:], texts, strict=False))
-    return found
+        rows[name] = dict(zip(headings[1:], texts, strict=False))
+    return rows
 
 
 def _with_a_value(row: dict[str, str]) -> dict[str, str]:

@@ -66,8 +66,8 @@ async def test_follow_ups_are_paged_and_keep_their_time(browser: Browser, shop: 
     await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=due)
     path = f"/responses/{answer['id']}/follow-up"
     await browser.send(path, page="/", status="contacted", due_at="2030-01-31")
-    kept = (await shop.get(f"/v1/responses/{answer['id']}"))["follow_up"]
-    assert (kept["status"], kept["due_at"]) == ("contacted", "2030-01-31T14:00:00Z")
+    follow_up = (await shop.get(f"/v1/responses/{answer['id']}"))["follow_up"]
+    assert (follow_up["status"], follow_up["due_at"]) == ("contacted", "2030-01-31T14:00:00Z")
     for odd in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
         body = {"follow_up": {"due_at": odd}}
         reply = await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=body)
@@ -90,8 +90,8 @@ async def test_what_a_visitor_may_not_see_is_not_shown(
 ) -> None:
     """The scope of a page guards the page, not its link alone."""
     guarded = dataclasses.replace(DASHBOARD_PAGES["alerts"], scope=Scope.ADMIN)
-    made = await browser.shop.post("/v1/api-keys", {"name": "reader", "scopes": ["read"]})
-    await browser.sign_in(made["secret"])
+    api_key = await browser.shop.post("/v1/api-keys", {"name": "reader", "scopes": ["read"]})
+    await browser.sign_in(api_key["secret"])
     assert (await browser.open("/alerts")).status_code == 200
     monkeypatch.setitem(DASHBOARD_PAGES, "alerts", guarded)
     assert (await browser.open("/alerts")).status_code == 403
@@ -196,8 +196,8 @@ async def test_the_experience_is_shown_with_intervals(browser: Browser, shop: Sh
 async def test_connections_show_what_is_wrong(
     browser: Browser, shop: Shop, database: Database
 ) -> None:
-    wanted = {"url": "mailto:a@c.pl", "events": ["response.created"]}
-    endpoint = await shop.post("/v1/webhook-endpoints", wanted)
+    body = {"url": "mailto:a@c.pl", "events": ["response.created"]}
+    endpoint = await shop.post("/v1/webhook-endpoints", body)
     await shop.post("/v1/integrations", {"source": "zendesk"})
     sender = await shop.post("/v1/integrations", {"source": "freshdesk"})
     path = "/in/" + sender["url"].partition("/in/")[2]
@@ -248,8 +248,8 @@ async def test_comments_are_searched_and_paged(browser: Browser, shop: Shop) -> 
     older = re.search(r'rel="next" href="([^"]+)"', first)
     assert older
     assert "Word 4 " in await browser.page(html.unescape(older[1]))
-    found = await browser.page("/comments?q=word+18&band=passive")
-    assert found.count("<blockquote>") == 1
+    page = await browser.page("/comments?q=word+18&band=passive")
+    assert page.count("<blockquote>") == 1
     assert "No answers" in await browser.page("/comments?q=word+17&band=passive")
 
 
@@ -261,11 +261,11 @@ async def test_the_dashboard_speaks_its_readers_language(
 ) -> None:
     browser.client.headers["accept-language"] = accepted
     await browser.sign_in()
-    reply = DashboardTexts(language)
+    texts = DashboardTexts(language)
     for path, name in (("/", "overview"), ("/journey", "journey"), ("/experience", "experience")):
         page = await browser.page(path)
         assert f'<html lang="{language}"' in page
-        assert f"<h1>{reply[name]}</h1>" in page
+        assert f"<h1>{texts[name]}</h1>" in page
 
 
 NUMBERS: list[tuple[str, float, int, str]] = [
@@ -282,9 +282,9 @@ def test_numbers_are_written_as_the_language_does(
 
 
 def test_lengths_of_time_are_short() -> None:
-    reply = DashboardTexts("en")
+    texts = DashboardTexts("en")
     seconds = [None, 90, 3700, 7260, 200_000]
-    assert [reply.duration(s) for s in seconds] == [
+    assert [texts.duration(s) for s in seconds] == [
         "–",
         "2 min",
         "1 h 1 min",
@@ -292,7 +292,7 @@ def test_lengths_of_time_are_short() -> None:
         "2 d 7 h",
     ]
     moment = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-    assert reply.moment(moment, dt.UTC) == "1\u00a0Jan\u00a02025,\u00a000:00"
+    assert texts.moment(moment, dt.UTC) == "1\u00a0Jan\u00a02025,\u00a000:00"
 
 
 async def test_one_survey_has_its_page(browser: Browser, shop: Shop) -> None:

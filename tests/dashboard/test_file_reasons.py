@@ -60,7 +60,7 @@ def said(path: Path) -> Iterator[str]:
 
 
 def test_every_sentence_about_a_file_can_be_said_in_each_language() -> None:
-    known = {re.sub(r"\{\d\}", "{}", one) for one in texts_of("file_reasons", "en").values()}
+    known = {re.sub(r"\{\d\}", "{}", text) for text in texts_of("file_reasons", "en").values()}
     missing = set()
     for path in sorted(ROOM.glob("*.py")):
         if path.name in SILENT:
@@ -70,7 +70,7 @@ def test_every_sentence_about_a_file_can_be_said_in_each_language() -> None:
             is_prose = len(plain.split()) > 2 and re.search(r"[a-z] [a-z]", plain)
             is_code = re.search(r"\\d|\(\?|^ ?\[|:memory:|select |\d+ as ", plain)
             if is_prose and not is_code and not {plain, sentence} & (known | PARTS):
-                after_column = {rest for rest in [plain.partition(": ")[2]] if rest}
+                after_column = {tail for tail in [plain.partition(": ")[2]] if tail}
                 if not after_column & known:
                     missing.add(f"{path.name}: {sentence}")
     assert not missing, "\n".join(sorted(missing))
@@ -80,9 +80,9 @@ def test_a_sentence_keeps_its_values_and_names_the_forms_fields() -> None:
     english = "Score: `neun` is not a score; use a number, 9/10, `10 - label` or ★, or say it with "
     english += "`value`; `missing` names what stands for no answer"
     for language in LANGUAGES:
-        shown = reason_in(DashboardTexts(language), english)
-        assert shown.startswith("Score: `neun` ")
-        assert "`value`" not in shown
+        sentence = reason_in(DashboardTexts(language), english)
+        assert sentence.startswith("Score: `neun` ")
+        assert "`value`" not in sentence
     assert reason_in(DashboardTexts("pl"), english).startswith("Score: `neun` nie jest oceną")
     twice = "phone: `12` is not a telephone number (left out, 3 times)"
     assert reason_in(DashboardTexts("ro"), twice) == (

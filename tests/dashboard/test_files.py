@@ -10,8 +10,8 @@ from tests.shop import Shop
 
 async def csrf_of(browser: Browser) -> str:
     """Return the token of the page's form."""
-    found: list[str] = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))
-    return found[0]
+    tokens: list[str] = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))
+    return tokens[0]
 
 
 async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) -> None:
@@ -28,9 +28,9 @@ async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) ->
     refused = await browser.client.post("/files", data=fields | {"_do": "look"}, files=file)
     assert refused.status_code == 422
     assert 'name="column" value="Mark"' in refused.text
-    kept = re.search(r'name="upload" value="([^"]+)"', refused.text)
-    assert kept
-    fields |= {"upload": kept[1], "name": "b.csv"}
+    upload = re.search(r'name="upload" value="([^"]+)"', refused.text)
+    assert upload
+    fields |= {"upload": upload[1], "name": "b.csv"}
     chosen = {
         "column": ["When", "Mark", "Words", "Aisle"],
         "becomes": ["responded_at", "score", "", "property.Aisle"],
@@ -39,8 +39,8 @@ async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) ->
     assert seen.status_code == 200, seen.text
     assert '<option value="property.Aisle" selected>' in seen.text
     assert "2 new" in seen.text
-    taken = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
-    assert taken.status_code == 303
+    reply = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
+    assert reply.status_code == 303
     stored = (await shop.get("/v1/responses"))["data"]
     assert sorted((r["score"], r["properties"]) for r in stored) == [
         (3, {"Aisle": "2"}), (9, {"Aisle": "4"}),
@@ -63,8 +63,8 @@ async def test_what_a_preset_knows_stays_while_a_column_is_chosen(
     upload = re.findall(r'name="upload" value="([^"]+)"', refused.text)[0]
     fields |= {"upload": upload, "name": "f.csv"}
     chosen = {"column": header.split(","), "own": own, "becomes": [*own[:-1], "score"]}
-    taken = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
-    assert taken.status_code == 303
+    reply = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
+    assert reply.status_code == 303
     stored = (await shop.get("/v1/responses"))["data"]
     assert {a["import"]["external_id"]: a["score"] for a in stored} == {"0": 9, "1": 8, "2": 7}
     assert all(answer["customer"]["email"] for answer in stored)
@@ -97,13 +97,13 @@ async def test_a_file_is_looked_at_taken_and_taken_back(browser: Browser, shop: 
     assert seen.status_code == 200, seen.text
     assert "2 rows: 2 new" in seen.text
     assert (await shop.get("/v1/responses"))["data"] == []
-    kept = re.search(r'name="upload" value="([^"]+)"', seen.text)
-    assert kept
-    taken = await browser.client.post(
-        "/files", data=fields | {"_do": "take", "upload": kept[1], "name": "a.csv"},
+    upload = re.search(r'name="upload" value="([^"]+)"', seen.text)
+    assert upload
+    reply = await browser.client.post(
+        "/files", data=fields | {"_do": "take", "upload": upload[1], "name": "a.csv"},
         files={"file": ("", b"", "application/octet-stream")},
     )  # fmt: skip
-    assert taken.status_code == 303, taken.text
+    assert reply.status_code == 303, reply.text
     (run,) = (await shop.get("/v1/imports"))["data"]
     assert (run["name"], run["accepted"]) == ("a.csv", 2)
     await press(browser, "import-undo", "/files", import_id=run["id"])
@@ -123,8 +123,8 @@ async def test_an_answer_a_row_is_joined_and_a_file_replaces_another(
     fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "long", "_do": "take",
               "pivot": "asked:said", "by": "who", "map": "when=responded_at"}  # fmt: skip
     file = {"file": ("a.csv", "\n".join([header, *rows]).encode())}
-    taken = await browser.client.post("/files", data=fields, files=file)
-    assert taken.status_code == 303, taken.text
+    reply = await browser.client.post("/files", data=fields, files=file)
+    assert reply.status_code == 303, reply.text
     assert sorted(r["score"] for r in (await shop.get("/v1/responses"))["data"]) == [7, 8, 9]
     (run,) = (await shop.get("/v1/imports"))["data"]
     assert f'<option value="{run["id"]}">' in await browser.page("/files")

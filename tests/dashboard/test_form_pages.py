@@ -16,13 +16,13 @@ from tests.shop import Shop
 
 async def press(browser: Browser, form: str, page: str, **fields: Any) -> Any:
     """Send a form of the console as its page would."""
-    found = re.search(r'name="_csrf" value="([^"]+)"', await browser.page(page))
-    assert found, page
-    data = {"_csrf": found[1]} | fields
+    csrf = re.search(r'name="_csrf" value="([^"]+)"', await browser.page(page))
+    assert csrf, page
+    data = {"_csrf": csrf[1]} | fields
     return await browser.client.post(f"/forms/{form}", data=data)
 
 
-async def member_page(browser: Browser, shop: Shop, role: str) -> None:
+async def sign_in_as_member(browser: Browser, shop: Shop, role: str) -> None:
     """Sign in as a member of a role, by the link that the mail holds."""
     # A member of two workspaces gets a link to each.
     email = f"{role}-{shop.workspace_key}@c.pl"
@@ -35,8 +35,8 @@ async def test_a_survey_is_made_edited_published_and_answered(browser: Browser, 
     await browser.sign_in()
     assert "The first answer in a few steps" in await browser.page("/")
     fields = {"template": "csat", "name": "After checkout", "key": "", "default_locale": "en"}
-    made = await press(browser, "survey-create", "/surveys/new", **fields)
-    assert made.headers["location"].startswith("/surveys/after-checkout/edit")
+    reply = await press(browser, "survey-create", "/surveys/new", **fields)
+    assert reply.headers["location"].startswith("/surveys/after-checkout/edit")
     page = await browser.page("/surveys/after-checkout/edit")
     csrf = re.search(r'name="_csrf" value="([^"]+)"', page)
     assert csrf
@@ -88,9 +88,9 @@ async def test_a_secret_is_shown_once_and_loading_again_makes_no_other(
     await browser.sign_in()
     key = await press(browser, "key-create", "/connections", name="till", scopes=["write"])
     assert key.status_code == 303
-    shown = await browser.open(key.headers["location"])
-    assert shown.headers["cache-control"] == "no-store"
-    secret = re.search(r'value="(sk_[^"]+)"', shown.text)
+    reply = await browser.open(key.headers["location"])
+    assert reply.headers["cache-control"] == "no-store"
+    secret = re.search(r'value="(sk_[^"]+)"', reply.text)
     assert secret
     assert (await shop.call("GET", "/v1/me", key=secret[1])).json()["key"]["name"] == "till"
     assert secret[1] not in await browser.page("/connections")
@@ -102,9 +102,9 @@ async def test_a_login_for_bi_tools_is_made_and_dropped_by_clicking(
     browser: Browser, shop: Shop
 ) -> None:
     await browser.sign_in()
-    made = await press(browser, "bi-role-create", "/connections", personal="")
-    shown = await browser.page(made.headers["location"])
-    url = re.search(r'value="(postgresql://bi_[^"]+)"', shown)
+    reply = await press(browser, "bi-role-create", "/connections", personal="")
+    page = await browser.page(reply.headers["location"])
+    url = re.search(r'value="(postgresql://bi_[^"]+)"', page)
     assert url
     (role,) = (await shop.get("/v1/bi-roles"))["data"]
     assert role["role"] in url[1]
@@ -128,14 +128,14 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(browser: Browser, s
         )  # fmt: skip
     page = await browser.page("/asking/new")
     assert 'value="order.paid"' in page
-    made = await press(
+    reply = await press(
         browser, "trigger-create", "/asking/new", name="Paid", on="order.paid", survey="nps",
         active="0", has_throttle="0", sample_percent="100",
         **{"delay.amount": "2", "delay.unit": "hours", "max_age.amount": "", "max_age.unit": "days",
            "where.0.property": "value.amount", "where.0.op": "gte", "where.0.value": "40",
            "where.1.property": "", "where.1.op": "eq", "where.1.value": ""},
     )  # fmt: skip
-    path = made.headers["location"].partition("?")[0]
+    path = reply.headers["location"].partition("?")[0]
     tried = await browser.page(f"{path}?dry_run=1")
     assert "It would have asked 2 of 3." in tried
     trigger = path.rpartition("/")[2]
@@ -181,8 +181,8 @@ async def test_a_customer_is_found_changed_and_erased(browser: Browser, shop: Sh
     await shop.call("PUT", "/v1/customers/c-1", json={"email": "ala@c.pl", "name": "Ala Nowak"})
     await shop.publish("nps")
     await shop.answer("nps", 3, customer={"external_id": "c-1"})
-    found = await browser.page("/people?q=ala@c.pl")
-    customer = re.search(r'/people/([0-9a-f-]{36})"', found)
+    results = await browser.page("/people?q=ala@c.pl")
+    customer = re.search(r'/people/([0-9a-f-]{36})"', results)
     assert customer
     path = f"/people/{customer[1]}"
     page = await browser.page(path)
@@ -190,8 +190,8 @@ async def test_a_customer_is_found_changed_and_erased(browser: Browser, shop: Sh
     assert "detractor" in page
     assert "Asked next" not in page
     soon = utc_now() + dt.timedelta(days=2)
-    asked = {"survey": "nps", "channel": "email", "customer": {"external_id": "c-1"}}
-    await shop.call("POST", "/v1/invitations", json=asked | {"send_at": soon.isoformat()})
+    invitation = {"survey": "nps", "channel": "email", "customer": {"external_id": "c-1"}}
+    await shop.call("POST", "/v1/invitations", json=invitation | {"send_at": soon.isoformat()})
     assert "Asked next" in await browser.page(path)
     saved = await press(
         browser, "person-save", path, customer=customer[1], name="Ala Lis", email="ala@c.pl",
@@ -220,10 +220,10 @@ async def test_a_view_is_shared_without_names_and_comments(browser: Browser, sho
     who = {"email": "ala@c.pl", "name": "Ala Nowak"}
     await shop.answer("nps", {"score": 2, "why": "The parcel was wet"}, customer=who)
     await shop.answer("nps", 9, touchpoint="till")
-    made = await press(browser, "share-create", "/sharing", path="/?period=30d")
-    shown = await browser.page(made.headers["location"])
-    assert "Overview · Last 30 days" in shown
-    url = re.search(r'value="(http[^"]+/shared/[^"]+)"', shown)
+    reply = await press(browser, "share-create", "/sharing", path="/?period=30d")
+    page = await browser.page(reply.headers["location"])
+    assert "Overview · Last 30 days" in page
+    url = re.search(r'value="(http[^"]+/shared/[^"]+)"', page)
     assert url
     path = "/shared/" + url[1].rpartition("/")[2]
     stranger = await shop.client.get(path)
@@ -261,7 +261,7 @@ async def test_small_groups_stay_hidden_in_a_shared_view(browser: Browser, shop:
 async def test_roles_hold_for_every_form(browser: Browser, shop: Shop, role: str) -> None:
     await shop.publish("nps")
     answer_id = (await shop.answer("nps", 3)).json()["id"]
-    await member_page(browser, shop, role)
+    await sign_in_as_member(browser, shop, role)
     page = await browser.page("/account")
     csrf = re.search(r'name="_csrf" value="([^"]+)"', page)
     assert csrf
@@ -274,8 +274,8 @@ async def test_roles_hold_for_every_form(browser: Browser, shop: Shop, role: str
         reply = await browser.client.post(
             f"/forms/{name}", data={"_csrf": csrf[1]} | names | typed | more
         )
-        wanted = {303} if name in allowed else {403}
-        assert reply.status_code in wanted, (name, reply.status_code, reply.text[:300])
+        statuses = {303} if name in allowed else {403}
+        assert reply.status_code in statuses, (name, reply.status_code, reply.text[:300])
     for path in ("/answers", "/files", "/surveys/nps/edit"):
         data = {"_csrf": csrf[1], "ids": answer_id, "_do": "reject"}
         assert (await browser.client.post(path, data=data)).status_code == 403, path
@@ -285,7 +285,7 @@ async def test_roles_hold_for_every_form(browser: Browser, shop: Shop, role: str
 
 
 async def test_what_the_dashboard_does_is_audited(browser: Browser, shop: Shop) -> None:
-    await member_page(browser, shop, "admin")
+    await sign_in_as_member(browser, shop, "admin")
     await press(browser, "suppression-add", "/suppressions", email="gone@c.pl")
     (first, *_) = (await shop.get("/v1/audit"))["data"]
     assert (first["actor"], first["action"]) == ("admin", "POST /v1/unsubscribes")

@@ -24,9 +24,9 @@ async def test_a_member_who_was_removed_again_gets_no_mail(
     shop: Shop, mailbox: Mailbox, by_mail: Mapping[str, JobHandler]
 ) -> None:
     body = {"email": "jan@acme.pl", "name": "Jan", "role": "viewer"}
-    made = await shop.post("/v1/members", body)
+    member = await shop.post("/v1/members", body)
     # The same address again adds nobody, and mails nobody.
     assert (await shop.call("POST", "/v1/members", json=body)).status_code == 409
-    await shop.call("DELETE", f"/v1/members/{made['id']}")
+    await shop.call("DELETE", f"/v1/members/{member['id']}")
     await shop.work(known=by_mail)
     assert mailbox.mails == []

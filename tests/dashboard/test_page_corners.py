@@ -11,7 +11,7 @@ from app.metrics.registry import CARD_METRICS
 from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser
-from tests.dashboard.test_form_pages import member_page, press
+from tests.dashboard.test_form_pages import press, sign_in_as_member
 from tests.integrations.senders.freshdesk import simple
 from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
@@ -25,30 +25,30 @@ async def editor_form(browser: Browser, key: str) -> dict[str, str]:
 
 def test_every_page_that_a_route_shows_is_declared() -> None:
     folder = files("app.pages.dashboard")
-    shown = {
+    names = {
         name
         for file in folder.iterdir()
         if file.name.endswith(".py")
         for name in re.findall(r"visit\.render\(\s*\"(\w+)\"", file.read_text())
     }
-    assert shown
-    assert shown <= PAGES.keys(), f"no entry in pages.py for {shown - PAGES.keys()}"
-    assert PAGES.keys() <= shown, f"no route shows {PAGES.keys() - shown}"
+    assert names
+    assert names <= PAGES.keys(), f"no entry in pages.py for {names - PAGES.keys()}"
+    assert PAGES.keys() <= names, f"no route shows {PAGES.keys() - names}"
 
 
 async def test_connections_open_with_deliveries(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     body = {"url": "https://93.184.216.34/hook", "events": ["response.completed"]}
-    made = await shop.post("/v1/webhook-endpoints", body)
-    await press(browser, "endpoint-test", "/connections", endpoint=made["id"])
+    endpoint = await shop.post("/v1/webhook-endpoints", body)
+    await press(browser, "endpoint-test", "/connections", endpoint=endpoint["id"])
     page = await browser.page("/connections")
     assert "response.completed" in page
     assert "Send again" in page
-    await press(browser, "endpoint-switch", "/connections", endpoint=made["id"], active="0")
-    shown = await shop.get(f"/v1/webhook-endpoints/{made['id']}")
-    assert shown["disabled_at"] is not None
+    await press(browser, "endpoint-switch", "/connections", endpoint=endpoint["id"], active="0")
+    details = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert details["disabled_at"] is not None
     replay = await press(
-        browser, "endpoint-replay", "/connections", endpoint=made["id"], since="2026-01-01"
+        browser, "endpoint-replay", "/connections", endpoint=endpoint["id"], since="2026-01-01"
     )
     assert replay.status_code in {303, 409}, replay.text
 
@@ -88,18 +88,18 @@ async def test_the_editor_names_what_is_wrong_and_adds_languages(
 async def test_only_admins_read_of_the_mail_server(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     assert "no mail server is set up" in await browser.page("/")
-    await member_page(browser, shop, "viewer")
+    await sign_in_as_member(browser, shop, "viewer")
     assert "mail server" not in await browser.page("/")
 
 
 async def test_who_only_reads_finds_the_preview_of_a_draft(browser: Browser, shop: Shop) -> None:
     await shop.post("/v1/surveys", {"key": "s", "template": "nps"})
-    await member_page(browser, shop, "viewer")
+    await sign_in_as_member(browser, shop, "viewer")
     page = await browser.page("/surveys/s")
     assert "/surveys/s/edit" not in page
     assert 'href="/surveys/s/preview"' in page
-    shown = await browser.open("/surveys/s/preview")
-    assert "recommend" in await browser.page(shown.headers["location"])
+    reply = await browser.open("/surveys/s/preview")
+    assert "recommend" in await browser.page(reply.headers["location"])
 
 
 async def test_customers_are_found_by_a_part_of_their_name(browser: Browser, shop: Shop) -> None:
@@ -131,9 +131,9 @@ async def test_business_hours_are_set_by_day(browser: Browser, shop: Shop) -> No
     assert "9-17" in wrong.text
     hours |= {"hours.tue": "", "holidays": "2027-01-01"}
     await press(browser, "workspace-hours", "/settings", **hours)
-    kept = (await shop.get("/v1/workspace"))["business_hours"]
-    assert kept["weekly"] == {"mon": [["09:00", "12:00"], ["13:00", "17:00"]]}
-    assert kept["holidays"] == ["2027-01-01"]
+    business_hours = (await shop.get("/v1/workspace"))["business_hours"]
+    assert business_hours["weekly"] == {"mon": [["09:00", "12:00"], ["13:00", "17:00"]]}
+    assert business_hours["holidays"] == ["2027-01-01"]
     assert 'value="09:00-12:00, 13:00-17:00"' in await browser.page("/settings")
     await press(browser, "workspace-hours", "/settings", **{"hours.mon": ""})
     assert (await shop.get("/v1/workspace"))["business_hours"] is None
@@ -141,13 +141,13 @@ async def test_business_hours_are_set_by_day(browser: Browser, shop: Shop) -> No
 
 async def test_a_wrong_signature_is_seen(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
-    made = await shop.post("/v1/integrations", {"source": "shopify", "secret": "the right one"})
+    sender = await shop.post("/v1/integrations", {"source": "shopify", "secret": "the right one"})
     headers = {"x-shopify-hmac-sha256": "d3Jvbmc=", "x-shopify-topic": "orders/paid"}
-    reply = await shop.client.post(f"/in/{made['id']}", content=b"{}", headers=headers)
+    reply = await shop.client.post(f"/in/{sender['id']}", content=b"{}", headers=headers)
     assert reply.status_code == 401
-    shown = await shop.get(f"/v1/integrations/{made['id']}")
-    assert shown["last_refused_at"] is not None
-    assert "not signed with this secret" in await browser.page(f"/connections/{made['id']}")
+    details = await shop.get(f"/v1/integrations/{sender['id']}")
+    assert details["last_refused_at"] is not None
+    assert "not signed with this secret" in await browser.page(f"/connections/{sender['id']}")
 
 
 async def test_decisions_are_narrowed_and_paged(
@@ -162,8 +162,8 @@ async def test_decisions_are_narrowed_and_paged(
     assert page.count("o-") >= 50
     more = re.search(r'rel="next" href="([^"]+)"', page)
     assert more
-    rest = await browser.page(more[1].replace("&amp;", "&"))
-    assert 0 < rest.count(">o-") < 10
+    next_page = await browser.page(more[1].replace("&amp;", "&"))
+    assert 0 < next_page.count(">o-") < 10
     assert ">o-" not in await browser.page("/decisions?reason=throttled")
     assert ">o-" in await browser.page(f"/decisions?trigger={trigger['id']}")
 
@@ -175,19 +175,19 @@ async def test_a_form_that_is_opened_again_leads_to_its_page(browser: Browser) -
 
 
 async def test_an_unknown_status_is_given_its_meaning(browser: Browser, shop: Shop) -> None:
-    made = await register(shop, "freshdesk", status_map={"Parked": "on_hold"})
-    assert (await deliver(shop, made, *simple("Waiting on vendor"))).status_code == 202
+    integration = await register(shop, "freshdesk", status_map={"Parked": "on_hold"})
+    assert (await deliver(shop, integration, *simple("Waiting on vendor"))).status_code == 202
     await shop.work()
     await browser.sign_in()
-    page = await browser.page(f"/connections/{made['id']}")
+    page = await browser.page(f"/connections/{integration['id']}")
     assert "Waiting on vendor" in page
     await press(
-        browser, "status-mean", f"/connections/{made['id']}", integration=made["id"],
+        browser, "status-mean", f"/connections/{integration['id']}", integration=integration["id"],
         status="Waiting on vendor", meaning="on_hold", status_map="parked = on_hold",
     )  # fmt: skip
-    found = await shop.get(f"/v1/integrations/{made['id']}")
-    assert len(found["status_map"]) == 2
-    assert found["unmapped"] == []
+    details = await shop.get(f"/v1/integrations/{integration['id']}")
+    assert len(details["status_map"]) == 2
+    assert details["unmapped"] == []
     await shop.work()
     assert [i["type"] for i in (await shop.get("/v1/interactions"))["data"]] == ["ticket.on_hold"]
 
@@ -197,8 +197,8 @@ async def test_every_card_leads_to_its_chart(browser: Browser, shop: Shop) -> No
     await shop.answer("nps", 9)
     await browser.sign_in()
     for metric in CARD_METRICS:
-        shown = await browser.client.get("/", params={"period": "all", "metric": metric})
-        assert shown.status_code == 200, metric
+        reply = await browser.client.get("/", params={"period": "all", "metric": metric})
+        assert reply.status_code == 200, metric
     # What is shared is what is seen.
     page = await browser.page("/?period=all&metric=nps")
     assert re.search(r'/sharing\?path=[^"]*metric%3Dnps', page)
@@ -261,7 +261,7 @@ def test_every_page_has_its_template_and_title() -> None:
             assert DashboardTexts("en")[page.name]
 
 
-async def test_a_trigger_has_its_window_its_cancellations_and_its_once(
+async def test_a_triggers_send_window_cancel_on_and_once_per_can_be_set(
     browser: Browser, shop: Shop
 ) -> None:
     await shop.publish("nps")
@@ -271,10 +271,10 @@ async def test_a_trigger_has_its_window_its_cancellations_and_its_once(
             "cancel_on": ["", "order.refunded", "order.edited"],
             "once_per": "customer"}  # fmt: skip
     csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/asking/new"))[0]
-    made = await browser.client.post(
+    reply = await browser.client.post(
         "/forms/trigger-create", data={**form, "send_days": ["", "mon", "fri"], "_csrf": csrf}
     )
-    assert made.status_code == 303, made.text
+    assert reply.status_code == 303, reply.text
     (trigger,) = (await shop.get("/v1/triggers"))["data"]
     assert trigger["send_window"] == {"days": ["mon", "fri"], "from": "09:00", "to": "17:00"}
     assert (trigger["cancel_on"], trigger["once_per"]) == (
@@ -319,10 +319,10 @@ async def test_a_colour_is_shown_as_it_will_look(browser: Browser, shop: Shop) -
 async def test_a_sender_is_connected_in_the_managers_language(
     browser: Browser, shop: Shop, language: str, step: str, label: str, top: str
 ) -> None:
-    made = await register(shop, "generic", preset="hubspot")
+    integration = await register(shop, "generic", preset="hubspot")
     browser.client.headers["accept-language"] = language
     await browser.sign_in()
-    page = await browser.page(f"/connections/{made['id']}")
+    page = await browser.page(f"/connections/{integration['id']}")
     for words in (step, label, top):
         assert words in page
     # What has a field here is not explained as a call of the API.
@@ -359,7 +359,7 @@ async def test_the_log_names_what_was_changed(browser: Browser, shop: Shop) -> N
 async def test_what_is_wrong_stands_at_its_field_in_the_readers_language(
     browser: Browser, shop: Shop, form: str, field: str, typed: str, error: str
 ) -> None:
-    await member_page(browser, shop, "admin")
+    await sign_in_as_member(browser, shop, "admin")
     page = await browser.page("/account")
     csrf = re.search(r'name="_csrf" value="([^"]+)"', page)
     assert csrf

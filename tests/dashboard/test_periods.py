@@ -25,8 +25,8 @@ async def test_a_period_of_any_length_has_its_pages(
 
 
 def test_counted_periods_are_written_in_every_language() -> None:
-    found = [DashboardTexts(language).time_span("14d") for language in ("en", "pl", "ro")]
-    assert found == ["14 days", "14 dni", "14 zile"]
+    texts = [DashboardTexts(language).time_span("14d") for language in ("en", "pl", "ro")]
+    assert texts == ["14 days", "14 dni", "14 zile"]
     assert DashboardTexts("en").time_span("last_month") == "Last month"
 
 

@@ -112,12 +112,12 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("reply", "said"), CASES)
-def test_the_sentence_is_of_the_reply(reply: dict[str, Any], said: str) -> None:
-    assert said in SENTENCES[reply["insight"]](ENGLISH, reply | {"refused": None})
+@pytest.mark.parametrize(("reply", "phrase"), CASES)
+def test_the_sentence_fits_the_reply(reply: dict[str, Any], phrase: str) -> None:
+    assert phrase in SENTENCES[reply["insight"]](ENGLISH, reply | {"refused": None})
 
 
-def test_what_was_as_before_is_no_habit() -> None:
+def test_no_habit_is_claimed_without_the_same_link_before() -> None:
     assert "habit" not in SENTENCES["spending"](ENGLISH, spending(0.4, 0.001) | {"refused": None})
     opposite = spending(0.4, 0.001, (-0.3, 0.002)) | {"refused": None}
     assert "habit" not in SENTENCES["spending"](ENGLISH, opposite)
@@ -139,12 +139,12 @@ def test_every_language_has_the_sentences_whole(language: str) -> None:
     assert expectation_sentence(texts, hidden) == texts["sentence.hidden"]
     assert emotion_sentence(texts, [], {"n": 0}) == texts["no_emotions"]
     same = {"reason": "no_outcome", "needed_n": None, "n": 80}
-    shown = SENTENCES["drivers"](texts, {"insight": "drivers", "refused": same})
-    assert shown == texts["refused.same_answers"]
+    text = SENTENCES["drivers"](texts, {"insight": "drivers", "refused": same})
+    assert text == texts["refused.same_answers"]
 
 
 @pytest.mark.parametrize(
-    ("language", "detail", "said"),
+    ("language", "detail", "prefix"),
     [
         ("pl", "until 2026-12-29T19:24:28.659670Z", "do "),
         ("pl", "80% are asked", "pytamy 80 %"),
@@ -155,9 +155,9 @@ def test_every_language_has_the_sentences_whole(language: str) -> None:
     ],
 )
 def test_the_detail_of_a_decision_is_in_the_readers_language(
-    language: str, detail: str | None, said: str
+    language: str, detail: str | None, prefix: str
 ) -> None:
-    shown = DashboardTexts(language).detail(detail, ZoneInfo("Europe/Warsaw"))
-    assert shown.startswith(said)
-    assert bool(shown) == bool(said)
-    assert "T19" not in shown
+    text = DashboardTexts(language).detail(detail, ZoneInfo("Europe/Warsaw"))
+    assert text.startswith(prefix)
+    assert bool(text) == bool(prefix)
+    assert "T19" not in text

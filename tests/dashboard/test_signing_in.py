@@ -41,10 +41,10 @@ async def test_a_key_signs_in_and_out(browser: Browser) -> None:
         page = await browser.open(path)
         assert page.status_code == 200, (path, page.text)
         assert "default-src 'self'" in page.headers["content-security-policy"]
-    kept = dict(browser.client.cookies)
+    cookies = dict(browser.client.cookies)
     out = await browser.send("/sign-out", page="/")
     assert out.headers["location"] == "/sign-in"
-    browser.client.cookies.update(kept)
+    browser.client.cookies.update(cookies)
     assert (await browser.open("/")).status_code == 303
 
 
@@ -62,10 +62,10 @@ async def test_signing_in_leads_to_no_other_site(browser: Browser) -> None:
 
 
 async def test_a_deleted_key_signs_out(browser: Browser, shop: Shop) -> None:
-    made = await shop.post("/v1/api-keys", {"name": "k", "scopes": ["read"]})
-    assert (await browser.sign_in(made["secret"])).status_code == 303
+    api_key = await shop.post("/v1/api-keys", {"name": "k", "scopes": ["read"]})
+    assert (await browser.sign_in(api_key["secret"])).status_code == 303
     await browser.page("/")
-    await shop.call("DELETE", f"/v1/api-keys/{made['id']}")
+    await shop.call("DELETE", f"/v1/api-keys/{api_key['id']}")
     assert (await browser.open("/")).status_code == 303
 
 
@@ -105,11 +105,11 @@ async def test_members_and_strangers_cost_the_same_work(
     statements = {}
     event.listen(engine, "before_cursor_execute", note)
     try:
-        for asked in (email, f"stranger-{shop.workspace_key}@c.pl"):
+        for address in (email, f"stranger-{shop.workspace_key}@c.pl"):
             ran.clear()
-            reply = await browser.client.post("/sign-in", data={"email": asked})
+            reply = await browser.client.post("/sign-in", data={"email": address})
             assert reply.status_code == 200
-            statements[asked] = list(ran)
+            statements[address] = list(ran)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     known, stranger = statements.values()
@@ -130,8 +130,8 @@ async def test_a_link_leads_back_to_a_filtered_page(browser: Browser, shop: Shop
     again = await browser.client.post("/sign-in", data={"email": email})
     assert again.status_code == 200
     assert await link_of(shop, email) == link
-    shown = "/ Your account is locked: sign in at https://evil.example"
-    reply = await browser.sign_in(next_=shown)
+    target = "/ Your account is locked: sign in at https://evil.example"
+    reply = await browser.sign_in(next_=target)
     assert reply.headers["location"] == "/"
 
 
@@ -209,9 +209,9 @@ async def test_a_form_of_another_site_is_refused(
     assert forged.status_code == 403
     stranger = Browser(app, other_shop)
     await stranger.sign_in()
-    found = re.search(r'name="_csrf" value="([^"]+)"', await stranger.page("/"))
-    assert found
-    theirs = await browser.client.post(path, data={"status": "resolved", "_csrf": found[1]})
+    csrf = re.search(r'name="_csrf" value="([^"]+)"', await stranger.page("/"))
+    assert csrf
+    theirs = await browser.client.post(path, data={"status": "resolved", "_csrf": csrf[1]})
     assert theirs.status_code == 403
     crossed = await browser.client.post(
         "/sign-out", data={}, headers={"sec-fetch-site": "cross-site"}
@@ -224,8 +224,8 @@ async def test_members_are_listed_and_validated(shop: Shop, browser: Browser) ->
     for body in ({"email": "x", "name": "X"}, {"email": "a@c.pl"}, {"role": "boss"}):
         reply: Any = await shop.call("POST", "/v1/members", json=body)
         assert reply.status_code == 422
-    made = await shop.post("/v1/members", {"email": "A@c.pl", "name": "A"})
-    assert (made["email"], made["role"], made["locale"]) == ("a@c.pl", "viewer", "en")
-    assert [m["id"] for m in (await shop.get("/v1/members"))["data"]] == [made["id"]]
+    member = await shop.post("/v1/members", {"email": "A@c.pl", "name": "A"})
+    assert (member["email"], member["role"], member["locale"]) == ("a@c.pl", "viewer", "en")
+    assert [m["id"] for m in (await shop.get("/v1/members"))["data"]] == [member["id"]]
     reader = await shop.make_key("write")
     assert (await shop.call("GET", "/v1/members", key=reader)).status_code == 403

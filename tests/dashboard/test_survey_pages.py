@@ -33,10 +33,10 @@ async def test_a_draft_is_previewed_as_page_mail_and_widget(browser: Browser, sh
         assert reply.status_code == 303
         base, _, shown_as = reply.headers["location"].rpartition("/")
         assert shown_as == show
-        shown = await browser.open(reply.headers["location"])
-        assert shown.status_code == 200, shown.text
-        assert "frame-ancestors 'self'" in shown.headers["content-security-policy"]
-        seen[show] = shown.text
+        preview = await browser.open(reply.headers["location"])
+        assert preview.status_code == 200, preview.text
+        assert "frame-ancestors 'self'" in preview.headers["content-security-policy"]
+        seen[show] = preview.text
     assert "How was the till?" in seen["page"]
     assert "How was the till?" in seen["mail"]
     assert f'src="{base}/widget.js"' in seen["widget"]
@@ -59,8 +59,8 @@ async def test_what_a_preview_is_sent_is_not_stored(browser: Browser, shop: Shop
     base = reply.headers["location"].removesuffix("/widget")
     sent = {"id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55", "key": "preview", "survey": "till",
             "answers": {"score": 5}, "seq": 1, "complete": True}  # fmt: skip
-    taken = await browser.client.post(f"{base}/w/responses", json=sent)
-    assert taken.json() == {"id": sent["id"], "seq": 1, "complete": True}
+    receipt = await browser.client.post(f"{base}/w/responses", json=sent)
+    assert receipt.json() == {"id": sent["id"], "seq": 1, "complete": True}
     for odd in (["odd"], sent | {"id": 5}, {"id": sent["id"]}):
         refused = await browser.client.post(f"{base}/w/responses", json=odd)
         assert refused.status_code == 422
@@ -109,7 +109,7 @@ async def test_versions_say_what_each_changed(browser: Browser, shop: Shop) -> N
     more = {"key": "again", "type": "yes_no", "text": {"en": "Again?"}}
     await shop.call("PATCH", "/v1/surveys/till", json={"questions": [reworded, more]})
     versions = (await shop.get("/v1/surveys/till/versions"))["data"]
-    assert [one["version"] for one in versions] == [2, 1]
+    assert [version["version"] for version in versions] == [2, 1]
     newest, first = versions
     assert (newest["added"], newest["changed"]) == (["again"], ["score"])
     assert newest["removed"] == [q["key"] for q in survey["questions"][1:]]
@@ -126,12 +126,12 @@ async def test_a_widgets_key_is_made_and_filled_in(browser: Browser, shop: Shop)
     before = await browser.page("/surveys/till")
     assert "data-key=&#34;pk_…&#34;" in before
     fields = {"survey": "till", "name": "Widget: till", "scopes": "collect"}
-    made = await press(browser, "survey-widget-key", "/surveys/till", **fields)
-    shown = await browser.open(made.headers["location"])
-    found = re.search(r"data-key=&#34;(pk_[\w-]+)&#34;", shown.text)
-    assert found
-    assert shown.headers["cache-control"] == "no-store"
-    body = {"id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55", "key": found[1], "survey": "till",
+    reply = await press(browser, "survey-widget-key", "/surveys/till", **fields)
+    page = await browser.open(reply.headers["location"])
+    widget_key = re.search(r"data-key=&#34;(pk_[\w-]+)&#34;", page.text)
+    assert widget_key
+    assert page.headers["cache-control"] == "no-store"
+    body = {"id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55", "key": widget_key[1], "survey": "till",
             "answers": {"score": 5}}  # fmt: skip
     answer = await browser.client.post("/w/responses", json=body)
     assert answer.status_code == 201, answer.text

@@ -49,8 +49,8 @@ async def test_a_follow_up_is_in_the_audit(browser: Browser, shop: Shop) -> None
         f"{path}/follow-up", page=path, status="resolved", assignee="Eva", note="Called."
     )
     assert sent.status_code == 303
-    found = (await shop.get(f"/v1/responses/{answer['id']}"))["follow_up"]
-    assert (found["status"], found["assignee"]) == ("resolved", "Eva")
+    follow_up = (await shop.get(f"/v1/responses/{answer['id']}"))["follow_up"]
+    assert (follow_up["status"], follow_up["assignee"]) == ("resolved", "Eva")
     audit = (await shop.get("/v1/audit"))["data"]
     assert any("/v1/responses" in str(entry) for entry in audit)
 
@@ -69,7 +69,7 @@ async def test_a_period_that_is_chosen_takes_the_place_of_dates(
     assert "1 Jan – 5 Jan 2026" in typed
 
 
-async def test_own_dates_have_a_change_whatever_the_period_was(
+async def test_own_dates_show_the_change_against_the_days_before(
     browser: Browser, shop: Shop
 ) -> None:
     await shop.publish("nps")
@@ -87,12 +87,12 @@ async def test_the_journey_obeys_its_filters(browser: Browser, shop: Shop) -> No
         await shop.answer("nps", {"score": 2}, touchpoint=touchpoint, channel="web")
     await browser.sign_in()
     page = await browser.page("/journey?touchpoint=checkout")
-    shown = page.split('class="filters"', 1)[1].split("</form>", 1)[1]
-    assert ("checkout" in shown, "delivery" in shown) == (True, False)
+    content = page.split('class="filters"', 1)[1].split("</form>", 1)[1]
+    assert ("checkout" in content, "delivery" in content) == (True, False)
     await shop.publish("other")
     for survey, n in (("nps", 1), ("other", 0)):
-        shown = await browser.page(f"/journey?survey={survey}")
-        assert ("Open follow-ups" in shown) == bool(n), survey
+        content = await browser.page(f"/journey?survey={survey}")
+        assert ("Open follow-ups" in content) == bool(n), survey
 
 
 async def test_a_published_question_keeps_its_key_and_points(browser: Browser, shop: Shop) -> None:

@@ -43,29 +43,29 @@ async def test_a_side_field_that_does_not_fit_leaves_nobody_unasked(
 
 
 async def test_a_locale_is_understood_as_it_is_written(delighted: Shop) -> None:
-    for given, kept in (("FR", "fr"), ("pt_BR", "pt-BR"), ("Polish", None)):
-        body = {"email": "l@c.pl", "send": False, "properties": {"locale": given}}
+    for locale, stored_locale in (("FR", "fr"), ("pt_BR", "pt-BR"), ("Polish", None)):
+        body = {"email": "l@c.pl", "send": False, "properties": {"locale": locale}}
         reply = await call(delighted, "POST", "people", json=body)
-        assert reply.json()["properties"].get("locale") == kept
+        assert reply.json()["properties"].get("locale") == stored_locale
 
 
 async def test_forms_as_php_and_others_write_them(delighted: Shop) -> None:
     form = "email=f%40c.pl&send=false&properties[size]=XL&properties[1]=one&properties[t][]=a"
-    made = await call(delighted, "POST", "people", content=form + "&properties[t][]=b")
-    assert made.json()["properties"] == {"size": "XL", "1": "one", "t": '["a", "b"]'}
-    answer = {"person": made.json()["id"], "score": 9}
+    reply = await call(delighted, "POST", "people", content=form + "&properties[t][]=b")
+    assert reply.json()["properties"] == {"size": "XL", "1": "one", "t": '["a", "b"]'}
+    answer = {"person": reply.json()["id"], "score": 9}
     await call(delighted, "POST", "survey_responses", json=answer)
     for query in ("expand[]=person", "expand[0]=person", "expand=person"):
         (row,) = (await call(delighted, "GET", f"survey_responses?{query}")).json()
         assert row["person"]["email"] == "f@c.pl", query
     assert len((await call(delighted, "GET", "survey_responses?per_page=500")).json()) == 1
-    gone = await call(delighted, "DELETE", "people/email:%20f@c.pl%20")
-    assert gone.status_code == 202, gone.text
+    removal = await call(delighted, "DELETE", "people/email:%20f@c.pl%20")
+    assert removal.status_code == 202, removal.text
 
 
 async def test_the_same_put_again_changes_nothing(delighted: Shop) -> None:
-    made = (await call(delighted, "POST", "people", json={"email": "p@c.pl", "send": False})).json()
-    body = {"person": made["id"], "score": 9, "comment": "x" * 5000,
+    pat = (await call(delighted, "POST", "people", json={"email": "p@c.pl", "send": False})).json()
+    body = {"person": pat["id"], "score": 9, "comment": "x" * 5000,
             "person_properties": {"a": "1", "b": "2"}}  # fmt: skip
     first = (await call(delighted, "POST", "survey_responses", json=body)).json()
     assert len(first["comment"]) == 4000

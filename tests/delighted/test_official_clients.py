@@ -30,24 +30,24 @@ NODE = Path(__file__).with_name("node")
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    made = Service()
-    made.start()
-    yield made
-    made.remove()
+    service = Service()
+    service.start()
+    yield service
+    service.remove()
 
 
 @pytest.fixture(scope="module")
 def key(service: Service) -> str:
     with service.client() as client:
         # While there is no other admin key, the first one may make workspaces.
-        made = client.post("/v1/workspaces", json={"name": "Other", "key": "other"})
-        OTHER.append(made.json()["api_key"]["secret"])
+        reply = client.post("/v1/workspaces", json={"name": "Other", "key": "other"})
+        OTHER.append(reply.json()["api_key"]["secret"])
         client.patch("/v1/workspace", json={"segments": ["plan"]}).raise_for_status()
         client.post("/v1/surveys", json={"template": "nps", "key": "d"}).raise_for_status()
         client.post("/v1/surveys/d/publish").raise_for_status()
-        made = client.post("/v1/api-keys", json={"name": "d", "scopes": ["admin"], "survey": "d"})
-        assert made.status_code == 201, made.text
-        secret: str = made.json()["secret"]
+        reply = client.post("/v1/api-keys", json={"name": "d", "scopes": ["admin"], "survey": "d"})
+        assert reply.status_code == 201, reply.text
+        secret: str = reply.json()["secret"]
         return secret
 
 
@@ -57,27 +57,27 @@ def client(service: Service, key: str) -> Any:
 
 
 def test_a_person_is_made_asked_listed_and_erased(client: Any) -> None:
-    made = delighted.Person.create(
+    customer = delighted.Person.create(
         client=client, email="ala+1@shop.example", name="Ala", delay=3600,
         properties={"plan": "pro", "locale": "pl", "Purchase Experience": "Store"},
     )  # fmt: skip
-    assert made.survey_scheduled_at == pytest.approx(time.time() + 3600, abs=60)
-    assert made.properties["plan"] == "pro"
+    assert customer.survey_scheduled_at == pytest.approx(time.time() + 3600, abs=60)
+    assert customer.properties["plan"] == "pro"
     silent = delighted.Person.create(client=client, email="silent@shop.example", send=False)
     assert silent.survey_scheduled_at is None
     phone = delighted.Person.create(client=client, phone_number="+14155550123", name="Bo")
     assert (phone.survey_scheduled_at, phone.email) == (None, None)
     again = delighted.Person.create(client=client, email="ALA+1@shop.example", send=False)
-    assert again.id == made.id
-    found = list(
+    assert again.id == customer.id
+    result = list(
         delighted.Person.list(client=client, email="ala+1@shop.example").auto_paging_iter()
     )
-    assert [person.id for person in found] == [made.id]
-    assert found[0].next_survey_scheduled_at == made.survey_scheduled_at
+    assert [person.id for person in result] == [customer.id]
+    assert result[0].next_survey_scheduled_at == customer.survey_scheduled_at
     reply = delighted.SurveyRequest.delete_pending(client=client, person_email="ala+1@shop.example")
     assert reply == {"ok": True}
-    (found,) = delighted.Person.list(client=client, email="ala+1@shop.example").auto_paging_iter()
-    assert found.next_survey_scheduled_at is None
+    (result,) = delighted.Person.list(client=client, email="ala+1@shop.example").auto_paging_iter()
+    assert result.next_survey_scheduled_at is None
     for identifier in ({"email": "ala+1@shop.example"}, {"phone_number": "+14155550123"},
                        {"id": silent.id}):  # fmt: skip
         assert delighted.Person.delete(client=client, **identifier) == {"ok": True}
@@ -102,13 +102,13 @@ def test_responses_are_made_read_changed_and_counted(client: Any) -> None:
         client=client, email="eva@shop.example", name="Eva", send=False
     )
     at = int(time.time()) - 3600
-    made = delighted.SurveyResponse.create(
+    answer = delighted.SurveyResponse.create(
         client=client, person=person.id, score=9, comment="Dobrze", created_at=at,
         person_properties={"plan": "pro"},
     )  # fmt: skip
-    assert (made.score, made.comment, made.created_at) == (9, "Dobrze", at)
-    assert (made.person, made.survey_type) == (person.id, "nps")
-    read = delighted.SurveyResponse.retrieve(made.id, client=client, expand=["person"])
+    assert (answer.score, answer.comment, answer.created_at) == (9, "Dobrze", at)
+    assert (answer.person, answer.survey_type) == (person.id, "nps")
+    read = delighted.SurveyResponse.retrieve(answer.id, client=client, expand=["person"])
     assert (read.person.email, read.person_properties) == ("eva@shop.example", {"plan": "pro"})
     read.score = 2
     read.tags = ["called"]
@@ -116,11 +116,11 @@ def test_responses_are_made_read_changed_and_counted(client: Any) -> None:
     assert (saved.score, saved.tags) == (2, ["called"])
     other = delighted.SurveyResponse.create(client=client, person=person.id, score=10)
     every = delighted.SurveyResponse.all(client=client, per_page=1)
-    assert [response.id for response in every] == [made.id]
+    assert [response.id for response in every] == [answer.id]
     every = delighted.SurveyResponse.all(client=client, order="desc:updated_at", per_page=100)
-    assert [response.id for response in every] == [other.id, made.id]
+    assert [response.id for response in every] == [other.id, answer.id]
     mine = delighted.SurveyResponse.all(client=client, person_email="eva@shop.example", trend="pro")
-    assert [response.id for response in mine] == [made.id]
+    assert [response.id for response in mine] == [answer.id]
     assert delighted.SurveyResponse.all(client=client, person_email="nobody@x.example") == []
     metrics = delighted.Metrics.retrieve(client=client)
     assert dict(metrics) == {
@@ -163,8 +163,8 @@ def test_a_value_of_two_segments_counts_once(service: Service, key: str) -> None
         delighted.SurveyResponse.create(
             client=client, person=person.id, score=score, person_properties=properties
         )
-    found = delighted.Metrics.retrieve(client=client, trend="gold")
-    assert (found.response_count, found.promoter_count, found.nps) == (3, 2, 33)
+    metrics = delighted.Metrics.retrieve(client=client, trend="gold")
+    assert (metrics.response_count, metrics.promoter_count, metrics.nps) == (3, 2, 33)
     listed = delighted.SurveyResponse.all(client=client, trend="gold")
     assert sorted(response.score for response in listed) == [2, 9, 10]
     assert delighted.Metrics.retrieve(client=client, trend="silver").response_count == 0
@@ -191,10 +191,10 @@ def test_a_pull_in_week_slices_sees_every_change_once(client: Any, service: Serv
         since = began + week * number
         until = min(since + week - 1, int(time.time()))
         page = 1
-        while found := delighted.SurveyResponse.all(
+        while responses := delighted.SurveyResponse.all(
             client=client, updated_since=since, updated_until=until, per_page=5, page=page
         ):
-            seen += [response.id for response in found]
+            seen += [response.id for response in responses]
             page += 1
     assert sorted(id_ for id_ in seen if id_ in ids) == sorted(ids)
     assert len(seen) == len(set(seen))
@@ -215,8 +215,8 @@ async def change_at(service: Service, moments: dict[str, float]) -> None:
 def test_unsubscribes_bounces_and_autopilot(client: Any, service: Service, key: str) -> None:
     person = delighted.Person.create(client=client, email="no@shop.example", send=False)
     assert delighted.Unsubscribe.create(client=client, person_email="no@shop.example")["ok"] is True
-    (gone,) = delighted.Unsubscribe.all(client=client)
-    assert (gone.person_id, gone.email) == (person.id, "no@shop.example")
+    (unsubscribe,) = delighted.Unsubscribe.all(client=client)
+    assert (unsubscribe.person_id, unsubscribe.email) == (person.id, "no@shop.example")
     refused = delighted.Person.create(client=client, email="no@shop.example")
     assert refused.survey_scheduled_at is None
     body = {"email": "dead@shop.example"}
@@ -245,17 +245,17 @@ def test_what_is_wrong_is_told_in_delighteds_words(client: Any, service: Service
 
 def test_forms_suffixes_and_bodies_of_gets_are_taken(service: Service, key: str) -> None:
     with httpx.Client(base_url=f"{service.url}/delighted/v1", auth=(key, "")) as raw:
-        made = raw.post("/people.json", data={"email": "f/o@shop.example", "send": "false",
+        reply = raw.post("/people.json", data={"email": "f/o@shop.example", "send": "false",
                                              "properties[plan]": "pro"})  # fmt: skip
-        assert made.status_code == 201, made.text
-        assert made.json()["properties"] == {"plan": "pro"}
+        assert reply.status_code == 201, reply.text
+        assert reply.json()["properties"] == {"plan": "pro"}
         untyped = raw.post("/people.json", content=b'{"email": "u@shop.example", "send": false}')
         assert untyped.status_code == 201
-        asked = raw.request("GET", "/metrics.json?whatever=1", content=b"{}",
+        metrics = raw.request("GET", "/metrics.json?whatever=1", content=b"{}",
                             headers={"Content-Type": "application/json"})  # fmt: skip
-        assert asked.status_code == 200
-        gone = raw.request("DELETE", "/people/f%2Fo%40shop.example/survey_requests/pending.json")
-        assert gone.json() == {"ok": True}
+        assert metrics.status_code == 200
+        removal = raw.request("DELETE", "/people/f%2Fo%40shop.example/survey_requests/pending.json")
+        assert removal.json() == {"ok": True}
         lost = raw.get("/nothing")
         assert (lost.status_code, set(lost.json())) == (404, {"status", "message", "errors"})
         listed = raw.get("/people?per_page=1")

@@ -25,7 +25,7 @@ ALA = {
 SECRETS = (EMAIL, NAME, "Erika", "123456789", "very private words", "kowalski-77")
 
 
-async def live(shop: Shop) -> str:
+async def create_customer_history(shop: Shop) -> str:
     """Let a customer be asked, answer, complain; return their id."""
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     await shop.publish("s")
@@ -43,8 +43,8 @@ async def live(shop: Shop) -> str:
         {k: v for k, v in ALA.items() if k != "properties"}, "ticket": "7",
         "properties": own}, headers={"Idempotency-Key": "k-1"},
     )  # fmt: skip
-    put = {"email": EMAIL, "name": NAME}
-    await shop.call("PUT", "/v1/customers/kowalski-77", json=put)
+    profile = {"email": EMAIL, "name": NAME}
+    await shop.call("PUT", "/v1/customers/kowalski-77", json=profile)
     invite = {"survey": "s", "customer": {"email": EMAIL}, "channel": "email"}
     await shop.call("POST", "/v1/invitations", json=invite, headers={"Idempotency-Key": "k-2"})
     collect = await shop.make_key("collect")
@@ -52,19 +52,19 @@ async def live(shop: Shop) -> str:
     claim = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claimed}
     await shop.call("POST", "/v1/responses", key=collect, json=claim)
     await shop.work()
-    found = (await shop.get("/v1/customers", email=EMAIL))["data"][0]
-    id_: str = found["id"]
+    customer = (await shop.get("/v1/customers", email=EMAIL))["data"][0]
+    id_: str = customer["id"]
     return id_
 
 
 async def test_the_timeline_and_the_copy(shop: Shop) -> None:
-    id_ = await live(shop)
+    id_ = await create_customer_history(shop)
     moments = (await shop.get(f"/v1/customers/{id_}/timeline"))["data"]
     assert {m["kind"] for m in moments} == {"interaction", "invitation", "response"}
     assert [m["at"] for m in moments] == sorted((m["at"] for m in moments), reverse=True)
     first = await shop.get("/v1/customers/kowalski-77/timeline", limit=2)
-    rest = await shop.get("/v1/customers/kowalski-77/timeline", cursor=first["next_cursor"])
-    assert first["data"] + rest["data"] == moments
+    next_page = await shop.get("/v1/customers/kowalski-77/timeline", cursor=first["next_cursor"])
+    assert first["data"] + next_page["data"] == moments
     copy = await shop.get(f"/v1/customers/{id_}/export")
     assert copy["customer"]["email"] == EMAIL
     assert len(copy["moments"]) == len(moments)
@@ -74,7 +74,7 @@ async def test_the_timeline_and_the_copy(shop: Shop) -> None:
 async def test_erasure_reaches_everything_and_moves_no_figure(
     shop: Shop, database: Database, settings: Settings
 ) -> None:
-    id_ = await live(shop)
+    id_ = await create_customer_history(shop)
     span = {"from": "2026-10-01", "to": "2027-01-01"}
     figures = [
         ("nps", {}), ("nps", {"group_by": "property.store"}), ("ttr", {}),
@@ -152,8 +152,8 @@ async def test_raw_deliveries_that_name_the_erased_are_emptied(
     await shop.call("PUT", "/v1/customers/c-4711-long",
                     json={"email": "ala@example.pl", "name": "Ala Nowak"})  # fmt: skip
     mapping = {"type": {"const": "visit"}, "external_id": "/id"}
-    made = await shop.post("/v1/integrations", {"source": "generic", "mapping": mapping})
-    path = made["url"].partition("/in/")[2]
+    integration = await shop.post("/v1/integrations", {"source": "generic", "mapping": mapping})
+    path = integration["url"].partition("/in/")[2]
     await shop.client.post(f"/in/{path}", json=body)
     await shop.client.post(f"/in/{path}", json={"id": 2, "who": "somebody else"})
     await shop.work()
@@ -171,9 +171,9 @@ async def test_claims_that_name_the_erased_lose_their_free_texts(shop: Shop) -> 
     await shop.call("PUT", "/v1/customers/c-1", json={"email": "ala@e.pl", "name": "Ala Nowak"})
     sent = {"survey": "s", "channel": "web", "answers": {"score": 2, "why": "Call me, Ala"},
             "customer": {"email": "ALA@e.pl"}}  # fmt: skip
-    made = (await shop.call("POST", "/v1/responses", key=key, json=sent)).json()
+    response = (await shop.call("POST", "/v1/responses", key=key, json=sent)).json()
     await shop.call("DELETE", "/v1/customers/c-1")
-    read = await shop.get(f"/v1/responses/{made['id']}")
+    read = await shop.get(f"/v1/responses/{response['id']}")
     assert (read["answers"], read["customer"]) == ({"score": 2}, None)
     assert (await shop.metric("nps"))["total"]["n"] == 1
 
@@ -184,12 +184,12 @@ async def test_claims_of_others_with_the_same_first_name_stay(shop: Shop) -> Non
     await shop.call("PUT", "/v1/customers/c-1", json={"name": "Ala"})
     await shop.call("PUT", "/v1/customers/c-2", json={"name": "Ala Nowak"})
     claims = [{"name": name, "email": "a@e.pl"} for name in ("Ala", "ala nowak")]
-    made = []
+    ids = []
     for claim in claims:
         sent = {"survey": "s", "channel": "web", "answers": {"score": 2, "why": "Slow"},
                 "customer": claim}  # fmt: skip
-        made.append((await shop.call("POST", "/v1/responses", key=key, json=sent)).json()["id"])
+        ids.append((await shop.call("POST", "/v1/responses", key=key, json=sent)).json()["id"])
     for customer in ("c-1", "c-2"):
         await shop.call("DELETE", f"/v1/customers/{customer}")
-    answers = [(await shop.get(f"/v1/responses/{id_}"))["answers"] for id_ in made]
+    answers = [(await shop.get(f"/v1/responses/{id_}"))["answers"] for id_ in ids]
     assert answers == [{"score": 2, "why": "Slow"}, {"score": 2}]

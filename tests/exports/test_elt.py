@@ -22,10 +22,10 @@ LOADED = ("responses", "answers", "choices", "interactions", "tickets", "invitat
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    made = Service()
-    made.start()
-    yield made
-    made.remove()
+    service = Service()
+    service.start()
+    yield service
+    service.remove()
 
 
 def run_pipeline(service: Service, folder: Path) -> None:
@@ -61,13 +61,13 @@ def expect_equal(client: httpx.Client, folder: Path) -> dict[str, int]:
     counts = {}
     for dataset in LOADED:
         reply = client.get(f"/v1/exports/{dataset}", params={"format": "ndjson"})
-        whole = {row["id"]: row for row in map(json.loads, reply.text.splitlines())}
+        rows = {row["id"]: row for row in map(json.loads, reply.text.splitlines())}
         loaded = warehouse(folder, dataset)
-        assert loaded.keys() == whole.keys(), dataset
-        for id_, row in whole.items():
+        assert loaded.keys() == rows.keys(), dataset
+        for id_, row in rows.items():
             for name in set(row) & {"score", "survey", "question", "option", "driver", "status"}:
                 assert loaded[id_].get(name) == row[name], (dataset, name)
-        counts[dataset] = len(whole)
+        counts[dataset] = len(rows)
     return counts
 
 
@@ -84,8 +84,8 @@ def test_the_guides_pipeline_loads_changes_and_deletions(service: Service, tmp_p
                     "customer": {"external_id": f"c-{score}"}}  # fmt: skip
             ids.append(client.post("/v1/responses", json=line).json()["id"])
         for type_, number in (("ticket.opened", "1"), ("ticket.solved", "2")):
-            reply = {"type": type_, "source": "desk", "external_id": number, "ticket": "7"}
-            client.post("/v1/interactions", json=reply).raise_for_status()
+            interaction = {"type": type_, "source": "desk", "external_id": number, "ticket": "7"}
+            client.post("/v1/interactions", json=interaction).raise_for_status()
         run_pipeline(service, tmp_path)
         assert expect_equal(client, tmp_path)["answers"] == 6
         client.delete(f"/v1/responses/{ids[0]}").raise_for_status()

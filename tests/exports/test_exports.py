@@ -28,11 +28,11 @@ def rows_of(reply: httpx.Response) -> list[dict[str, Any]]:
         return list(csv.DictReader(io.StringIO(reply.text)))
     if kind == "application/x-ndjson":
         return [json.loads(line) for line in reply.text.splitlines()]
-    found: list[dict[str, Any]] = pyarrow.parquet.read_table(io.BytesIO(reply.content)).to_pylist()
-    return found
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(io.BytesIO(reply.content)).to_pylist()
+    return rows
 
 
-async def furnished(shop: Shop) -> list[str]:
+async def fill_workspace(shop: Shop) -> list[str]:
     """Fill a workspace with one of everything; return the responses' ids."""
     await shop.publish("s", touchpoint="checkout")
     ids = []
@@ -49,7 +49,7 @@ async def furnished(shop: Shop) -> list[str]:
 
 @pytest.mark.parametrize("form", FORMATS)
 async def test_every_export_has_the_columns_of_its_dictionary(shop: Shop, form: str) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     dictionary = {d["name"]: d for d in (await shop.get("/v1/exports/dictionary"))["data"]}
     assert set(dictionary) == set(DATASETS)
     # No question has options there.
@@ -58,31 +58,31 @@ async def test_every_export_has_the_columns_of_its_dictionary(shop: Shop, form: 
     for name, described in dictionary.items():
         reply = await export(shop, name, format=form)
         rows = rows_of(reply)
-        named = [column["name"] for column in described["columns"]]
-        assert set(named) - set(rows[0]) <= {"deleted_at"}, name
+        columns = [column["name"] for column in described["columns"]]
+        assert set(columns) - set(rows[0]) <= {"deleted_at"}, name
         assert len(rows) == counts.get(name, len(rows))
         assert reply.headers["next-updated-since"].endswith("Z")
 
 
 async def test_formats_hold_the_same_values(shop: Shop) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     lines, objects, table = [
         rows_of(await export(shop, "responses", format=form)) for form in FORMATS
     ]
     assert [row["id"] for row in lines] == [row["id"] for row in objects]
     assert [row["id"] for row in lines] == [row["id"] for row in table]
-    for line, found, typed in zip(lines, objects, table, strict=True):
-        assert int(line["score"]) == found["score"] == typed["score"]
-        assert json.loads(line["answers"]) == found["answers"] == json.loads(typed["answers"])
-        assert line["responded_at"] == found["responded_at"]
+    for line, entry, typed in zip(lines, objects, table, strict=True):
+        assert int(line["score"]) == entry["score"] == typed["score"]
+        assert json.loads(line["answers"]) == entry["answers"] == json.loads(typed["answers"])
+        assert line["responded_at"] == entry["responded_at"]
         assert typed["responded_at"].isoformat().startswith(line["responded_at"][:19])
     # A spreadsheet runs nothing that a customer wrote; other readers get it as it was.
     assert [row["comment"] for row in lines][1] == '\'=1+1,"quoted"\nnext line'
     assert [row["comment"] for row in objects][1] == '=1+1,"quoted"\nnext line'
 
 
-async def test_only_what_changed_comes_again_and_what_was_deleted_is_told(shop: Shop) -> None:
-    ids = await furnished(shop)
+async def test_an_incremental_export_has_changed_rows_and_tombstones(shop: Shop) -> None:
+    ids = await fill_workspace(shop)
     first = await export(shop, "responses", format="ndjson")
     known = {row["id"]: row for row in rows_of(first)}
     since = max(row["updated_at"] for row in known.values())
@@ -94,23 +94,23 @@ async def test_only_what_changed_comes_again_and_what_was_deleted_is_told(shop: 
     assert set(by_id[ids[0]]) == {"id", "updated_at", "deleted_at"}
     assert by_id[ids[1]]["score"] == 10
     answers = rows_of(await export(shop, "answers", updated_since=since))
-    gone = [row for row in answers if row["id"].startswith(ids[0])]
-    assert {row["id"] for row in gone} == {f"{ids[0]}:score", f"{ids[0]}:why"}
-    assert all(row["deleted_at"] and row["value"] == "" for row in gone)
+    tombstones = [row for row in answers if row["id"].startswith(ids[0])]
+    assert {row["id"] for row in tombstones} == {f"{ids[0]}:score", f"{ids[0]}:why"}
+    assert all(row["deleted_at"] and row["value"] == "" for row in tombstones)
     for form in ("csv", "parquet"):
         narrowed = {"property.store": "W", "updated_since": since, "format": form}
         (tombstone,) = [
             row for row in rows_of(await export(shop, "responses", **narrowed))
             if str(row["id"]) == ids[0]
         ]  # fmt: skip
-        held = {name for name, value in tombstone.items() if value not in {None, ""}}
-        assert held == {"id", "updated_at", "deleted_at"}
-    whole = rows_of(await export(shop, "responses", format="ndjson"))
-    assert ids[0] not in {row["id"] for row in whole}
+        names = {name for name, value in tombstone.items() if value not in {None, ""}}
+        assert names == {"id", "updated_at", "deleted_at"}
+    rows = rows_of(await export(shop, "responses", format="ndjson"))
+    assert ids[0] not in {row["id"] for row in rows}
 
 
 async def test_rollups_add_up_to_the_figure(shop: Shop) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     rows = [
         row for row in rows_of(await export(shop, "rollups", format="ndjson", survey="s"))
         if row["segment"] == "" and row["question"] == "score"
@@ -123,14 +123,14 @@ async def test_rollups_add_up_to_the_figure(shop: Shop) -> None:
 
 
 async def test_one_column_a_question_where_it_is_wanted(shop: Shop) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     rows = rows_of(await export(shop, "responses", wide=True, survey="s"))
     assert [row["answer.score"] for row in rows] == ["9", "3", "7"]
     assert "answers" not in rows[0]
 
 
 async def test_filters_narrow_and_unknown_ones_are_named(shop: Shop) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     rows = rows_of(await export(shop, "interactions", type="ticket.solved", format="ndjson"))
     assert [(row["type"], row["amount"]) for row in rows] == [("ticket.solved", "129.90")]
     for name, params in (
@@ -146,8 +146,8 @@ async def test_filters_narrow_and_unknown_ones_are_named(shop: Shop) -> None:
 
 
 async def test_an_export_holds_one_workspace_and_no_name(shop: Shop, other_shop: Shop) -> None:
-    await furnished(other_shop)
-    await furnished(shop)
+    await fill_workspace(other_shop)
+    await fill_workspace(shop)
     await shop.answer("s", 5, customer={"email": "ala@example.pl", "name": "Ala"})
     for name in DATASETS:
         theirs = {row.get("id") for row in rows_of(await export(other_shop, name, format="ndjson"))}
@@ -188,12 +188,12 @@ NARROWED: list[tuple[str, dict[str, Any], int]] = [
 async def test_exports_take_the_filters_of_the_lists(
     shop: Shop, name: str, params: dict[str, Any], count: int
 ) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     assert len(rows_of(await export(shop, name, format="ndjson", **params))) == count
 
 
 async def test_unknown_names_in_a_filter_are_refused(shop: Shop) -> None:
-    await furnished(shop)
+    await fill_workspace(shop)
     reply = await shop.call("GET", "/v1/exports/rollups", params={"survey": "nope"})
     assert reply.status_code == 422
     reply = await shop.call("GET", "/v1/exports/responses", params={"touchpoint": "chekout"})
@@ -210,8 +210,8 @@ class Warehouse:
         self.since: dict[str, str] = {}
 
     async def pull(self) -> None:
-        asked = {"format": "ndjson"} | self.filters | self.since
-        reply = await export(self.shop, self.dataset, **asked)
+        params = {"format": "ndjson"} | self.filters | self.since
+        reply = await export(self.shop, self.dataset, **params)
         self.since = {"updated_since": reply.headers["next-updated-since"]}
         for row in rows_of(reply):
             if row.get("deleted_at"):
@@ -220,15 +220,15 @@ class Warehouse:
                 self.rows[row["id"]] = row
 
     async def expect_all(self) -> None:
-        whole = rows_of(await export(self.shop, self.dataset, format="ndjson", **self.filters))
-        assert len(whole) == len({row["id"] for row in whole}), self.dataset
-        assert self.rows == {row["id"]: row for row in whole}, self.dataset
+        rows = rows_of(await export(self.shop, self.dataset, format="ndjson", **self.filters))
+        assert len(rows) == len({row["id"] for row in rows}), self.dataset
+        assert self.rows == {row["id"]: row for row in rows}, self.dataset
 
 
 async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_holds(
     shop: Shop,
 ) -> None:
-    ids = await furnished(shop)
+    ids = await fill_workspace(shop)
     options = [{"key": key, "text": {"en": key}} for key in ("red", "blue", "green")]
     several = {"key": "colours", "type": "choices", "text": {"en": "?"}, "options": options}
     mood = {"key": "mood", "type": "emotion", "text": {"en": "?"}}
@@ -265,7 +265,7 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     await shop.call("PATCH", "/v1/surveys/more", json=tagged)
     await shop.post("/v1/surveys/more/publish", status=200)
     await shop.call("PATCH", f"/v1/responses/{mine['id']}", json={"tags": ["vip"]})
-    # What comes later fills what came before; two customers are one; then that one is erased.
+    # A later interaction completes an earlier one; two customers are merged, then erased.
     await shop.record("order.placed", "w-0", order="w-1", occurred_at="2026-01-01T00:00:00Z",
                         customer=person, properties={"store": "W"})  # fmt: skip
     merge = {"from": "c-2", "into": "c-1"}
@@ -285,6 +285,6 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     assert {row["option"]: row["valence"] for row in warehouses[4].rows.values()} == {
         "joy": 1, "blue": None, "green": None,
     }  # fmt: skip
-    kept = str([warehouse.rows for warehouse in warehouses])
+    contents = str([warehouse.rows for warehouse in warehouses])
     for private in ("Ala", "+48600100200", "bob@e.pl"):
-        assert private not in kept
+        assert private not in contents

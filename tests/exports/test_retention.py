@@ -42,7 +42,7 @@ async def retain(database: Database, shop: Shop) -> None:
     await shop.work()
 
 
-async def heard_of(shop: Shop, name: str) -> Any:
+async def answer_as(shop: Shop, name: str) -> Any:
     who = {"external_id": name, "email": f"{name}@c.pl", "name": name.title()}
     answers = {"score": 9, "why": f"{name} wrote this"}
     return (await shop.answer("nps", answers, customer=who)).json()
@@ -52,29 +52,29 @@ async def test_forgotten_people_are_anonymised_and_figures_stay(
     shop: Shop, database: Database
 ) -> None:
     await shop.publish("nps")
-    old = await heard_of(shop, "ala")
+    old = await answer_as(shop, "ala")
     await age(database, shop, 100)
-    fresh = await heard_of(shop, "ewa")
+    fresh = await answer_as(shop, "ewa")
     figure = await shop.metric("nps", period="all")
     await retain(database, shop)
     assert (await shop.get(f"/v1/responses/{old['id']}"))["answers"]["why"] == "ala wrote this"
     patched = await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
     assert patched.json()["retention_days"] == 90
     await retain(database, shop)
-    gone = await shop.get(f"/v1/responses/{old['id']}")
-    assert gone["answers"] == {"score": 9}
-    assert gone["customer"]["email"] is None
-    kept = await shop.get(f"/v1/responses/{fresh['id']}")
-    assert kept["customer"]["email"] == "ewa@c.pl"
+    old_response = await shop.get(f"/v1/responses/{old['id']}")
+    assert old_response["answers"] == {"score": 9}
+    assert old_response["customer"]["email"] is None
+    fresh_response = await shop.get(f"/v1/responses/{fresh['id']}")
+    assert fresh_response["customer"]["email"] == "ewa@c.pl"
     assert (await shop.metric("nps", period="all"))["total"] == figure["total"]
     (erasure,) = (await shop.get("/v1/erasures"))["data"]
     assert (erasure["reason"], erasure["erased"]["responses"]) == ("retention", 1)
-    assert erasure["customer"] == gone["customer"]["id"]
+    assert erasure["customer"] == old_response["customer"]["id"]
 
 
 async def test_somebody_who_was_heard_of_again_stays(shop: Shop, database: Database) -> None:
     await shop.publish("nps")
-    await heard_of(shop, "ala")
+    await answer_as(shop, "ala")
     await age(database, shop, 100)
     who = {"external_id": "ala"}
     await shop.record("visit", "v-1", customer=who)
@@ -83,24 +83,26 @@ async def test_somebody_who_was_heard_of_again_stays(shop: Shop, database: Datab
     assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"
 
 
-async def test_somebody_heard_of_while_it_waits_stays(shop: Shop, database: Database) -> None:
+async def test_a_customer_who_answers_before_the_erasure_runs_is_kept(
+    shop: Shop, database: Database
+) -> None:
     await shop.publish("nps")
-    await heard_of(shop, "ala")
+    await answer_as(shop, "ala")
     await age(database, shop, 100)
     await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
     async with database.transaction() as session:
         await enqueue_inactive(session, utc_now())
-    await heard_of(shop, "ala")
+    await answer_as(shop, "ala")
     await shop.work()
     assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"
 
 
 async def test_an_erasure_is_told_once(shop: Shop) -> None:
     await shop.publish("nps")
-    await heard_of(shop, "ala")
-    made = await shop.get("/v1/customers/ala")
+    await answer_as(shop, "ala")
+    customer = await shop.get("/v1/customers/ala")
     for counts in (True, False):
-        reply = await shop.call("DELETE", f"/v1/customers/{made['id']}")
+        reply = await shop.call("DELETE", f"/v1/customers/{customer['id']}")
         assert bool(reply.json()["erased"]) is counts
     assert len((await shop.get("/v1/erasures"))["data"]) == 1
 
@@ -112,9 +114,9 @@ async def test_claims_of_old_answers_go(shop: Shop, database: Database) -> None:
     answers = {"score": 9, "why": "Call me: 600 100 200"}
     body = {"survey": "nps", "channel": "web", "answers": answers}
     claimed = {"customer": {"email": "claim@c.pl"}}
-    made = await shop.call("POST", "/v1/responses", key=key, json=body | claimed)
-    assert made.status_code == 201
-    path = f"/v1/responses/{made.json()['id']}"
+    reply = await shop.call("POST", "/v1/responses", key=key, json=body | claimed)
+    assert reply.status_code == 201
+    path = f"/v1/responses/{reply.json()['id']}"
     assert (await shop.get(path))["customer"]["claimed"] == {"email": "claim@c.pl"}
     await age(database, shop, 31)
     await retain(database, shop)
@@ -125,7 +127,7 @@ async def test_claims_of_old_answers_go(shop: Shop, database: Database) -> None:
 
 async def test_an_erasure_is_reported_and_noted_beside_the_database(shop: Shop) -> None:
     await shop.publish("nps")
-    await heard_of(shop, "ala")
+    await answer_as(shop, "ala")
     erased = (await shop.call("DELETE", "/v1/customers/ala")).json()
     (row,) = (await shop.get("/v1/erasures"))["data"]
     assert (row["customer"], row["erased"]) == (erased["id"], erased["erased"])
@@ -152,8 +154,8 @@ async def test_a_restored_copy_repeats_an_erasure_with_its_reason(
     for number in range(2):
         customer = {"external_id": f"c{number}", "email": f"{number}@c.pl"}
         await shop.call("POST", "/v1/customers/batch", json=[customer])
-        found = await shop.get("/v1/customers", email=f"{number}@c.pl")
-        ids.append(found["data"][0]["id"])
+        listing = await shop.get("/v1/customers", email=f"{number}@c.pl")
+        ids.append(listing["data"][0]["id"])
     data_dir = shop.state.settings.data_dir / "copy"
     data_dir.mkdir()
     entry = {"workspace": shop.workspace_id, "at": "2026-01-01T00:00:00Z"}

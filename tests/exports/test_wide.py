@@ -50,6 +50,6 @@ async def test_half_of_a_pillar_is_needed_as_in_the_insight(shop: Shop) -> None:
     rows = [json.loads(line) for line in reply.text.splitlines()]
     assert {row["drivers"] is None for row in rows} == {True}
     known = [row["pillars"]["empathy"] for row in rows if row["pillars"]]
-    found = await shop.get("/v1/insights/pillars")
+    insight = await shop.get("/v1/insights/pillars")
     assert (sum(known) / len(known), len(known)) == (0, 12)
-    assert (found["rows"][0]["score"], found["rows"][0]["n"]) == (0, 12)
+    assert (insight["rows"][0]["score"], insight["rows"][0]["n"]) == (0, 12)

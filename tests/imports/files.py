@@ -16,7 +16,7 @@ QUESTIONS = [
     {"key": "score", "type": "nps", "text": TEXT},
     {"key": "why", "type": "text", "text": {"en": "Why?"}},
 ]
-WIDE = {"period": "all"}
+ALL_TIME = {"period": "all"}
 
 
 async def nps_survey(shop: Shop) -> None:
@@ -32,10 +32,10 @@ async def send(shop: Shop, content: str | bytes, **params: Any) -> Any:
 
 async def post(shop: Shop, content: str | bytes, **params: Any) -> Any:
     body = content.encode() if isinstance(content, str) else content
-    asked = {"survey": "nps", "source": "file"} | params
-    asked = {name: value for name, value in asked.items() if value is not None}
+    query = {"survey": "nps", "source": "file"} | params
+    query = {name: value for name, value in query.items() if value is not None}
     headers = {"Content-Type": "application/octet-stream"}
-    return await shop.call("POST", "/v1/imports", content=body, params=asked, headers=headers)
+    return await shop.call("POST", "/v1/imports", content=body, params=query, headers=headers)
 
 
 def table(rows: list[list[str]], delimiter: str = ",") -> str:
@@ -50,7 +50,7 @@ def net(scores: list[int]) -> float:
 
 
 async def nps(shop: Shop) -> tuple[float | None, int]:
-    total = (await shop.metric("nps", **WIDE))["total"]
+    total = (await shop.metric("nps", **ALL_TIME))["total"]
     return total["value"], total["n"]
 
 
@@ -64,7 +64,7 @@ _ORIGIN = dt.date(1899, 12, 30)
 def sheets(*contents: tuple[str, Sequence[Sequence[Any]]], hidden: str = "") -> bytes:
     """Return an xlsx file with these sheets; `hidden` names one that a person does not see."""
     states = {name: "hidden" if name == hidden else "visible" for name, _ in contents}
-    named = "".join(
+    tags = "".join(
         f'<sheet name="{name}" sheetId="{number}" state="{states[name]}" r:id="rId{number}"/>'
         for number, (name, _) in enumerate(contents, start=1)
     )
@@ -77,7 +77,7 @@ def sheets(*contents: tuple[str, Sequence[Sequence[Any]]], hidden: str = "") -> 
         'content-types"><Default Extension="xml" ContentType="application/xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{_RELATIONS}"><Relationship Id="rId1" '
         f'Type="{_R}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook {_MAIN} xmlns:r="{_R}"><sheets>{named}</sheets></workbook>',
+        "xl/workbook.xml": f'<workbook {_MAIN} xmlns:r="{_R}"><sheets>{tags}</sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_RELATIONS}">{related}'
         f'<Relationship Id="rId0" Type="{_R}/styles" Target="styles.xml"/></Relationships>',
         # The second style is a date.
@@ -85,9 +85,9 @@ def sheets(*contents: tuple[str, Sequence[Sequence[Any]]], hidden: str = "") -> 
         '<xf numFmtId="14"/></cellXfs></styleSheet>',
     }
     for number, (_, rows) in enumerate(contents, start=1):
-        shown = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
+        rows_xml = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
         parts[f"xl/worksheets/s{number}.xml"] = (
-            f"<worksheet {_MAIN}><sheetData>{shown}</sheetData></worksheet>"
+            f"<worksheet {_MAIN}><sheetData>{rows_xml}</sheetData></worksheet>"
         )
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

@@ -21,10 +21,10 @@ FILE = (Path(__file__).parents[1] / "data" / "imports" / "customers.csv").read_t
 async def test_customers_of_a_file(shop: Shop) -> None:
     seen = await send(shop, FILE, "customers", source="crm", dry_run=True)
     assert seen["figures"] == {"customers": 3, "with_email": 2, "do_not_survey": 1}
-    taken = await send(shop, FILE, "customers", source="crm")
-    assert (taken["kind"], taken["accepted"], taken["survey_id"]) == ("customers", 3, None)
-    found = {c["external_ids"][0]["id"]: c for c in (await shop.get("/v1/customers"))["data"]}
-    ala, jan, ola = found["c-1"], found["c-2"], found["c-3"]
+    run = await send(shop, FILE, "customers", source="crm")
+    assert (run["kind"], run["accepted"], run["survey_id"]) == ("customers", 3, None)
+    customers = {c["external_ids"][0]["id"]: c for c in (await shop.get("/v1/customers"))["data"]}
+    ala, jan, ola = customers["c-1"], customers["c-2"], customers["c-3"]
     assert (ala["email"], ala["locale"], ala["properties"]) == (
         "ala@example.pl", "pl", {"Plan": "pro"},
     )  # fmt: skip
@@ -103,8 +103,8 @@ async def test_a_row_whose_import_was_undone_and_replaced_can_be_read_again(shop
     first = await send(shop, FILE, "customers", source="crm")
     second = await send(shop, FILE.replace("Ala Nowak", "Ala Lis"), "customers", source="crm")
     await shop.call("DELETE", f"/v1/imports/{first['id']}")
-    rest = "\n".join(line for line in FILE.splitlines() if "c-1" not in line)
-    await send(shop, rest, "customers", source="crm", replace=second["id"])
+    content = "\n".join(line for line in FILE.splitlines() if "c-1" not in line)
+    await send(shop, content, "customers", source="crm", replace=second["id"])
     assert (await shop.call("GET", "/v1/customers/c-1")).status_code == 404
     again = await send(shop, FILE, "customers", source="crm")
     assert again["report"]["added"] == 1
@@ -123,9 +123,9 @@ async def test_a_customer_in_use_is_as_the_import_found_it(shop: Shop) -> None:
 
 async def test_whether_somebody_may_be_asked_is_never_guessed(shop: Shop) -> None:
     rows = [["email", "consent"], *([f"p{n}@example.pl", "yes"] for n in range(30))]
-    taken = await send(shop, table([*rows, ["x@example.pl", "perhaps"]]), "customers", source="a")
-    assert (taken["accepted"], taken["rejected"]) == (30, 1)
-    assert "neither yes nor no" in taken["report"]["rejected"][0]["reason"]
+    run = await send(shop, table([*rows, ["x@example.pl", "perhaps"]]), "customers", source="a")
+    assert (run["accepted"], run["rejected"]) == (30, 1)
+    assert "neither yes nor no" in run["report"]["rejected"][0]["reason"]
     reply = await post(shop, "name\nAla\n", kind="customers", source="b")
     assert reply.status_code == 422
 
@@ -142,12 +142,12 @@ async def test_erasing_a_customer_empties_what_an_import_kept(
         ala = await shop.get("/v1/customers/c-9")
     erased = await shop.call("DELETE", f"/v1/customers/{ala['id']}")
     assert erased.status_code == 200, erased.text
-    shown = str(await shop.get(f"/v1/imports/{first['id']}"))
-    assert "ala@example.pl" not in shown
+    import_text = str(await shop.get(f"/v1/imports/{first['id']}"))
+    assert "ala@example.pl" not in import_text
     async with database.session() as session:
         of_shop = {"id": UUID(shop.workspace_id)}
-        kept = await run_sql(session, RECORDS.bindparams(**of_shop))
-        records = str(kept.all())
+        rows = await run_sql(session, RECORDS.bindparams(**of_shop))
+        records = str(rows.all())
     assert ("ala@example.pl" in records, "jan@example.pl" in records) == (False, True)
     await shop.call("DELETE", f"/v1/imports/{first['id']}")
     left = await shop.get(f"/v1/customers/{ala['id']}")
@@ -171,6 +171,6 @@ async def test_a_file_corrects_the_refusal_that_a_file_stated(shop: Shop) -> Non
     await send(shop, table(rows), "customers", source="crm")
     rows[1] = ["c-1", "yes", "no"]
     run = await send(shop, table(rows), "customers", source="crm")
-    found = await shop.get("/v1/customers/c-1")
-    assert (found["consent"]["surveys"], found["do_not_survey"]) == (True, False)
+    customer = await shop.get("/v1/customers/c-1")
+    assert (customer["consent"]["surveys"], customer["do_not_survey"]) == (True, False)
     assert run["report"]["notes"] == []

@@ -46,8 +46,8 @@ def test_every_file_is_tried() -> None:
 @pytest.mark.parametrize("name", ORDINARY)
 async def test_a_file_gives_the_right_figure(shop: Shop, name: str) -> None:
     await nps_survey(shop)
-    taken = await send(shop, (FILES / name).read_bytes(), name=name, **ORDINARY[name])
-    assert (taken["status"], taken["accepted"]) == ("done", 10), taken["report"]
+    run = await send(shop, (FILES / name).read_bytes(), name=name, **ORDINARY[name])
+    assert (run["status"], run["accepted"]) == ("done", 10), run["report"]
     value, n = await nps(shop)
     assert value == pytest.approx(net(SCORES))
     assert n == 10
@@ -78,9 +78,9 @@ async def test_row_numbers_of_two_files_are_six_answers(shop: Shop) -> None:
 
 async def test_a_field_of_any_length_is_left_out_and_the_score_taken(shop: Shop) -> None:
     await nps_survey(shop)
-    taken = await send(shop, (FILES / "long_field.csv").read_bytes())
-    assert taken["accepted"] == 10
-    assert any("150,000 characters" in note for note in taken["report"]["notes"])
+    run = await send(shop, (FILES / "long_field.csv").read_bytes())
+    assert run["accepted"] == 10
+    assert any("150,000 characters" in note for note in run["report"]["notes"])
     value, n = await nps(shop)
     assert value == pytest.approx(net(SCORES))
     assert n == 10

@@ -60,8 +60,8 @@ async def test_words_of_ease_are_known_in_all_languages(
     await csat(shop, points, "ces")
     scores = {7: [1, 5, 6, 7, 4], 5: [1, 4, 3, 5, 2]}[points]
     await send(shop, table([["score", "responded_at"], *([text, DAY] for text in texts)]))
-    found = await shop.metric("ces", period="all")
-    assert found["total"]["n"] == len(texts)
+    figure = await shop.metric("ces", period="all")
+    assert figure["total"]["n"] == len(texts)
     answers = (await shop.get("/v1/responses"))["data"]
     assert sorted(answer["score"] for answer in answers) == sorted(scores)
 
@@ -72,8 +72,8 @@ async def test_a_shorter_scale_is_no_bad_result(shop: Shop) -> None:
     rows += [[str(n), str(1 + n % 5), DAY] for n in range(40)]
     refused = await send(shop, table(rows), dry_run=True)
     assert "above 5 of 10" in refused["refused"]
-    taken = await send(shop, table(rows), allow_rejects=True)
-    assert taken["accepted"] == 40
+    run = await send(shop, table(rows), allow_rejects=True)
+    assert run["accepted"] == 40
     assert (await send(shop, table([*rows[:20], ["x", "9", DAY]]), dry_run=True))["refused"] is None
 
 
@@ -152,8 +152,8 @@ async def test_rejected_rows_hold_whatever_their_file_holds_and_say_their_encodi
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).content
     assert rejects.startswith(b"\xef\xbb\xbf")
     await send(shop, rejects.replace(b"often", b"9", 1), encoding="cp1252")
-    whole = await send(shop, content.replace(b"often", b"9", 1), encoding="cp1252")
-    assert whole["report"]["already_here"] == 31
+    last_run = await send(shop, content.replace(b"often", b"9", 1), encoding="cp1252")
+    assert last_run["report"]["already_here"] == 31
 
 
 async def test_rejected_rows_replace_nothing_and_ask_for_no_replacement(shop: Shop) -> None:
@@ -171,7 +171,7 @@ async def test_reasons_are_counted_by_what_is_wrong(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["score", "responded_at"], ["x", DAY], ["y", DAY], ["12", DAY], ["9", DAY], ["", ""]]
     look = await send(shop, table(rows), dry_run=True)
-    assert [(found["n"], found["reason"][:13]) for found in look["rejected"]] == [
+    assert [(reject["n"], reject["reason"][:13]) for reject in look["rejected"]] == [
         (2, "score: `x` is"), (1, "score: `12` i"),
     ]  # fmt: skip
     assert look["rows"]["empty"] == 1
@@ -221,9 +221,9 @@ async def test_two_encodings_of_joined_rows_are_asked_about(shop: Shop) -> None:
     for person in range(8):
         rows += [[str(person), "score", "9"], [str(person), "why", "źle"]]
     options = {"pivot": "question:answer", "by": "who", "undated": DAY}
-    asked = await post(shop, table(rows).encode("cp1250"), **options)
-    assert asked.status_code == 422
-    assert "say which with `encoding`" in asked.text
+    reply = await post(shop, table(rows).encode("cp1250"), **options)
+    assert reply.status_code == 422
+    assert "say which with `encoding`" in reply.text
     await send(shop, table(rows).encode("cp1250"), encoding="cp1250", **options)
     answers = (await shop.get("/v1/responses"))["data"]
     assert [answer["comment"] for answer in answers] == ["źle"] * 8

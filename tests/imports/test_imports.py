@@ -38,8 +38,8 @@ async def test_more_than_five_percent_of_rejects_are_too_many(shop: Shop) -> Non
     assert refused["status"] == "refused"
     assert "5 %" in refused["report"]["refused"]
     assert await nps(shop) == (None, 0)
-    taken = await send(shop, table(rows), allow_rejects=True)
-    assert (taken["status"], taken["accepted"], taken["rejected"]) == ("done", 30, 2)
+    run = await send(shop, table(rows), allow_rejects=True)
+    assert (run["status"], run["accepted"], run["rejected"]) == ("done", 30, 2)
     assert await nps(shop) == (net([n % 11 for n in range(30)]), 30)
 
 
@@ -50,10 +50,10 @@ async def test_more_than_five_percent_of_rejects_are_too_many(shop: Shop) -> Non
 )  # fmt: skip
 async def test_a_score_may_be_written_in_many_ways(shop: Shop, cell: str, score: int) -> None:
     await nps_survey(shop)
-    taken = await send(shop, table([["score", "responded_at"], [cell, "2026-01-05"]]))
-    assert taken["accepted"] == 1
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["score"] == score
+    run = await send(shop, table([["score", "responded_at"], [cell, "2026-01-05"]]))
+    assert run["accepted"] == 1
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["score"] == score
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ async def test_words_of_the_scale(shop: Shop, cell: str, score: int | None) -> N
     question = {"key": "ok", "type": "csat", "points": 5, "text": {"en": "Satisfied?"}}
     await shop.publish("csat", metric="csat", questions=[question])
     file = table([["ok", "responded_at"], [cell, "2026-01-05"]])
-    taken = await send(shop, file, survey="csat")
+    run = await send(shop, file, survey="csat")
     if score is None:
-        assert taken["status"] == "refused"
-        assert "say it with `value`" in taken["report"]["rejected"][0]["reason"]
+        assert run["status"] == "refused"
+        assert "say it with `value`" in run["report"]["rejected"][0]["reason"]
         reply = await send(shop, file, survey="csat", value=f"ok:{cell}=5")
         assert reply["accepted"] == 1
         return
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["score"] == score
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["score"] == score
 
 
 async def test_yes_and_options_in_any_language(shop: Shop) -> None:
@@ -89,10 +89,10 @@ async def test_yes_and_options_in_any_language(shop: Shop) -> None:
                   ["Tak", "W sklepie", "On the web; In a shop", "2026-01-05"],
                   ["Non", "web", "shop", "2026-01-05"]])  # fmt: skip
     assert (await send(shop, file, survey="mix"))["accepted"] == 2
-    found = {r["answers"]["again"]: r["answers"] for r in (await shop.get("/v1/responses"))["data"]}
-    assert found[True]["where"] == "shop"
-    assert found[True]["all"] == ["web", "shop"]
-    assert found[False]["where"] == "web"
+    rows = {r["answers"]["again"]: r["answers"] for r in (await shop.get("/v1/responses"))["data"]}
+    assert rows[True]["where"] == "shop"
+    assert rows[True]["all"] == ["web", "shop"]
+    assert rows[False]["where"] == "web"
 
 
 async def test_a_scale_that_does_not_fit_is_refused(shop: Shop) -> None:
@@ -113,8 +113,8 @@ async def test_encodings(shop: Shop, encoding: str) -> None:
     seen = await send(shop, table(rows, ";").encode(encoding))
     assert seen["accepted"] == 2, seen["report"]
     assert seen["report"]["delimiter"] == ";"
-    found = {r["answers"]["why"] for r in (await shop.get("/v1/responses"))["data"]}
-    assert found == set(words)
+    comments = {r["answers"]["why"] for r in (await shop.get("/v1/responses"))["data"]}
+    assert comments == set(words)
 
 
 async def test_two_plausible_readings_are_shown_and_none_is_guessed(shop: Shop) -> None:
@@ -133,8 +133,8 @@ async def test_german_in_windows_encoding(shop: Shop) -> None:
     rows = [["score", "why", "responded_at"], ["9", "Schöne Grüße, nichts für ungut", "5.1.2026"]]
     seen = await send(shop, table(rows).encode("cp1252"))
     assert seen["accepted"] == 1, seen["report"]
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["answers"]["why"] == "Schöne Grüße, nichts für ungut"
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["answers"]["why"] == "Schöne Grüße, nichts für ungut"
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ async def test_german_in_windows_encoding(shop: Shop) -> None:
 async def test_dates(shop: Shop, values: list[str], expected: str) -> None:
     await nps_survey(shop)
     rows = [["score", "responded_at"], *([str(9 - n), v] for n, v in enumerate(values))]
-    taken = await send(shop, table(rows))
-    assert taken["accepted"] == len(values), taken["report"]
+    run = await send(shop, table(rows))
+    assert run["accepted"] == len(values), run["report"]
     days = {r["responded_at"][:10] for r in (await shop.get("/v1/responses"))["data"]}
     assert expected in days
 
@@ -175,8 +175,8 @@ async def test_local_times_are_of_the_zone_named(shop: Shop) -> None:
     await nps_survey(shop)
     await send(shop, table([["score", "responded_at"], ["9", "2026-01-05 00:30"]]),
                timezone="Europe/Warsaw")  # fmt: skip
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    moment = dt.datetime.fromisoformat(found["responded_at"])
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    moment = dt.datetime.fromisoformat(response["responded_at"])
     assert moment == dt.datetime(2026, 1, 4, 23, 30, tzinfo=dt.UTC)
 
 
@@ -187,9 +187,9 @@ async def test_the_same_file_again_repeats_nothing_a_corrected_one_mends(shop: S
     first = await send(shop, table(rows))
     again = await send(shop, table(rows))
     assert (again["id"], again["report"]["already_here"]) == (first["id"], 3)
-    found = (await shop.get("/v1/responses", max_score=3))["data"][0]
-    assert found["import"] == {"id": first["id"], "source": "file", "external_id": "3"}
-    assert found["external_id"] is None
+    response = (await shop.get("/v1/responses", max_score=3))["data"][0]
+    assert response["import"] == {"id": first["id"], "source": "file", "external_id": "3"}
+    assert response["external_id"] is None
     rows[3] = ["3", "10", "2026-02-07"]
     rows.append(["4", "0", "2026-01-05"])
     mended = await send(shop, table(rows))
@@ -212,12 +212,12 @@ async def test_undo_frees_ids_and_leaves_what_was_changed_later(shop: Shop) -> N
     rows = [["external_id", "score", "responded_at"], ["1", "9", "2026-01-05"],
             ["2", "3", "2026-01-05"]]  # fmt: skip
     first = await send(shop, table(rows))
-    found = (await shop.get("/v1/responses", min_score=9))["data"][0]
+    response = (await shop.get("/v1/responses", min_score=9))["data"][0]
     note = {"follow_up": {"status": "contacted", "note": "Called."}}
-    await shop.call("PATCH", f"/v1/responses/{found['id']}", json=note)
+    await shop.call("PATCH", f"/v1/responses/{response['id']}", json=note)
     await shop.call("DELETE", f"/v1/imports/{first['id']}")
     left = (await shop.get(f"/v1/imports/{first['id']}"))["report"]
-    assert (left["left"], left["left_ids"], left["undone"]) == (1, [found["id"]], 1)
+    assert (left["left"], left["left_ids"], left["undone"]) == (1, [response["id"]], 1)
     assert await nps(shop) == (100, 1)
     again = await send(shop, table(rows))
     assert (again["report"]["added"], again["report"]["already_here"]) == (1, 1)
@@ -252,8 +252,8 @@ async def test_a_deleted_response_stays_deleted(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["external_id", "score", "responded_at"], ["1", "9", "2026-01-05"]]
     await send(shop, table(rows))
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    await shop.call("DELETE", f"/v1/responses/{found['id']}")
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    await shop.call("DELETE", f"/v1/responses/{response['id']}")
     again = await send(shop, table([*rows, ["2", "3", "2026-01-05"]]))
     assert again["report"]["left_deleted"] == 1
     assert await nps(shop) == (-100, 1)
@@ -263,9 +263,9 @@ async def test_bad_side_fields_are_left_out_and_the_score_is_taken(shop: Shop) -
     await nps_survey(shop)
     rows = [["score", "responded_at", "customer.email", "touchpoint", "why"],
             ["9", "2026-01-05", "nobody", "the moon!", "x" * 5000]]  # fmt: skip
-    taken = await send(shop, table(rows))
-    assert taken["accepted"] == 1
-    assert len(taken["report"]["notes"]) == 3
+    run = await send(shop, table(rows))
+    assert run["accepted"] == 1
+    assert len(run["report"]["notes"]) == 3
     assert await nps(shop) == (100, 1)
 
 
@@ -286,18 +286,18 @@ async def test_constants_conditions_and_long_files(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["id", "q", "a", "when"], ["r1", "score", "9", "2026-01-05"],
             ["r1", "why", "good", "2026-01-05"], ["r2", "score", "3", "2026-01-06"]]  # fmt: skip
-    taken = await send(
+    run = await send(
         shop, table(rows), pivot="q:a", by="id",
         map=["when=responded_at", "id=external_id"], set=["touchpoint=till", "property.shop=WAW"],
     )  # fmt: skip
-    assert taken["accepted"] == 2, taken["report"]
+    assert run["accepted"] == 2, run["report"]
     assert await nps(shop) == (0, 2)
-    (found,) = (await shop.get("/v1/responses", min_score=9))["data"]
-    assert (found["touchpoint"], found["answers"]["why"]) == ("till", "good")
-    assert found["properties"] == {"shop": "WAW"}
-    kept = table([["score", "lang", "responded_at"], ["9", "pl", "2026-01-05"],
+    (response,) = (await shop.get("/v1/responses", min_score=9))["data"]
+    assert (response["touchpoint"], response["answers"]["why"]) == ("till", "good")
+    assert response["properties"] == {"shop": "WAW"}
+    content = table([["score", "lang", "responded_at"], ["9", "pl", "2026-01-05"],
                   ["1", "de", "2026-01-05"]])  # fmt: skip
-    assert (await send(shop, kept, source="b", where="lang=pl"))["accepted"] == 1
+    assert (await send(shop, content, source="b", where="lang=pl"))["accepted"] == 1
 
 
 async def test_spreadsheets_and_json(shop: Shop) -> None:
@@ -324,8 +324,8 @@ async def test_unreadable_files_are_refused_with_a_reason(shop: Shop) -> None:
 async def test_an_import_and_its_undo_emit_no_events(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["external_id", "score", "responded_at"], ["1", "1", "2026-01-05"]]
-    taken = await send(shop, table(rows))
-    await shop.call("DELETE", f"/v1/imports/{taken['id']}")
+    run = await send(shop, table(rows))
+    await shop.call("DELETE", f"/v1/imports/{run['id']}")
     assert await shop.events() == []
 
 

@@ -30,8 +30,8 @@ async def undo(shop: Shop, run: dict[str, Any]) -> dict[str, Any]:
 
 
 async def answer_of(shop: Shop, external_id: str) -> dict[str, Any]:
-    found = (await shop.get("/v1/responses", limit=200))["data"]
-    answer: dict[str, Any] = next(a for a in found if a["import"]["external_id"] == external_id)
+    rows = (await shop.get("/v1/responses", limit=200))["data"]
+    answer: dict[str, Any] = next(a for a in rows if a["import"]["external_id"] == external_id)
     return answer
 
 
@@ -259,7 +259,7 @@ async def test_tags_that_people_gave_stay(shop: Shop) -> None:
 async def test_a_key_of_one_survey_imports_into_no_other(shop: Shop) -> None:
     await nps_survey(shop)
     await shop.publish("second")
-    made = await shop.post(
+    api_key = await shop.post(
         "/v1/api-keys", {"name": "till", "scopes": ["write"], "survey": "second"}
     )
     content = scored({"1": 9}).encode()
@@ -267,7 +267,7 @@ async def test_a_key_of_one_survey_imports_into_no_other(shop: Shop) -> None:
                            ({"survey": "second"}, 202)):  # fmt: skip
         reply = await shop.client.post(
             "/v1/imports", content=content, params=params | {"source": "x"},
-            headers={"Authorization": f"Bearer {made['secret']}"},
+            headers={"Authorization": f"Bearer {api_key['secret']}"},
         )  # fmt: skip
         assert reply.status_code == status, reply.text
 
@@ -328,8 +328,8 @@ async def test_replace_counts_the_rows_that_another_file_has_too(shop: Shop) -> 
     await send(shop, scored({"2": 9, "4": 9}))
     look = await send(shop, scored({"1": 9}), replace=first["id"], dry_run=True)
     assert (look["rows"]["removed"], look["rows"]["kept"]) == (1, 1)
-    taken = await send(shop, scored({"1": 9}), replace=first["id"])
-    assert (taken["report"]["removed"], taken["report"]["kept"]) == (1, 1)
+    run = await send(shop, scored({"1": 9}), replace=first["id"])
+    assert (run["report"]["removed"], run["report"]["kept"]) == (1, 1)
 
 
 async def test_an_import_that_is_undone_is_not_restored_by_the_next_undo(shop: Shop) -> None:
@@ -363,8 +363,8 @@ async def test_a_file_that_is_refused_later_leaves_its_first_import_alone(shop: 
         assert changed.status_code == 200, changed.text
     again = await post(shop, rows, source="a")
     assert (again.json()["status"], again.json()["id"] != first["id"]) == ("refused", True)
-    kept = await shop.get(f"/v1/imports/{first['id']}")
-    assert (kept["status"], kept["accepted"]) == ("done", 14)
+    run = await shop.get(f"/v1/imports/{first['id']}")
+    assert (run["status"], run["accepted"]) == ("done", 14)
 
 
 async def test_a_date_form_that_is_no_form_is_refused(shop: Shop) -> None:

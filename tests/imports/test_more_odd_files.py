@@ -80,8 +80,8 @@ async def test_scores_of_a_shorter_scale_are_refused(
     rows = [["score", "responded_at"], *([str(score), DAY] for score in scores)]
     seen = await send(shop, table(rows), survey="s", source="a", dry_run=True)
     assert "the file's scale ends at" in seen["refused"]
-    taken = await send(shop, table(rows), survey="s", source="a", allow_rejects=True)
-    assert taken["accepted"] == len(scores)
+    run = await send(shop, table(rows), survey="s", source="a", allow_rejects=True)
+    assert run["accepted"] == len(scores)
 
 
 async def test_stars_without_empty_ones_are_of_five(shop: Shop) -> None:
@@ -145,8 +145,8 @@ async def test_a_date_of_two_meanings_is_never_taken_unasked(shop: Shop) -> None
 def test_dates_as_programs_and_people_write_them(text: str, moment: str) -> None:
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - of this test alone
 
-    found = DateReading(ZoneInfo("Europe/Warsaw")).read(text)
-    assert found == dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
+    instant = DateReading(ZoneInfo("Europe/Warsaw")).read(text)
+    assert instant == dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
 
 
 async def test_events_without_ids_that_are_corrected_are_hinted_at(shop: Shop) -> None:
@@ -186,8 +186,8 @@ async def test_rejected_rows_go_back_to_the_source_of_their_file(shop: Shop) -> 
     run = await send(shop, table(rows), source="file")
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     await send(shop, rejects.replace("often", "9", 1), source="another")
-    whole = await send(shop, table(rows).replace("often", "9"), source="file")
-    assert whole["report"]["already_here"] == 31
+    last_run = await send(shop, table(rows).replace("often", "9"), source="file")
+    assert last_run["report"]["already_here"] == 31
 
 
 @pytest.mark.parametrize("name", ["data", "items", "responses"])
@@ -196,8 +196,8 @@ async def test_rows_within_a_document(shop: Shop, name: str) -> None:
     rows = [{"score": score, "responded_at": DAY} for score in (9, 10, 3)]
     document: dict[str, Any] = {name: rows, "total": 3, "next": None}
     for indent in (None, 2):
-        taken = await send(shop, json.dumps(document, indent=indent), source=f"s{indent}")
-        assert taken["accepted"] == 3
+        run = await send(shop, json.dumps(document, indent=indent), source=f"s{indent}")
+        assert run["accepted"] == 3
     assert await nps(shop) == (net([9, 10, 3]), 6)
     spaced = "[  \t" + json.dumps(rows[0]) + "]"
     assert (await send(shop, spaced, source="spaced"))["accepted"] == 1
@@ -213,8 +213,8 @@ async def test_options_whose_text_holds_a_comma(shop: Shop) -> None:
     await shop.publish("s", questions=[score, question], metric="nps")
     cells = ("Price, quality, Staff", "Staff,Delivery", '["Staff", "pq"]', "Delivery; Staff")
     rows = [["score", "why", "responded_at"], *(["9", cell, DAY] for cell in cells)]
-    taken = await send(shop, table(rows), survey="s", source="a")
-    assert (taken["accepted"], taken["report"]["notes"]) == (4, [])
+    run = await send(shop, table(rows), survey="s", source="a")
+    assert (run["accepted"], run["report"]["notes"]) == (4, [])
     chosen = (await shop.metric("choice", question="why", period="all"))["total"]["options"]
     assert {key: round(row["share"]) for key, row in chosen.items()} == {
         "pq": 50, "s": 100, "d": 50,
@@ -224,8 +224,8 @@ async def test_options_whose_text_holds_a_comma(shop: Shop) -> None:
 async def test_a_blank_before_a_quote_and_a_separator_line_in_capitals(shop: Shop) -> None:
     await nps_survey(shop)
     content = f'SEP=,\nscore,responded_at,why\n9,{DAY}, "good, and quick"\n'
-    taken = await send(shop, content)
-    assert taken["accepted"] == 1
+    run = await send(shop, content)
+    assert run["accepted"] == 1
     (answer,) = (await shop.get("/v1/responses"))["data"]
     assert answer["answers"]["why"] == "good, and quick"
 

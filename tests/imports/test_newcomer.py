@@ -33,10 +33,10 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def newcomer() -> Iterator[Service]:
-    made = Service()
-    made.start()
-    yield made
-    made.remove()
+    service = Service()
+    service.start()
+    yield service
+    service.remove()
 
 
 def commands_of(guide: str) -> list[str]:
@@ -73,18 +73,18 @@ def test_an_export_comes_in_by_its_guide(newcomer: Service, tmp_path: Path, pres
     column = COLUMNS[preset]
     mapped = f' --map "{column}=score"' if column else ""
     for command in (look, take):
-        shown = run(
+        output = run(
             newcomer, tmp_path, command.replace("--survey nps", f"--survey {survey}") + mapped
         )
-        assert f"{net(SCORES):g}" in shown
+        assert f"{net(SCORES):g}" in output
     with newcomer.client() as client:
         figure = client.get("/v1/metrics/nps", params={"survey": survey, "period": "all"}).json()
     assert (figure["total"]["value"], figure["total"]["n"]) == (net(SCORES), 10)
     # The same file over HTTP is known.
-    asked = over_http.replace("survey=nps", f"survey={survey}")
+    request = over_http.replace("survey=nps", f"survey={survey}")
     if column:
-        asked = asked.replace("&dry_run", f"&map={quote(column)}=score&dry_run")
-    seen = json.loads(run(newcomer, tmp_path, asked))
+        request = request.replace("&dry_run", f"&map={quote(column)}=score&dry_run")
+    seen = json.loads(run(newcomer, tmp_path, request))
     assert (seen["rows"]["already_here"], seen["rows"]["new"]) == (10, 0)
 
 

@@ -34,9 +34,9 @@ async def look(shop: Shop, content: str, **params: Any) -> Any:
 )
 async def test_an_open_quote_that_swallows_rows_is_named(shop: Shop, content: str) -> None:
     await nps_survey(shop)
-    taken = await send(shop, content)
-    assert taken["status"] == "refused"
-    (rejected,) = taken["report"]["rejected"]
+    run = await send(shop, content)
+    assert run["status"] == "refused"
+    (rejected,) = run["report"]["rejected"]
     assert (rejected["line"], "quote" in rejected["reason"]) == (2, True)
 
 
@@ -49,8 +49,8 @@ async def test_comments_of_many_lines_are_no_swallowed_rows(shop: Shop) -> None:
 @pytest.mark.parametrize("cell", ["9-Oct-25", "9-Oct-2025", "9 – Sept 2025", "9:Okt 25", "9-maj"])
 async def test_a_date_is_no_score(shop: Shop, cell: str) -> None:
     await nps_survey(shop)
-    taken = await send(shop, lines(f"1,{DAY},{cell},"))
-    assert "is a date" in taken["report"]["rejected"][0]["reason"]
+    run = await send(shop, lines(f"1,{DAY},{cell},"))
+    assert "is a date" in run["report"]["rejected"][0]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ async def test_two_digit_years_that_may_come_first_are_refused(shop: Shop) -> No
     refused = await post(shop, lines(*rows))
     assert refused.status_code == 422
     assert "date_format" in refused.text
-    taken = await send(shop, lines(*rows), date_format="%y-%m-%d")
-    assert taken["accepted"] == 3
+    run = await send(shop, lines(*rows), date_format="%y-%m-%d")
+    assert run["accepted"] == 3
     usual = [f"{n},{day},9," for n, day in enumerate(("13.01.25", "14.02.25", "05.12.24"))]
     assert (await send(shop, lines(*usual), source="other"))["accepted"] == 3
 
@@ -128,7 +128,7 @@ async def test_an_empty_answer_contradicts_none(shop: Shop) -> None:
     assert (seen["rows"]["rejected"], seen["questions"][0]["value"]) == (0, 100)
 
 
-async def test_what_rows_are_joined_by_is_their_id(shop: Shop) -> None:
+async def test_joined_rows_take_the_value_they_are_joined_by_as_id(shop: Shop) -> None:
     await nps_survey(shop)
     for score, done in ((9, "added"), (3, "updated")):
         content = f"rid,responded_at,q,a\n1,{DAY},score,{score}\n"
@@ -138,8 +138,8 @@ async def test_what_rows_are_joined_by_is_their_id(shop: Shop) -> None:
 
 async def test_a_rejected_wide_row_is_rejected_again_until_it_is_mended(shop: Shop) -> None:
     await nps_survey(shop)
-    taken = await send(shop, lines(f"1,{DAY},9,nice, but slow"), allow_rejects=True)
-    rejects = (await shop.call("GET", f"/v1/imports/{taken['id']}/rejects")).text
+    run = await send(shop, lines(f"1,{DAY},9,nice, but slow"), allow_rejects=True)
+    rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     assert (await look(shop, rejects))["rows"]["rejected"] == 1
     mended = rejects.replace("nice", '"nice, but slow"').rsplit(",", 1)[0]
     assert (await look(shop, mended))["rows"]["new"] == 1
@@ -157,8 +157,8 @@ async def test_a_side_field_that_does_not_fit_costs_no_score(
     shop: Shop, header: str, cell: str
 ) -> None:
     await nps_survey(shop)
-    taken = await send(shop, f"responded_at,score,{header}\n{DAY},9,{cell}\n")
-    assert (taken["accepted"], len(taken["report"]["notes"]) > 0) == (1, True)
+    run = await send(shop, f"responded_at,score,{header}\n{DAY},9,{cell}\n")
+    assert (run["accepted"], len(run["report"]["notes"]) > 0) == (1, True)
 
 
 async def test_more_properties_than_are_kept_cost_no_score(shop: Shop) -> None:
@@ -190,8 +190,8 @@ async def test_customers_replace_customers_of_their_source_alone(shop: Shop) -> 
         assert "replace" in refused.text
     seen = await look(shop, june, **file, source="may", replace=may["id"])
     assert seen["rows"]["removed"] == 1
-    taken = await send(shop, june, **file, source="may", replace=may["id"])
-    assert taken["report"]["removed"] == 1
+    run = await send(shop, june, **file, source="may", replace=may["id"])
+    assert run["report"]["removed"] == 1
     left = {row["name"] for row in (await shop.get("/v1/customers"))["data"]}
     assert "Ann" in left
     assert "Bo" not in left
@@ -199,15 +199,15 @@ async def test_customers_replace_customers_of_their_source_alone(shop: Shop) -> 
 
 async def test_one_id_of_two_sources_is_two_customers(shop: Shop) -> None:
     content = "external_id,source,name\n1,shop,Ann\n1,crm,Bo\na1,shop,Cy\nA1,shop,Di\n"
-    asked = {"map": "source=source"}
-    taken = await send(shop, content, kind="customers", survey=None, **asked)
-    assert (taken["accepted"], taken["rejected"]) == (4, 0)
+    options = {"map": "source=source"}
+    run = await send(shop, content, kind="customers", survey=None, **options)
+    assert (run["accepted"], run["rejected"]) == (4, 0)
 
 
 async def test_a_customer_whose_only_name_does_not_fit_is_rejected(shop: Shop) -> None:
     content = "phone,name\n0,y\n+48600100200,Zed\n"
-    taken = await send(shop, content, kind="customers", survey=None, allow_rejects=True)
-    assert (taken["accepted"], taken["rejected"]) == (1, 1)
+    run = await send(shop, content, kind="customers", survey=None, allow_rejects=True)
+    assert (run["accepted"], run["rejected"]) == (1, 1)
 
 
 async def test_an_undo_leaves_what_the_survey_no_longer_takes_back(shop: Shop) -> None:
@@ -235,18 +235,18 @@ async def test_an_import_that_is_still_taken_is_not_undone(shop: Shop) -> None:
         if runs := (await shop.get("/v1/imports"))["data"]:
             break
     reply = await shop.call("DELETE", f"/v1/imports/{runs[0]['id']}")
-    taken = await sending
-    assert (reply.status_code, taken["status"]) == (409, "done")
-    assert (await shop.call("DELETE", f"/v1/imports/{taken['id']}")).status_code == 204
+    run = await sending
+    assert (reply.status_code, run["status"]) == (409, "done")
+    assert (await shop.call("DELETE", f"/v1/imports/{run['id']}")).status_code == 204
     assert (await nps(shop))[1] == 0
 
 
 async def test_one_file_sent_twice_at_once_is_taken_once(shop: Shop) -> None:
     await nps_survey(shop)
     content = lines(*(f"{n},{DAY},{n % 11}," for n in range(3_000)))
-    taken = await asyncio.gather(*(send(shop, content) for _ in range(3)))
-    assert {(run["id"], run["status"], run["accepted"]) for run in taken} == {
-        (taken[0]["id"], "done", 3_000)
+    runs = await asyncio.gather(*(send(shop, content) for _ in range(3)))
+    assert {(run["id"], run["status"], run["accepted"]) for run in runs} == {
+        (runs[0]["id"], "done", 3_000)
     }
     assert (await nps(shop))[1] == 3_000
 
@@ -265,18 +265,18 @@ async def test_an_import_that_was_interrupted_says_so_and_is_continued(
 ) -> None:
     await nps_survey(shop)
     content = "external_id,score,responded_at\n1,9,2026-01-05\n2,3,2026-01-05\n"
-    taken = await send(shop, content)
-    assert taken["interrupted"] is False
+    run = await send(shop, content)
+    assert run["interrupted"] is False
     async with database.transaction() as session:
         await run_sql(
             session,
             text(
                 "update import_run set status = 'reading', updated_at = now() - interval '1 hour' "
                 "where id = cast(:id as uuid)"
-            ).bindparams(id=taken["id"]),
+            ).bindparams(id=run["id"]),
         )
     (listed,) = (await shop.get("/v1/imports"))["data"]
     assert (listed["status"], listed["interrupted"]) == ("reading", True)
     again = await send(shop, content)
-    assert (again["id"], again["status"], again["interrupted"]) == (taken["id"], "done", False)
+    assert (again["id"], again["status"], again["interrupted"]) == (run["id"], "done", False)
     assert await nps(shop) == (net([9, 3]), 2)

@@ -37,8 +37,8 @@ async def test_two_words_of_one_scale_are_never_one_score(shop: Shop, words: lis
     refused = await send(shop, file, survey="csat", dry_run=True)
     assert "say with `value`" in refused["refused"]
     explained = [f"ok:{word}={5 - n}" for n, word in enumerate(words)]
-    taken = await send(shop, file, survey="csat", value=explained)
-    assert taken["accepted"] == len(words)
+    run = await send(shop, file, survey="csat", value=explained)
+    assert run["accepted"] == len(words)
 
 
 async def test_words_of_both_genders_and_two_languages_are_one_score(shop: Shop) -> None:
@@ -53,8 +53,8 @@ async def test_words_of_both_genders_and_two_languages_are_one_score(shop: Shop)
 async def test_marks_and_letters_in_parts(shop: Shop, cell: str) -> None:
     await csat_survey(shop)
     await send(shop, table([["ok", "responded_at"], [cell, DAY]]), survey="csat")
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["score"] == 4
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["score"] == 4
 
 
 async def test_a_row_with_a_cell_too_many_is_rejected(shop: Shop) -> None:
@@ -78,8 +78,8 @@ async def test_an_encoding_that_nobody_can_find_out_is_asked_for(
     refused = await post(shop, content)
     assert (refused.status_code, "`encoding`" in refused.text) == (422, True), refused.text
     assert (await send(shop, content, encoding=encoding))["accepted"] == 1
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["comment"] == text
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["comment"] == text
 
 
 async def test_a_stated_encoding_that_is_wrong_is_said(shop: Shop) -> None:
@@ -95,8 +95,8 @@ async def test_utf_16_with_and_without_a_mark(shop: Shop, encoding: str, why: st
     await nps_survey(shop)
     content = table([["score", "responded_at", "why"], ["9", DAY, why]]).encode(encoding)
     await send(shop, content)
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert (found["score"], found["comment"]) == (9, why)
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["score"], response["comment"]) == (9, why)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ async def test_nothing_odd_is_an_error_of_ours(
     row = {"score": "9", "responded_at": DAY}
     rows = [names, *([row.get(n, "") for n in names] for _ in range(30))]
     rows.append([(row | {column: cell}).get(n, "") for n in names])
-    taken = await send(shop, table(rows), **params)
-    assert (taken["status"], taken["accepted"] + taken["rejected"]) == ("done", 31)
+    run = await send(shop, table(rows), **params)
+    assert (run["status"], run["accepted"] + run["rejected"]) == ("done", 31)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ async def test_what_is_another_kind_of_file_is_named(
 async def test_a_bad_line_of_json_spoils_no_other(shop: Shop, bad: str, where: str | None) -> None:
     await nps_survey(shop)
     lines = [json.dumps({"score": n % 11, "responded_at": DAY, "plan": "pro"}) for n in range(30)]
-    taken = await send(shop, "\n".join([*lines[:7], bad, *lines[7:]]), where=where)
-    assert (taken["accepted"], taken["rejected"]) == (30, 1)
-    (rejected,) = taken["report"]["rejected"]
+    run = await send(shop, "\n".join([*lines[:7], bad, *lines[7:]]), where=where)
+    assert (run["accepted"], run["rejected"]) == (30, 1)
+    (rejected,) = run["report"]["rejected"]
     assert (rejected["line"], "JSON" in rejected["reason"]) == (8, True)
-    rejects = (await shop.call("GET", f"/v1/imports/{taken['id']}/rejects")).text
+    rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     (row,) = list(csv.reader(io.StringIO(rejects)))[1:]
     assert row[-1] == bad
     # Uncorrected it stays rejected, and nothing is counted twice.
@@ -180,22 +180,20 @@ async def test_bad_lines_are_rejected_one_by_one_where_answers_are_joined(shop: 
     ]
     # Nobody asked for these, which contradict each other.
     lines += [
-        json.dumps({"id": 99, "asked": "score", "said": said, "plan": "free"}) for said in (1, 9)
+        json.dumps({"id": 99, "asked": "score", "said": score, "plan": "free"}) for score in (1, 9)
     ]
     bad = ['{"id": 1', "9", "[]"]
-    taken = await send(
-        shop, "\n".join([*lines, *bad]), pivot="asked:said", by="id", where="plan=pro"
-    )
-    assert (taken["status"], taken["rejected"]) == ("done", 3), taken["report"]
-    reasons = [one["reason"] for one in taken["report"]["rejected"]]
+    run = await send(shop, "\n".join([*lines, *bad]), pivot="asked:said", by="id", where="plan=pro")
+    assert (run["status"], run["rejected"]) == ("done", 3), run["report"]
+    reasons = [reject["reason"] for reject in run["report"]["rejected"]]
     assert all("JSON" in reason for reason in reasons)
 
 
 async def test_an_entry_of_an_array_that_is_no_object_spoils_no_other(shop: Shop) -> None:
     await nps_survey(shop)
     entries = [{"score": n % 11, "responded_at": DAY} for n in range(30)]
-    taken = await send(shop, json.dumps([*entries, [9], *entries]))
-    assert (taken["accepted"], taken["rejected"]) == (60, 1)
+    run = await send(shop, json.dumps([*entries, [9], *entries]))
+    assert (run["accepted"], run["rejected"]) == (60, 1)
 
 
 async def test_a_table_named_as_a_spreadsheet_and_blank_lines_before_the_header(
@@ -228,13 +226,13 @@ async def test_an_option_about_something_unknown_is_refused(
 async def test_dates_are_judged_and_assumed_as_the_rows_that_are_read(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["score", "day", "kind"], ["9", "13/01/2026", "a"], ["9", "01/13/2026", "b"]]
-    taken = await send(
+    run = await send(
         shop, table(rows), where="kind=a", map="day=responded_at", timezone="Asia/Tokyo"
     )
-    assert taken["accepted"] == 1
+    assert run["accepted"] == 1
     await send(shop, table([["score"], ["3"]]), source="2", undated=DAY, timezone="Asia/Tokyo")
-    found = (await shop.get("/v1/responses"))["data"]
-    assert sorted(a["responded_at"] for a in found) == [
+    responses = (await shop.get("/v1/responses"))["data"]
+    assert sorted(a["responded_at"] for a in responses) == [
         "2026-01-04T15:00:00Z", "2026-01-12T15:00:00Z",
     ]  # fmt: skip
 
@@ -260,8 +258,8 @@ async def test_google_forms_writes_its_zone_without_zeros(shop: Shop) -> None:
                   ["2026/03/01 2:15:33 PM GMT+2", "9"], ["2026/03/01 2:15:33 PM UTC-5", "2"],
                   ["2026/03/01 2:15:33 PM GMT+5:30", "2"]])  # fmt: skip
     await send(shop, file)
-    found = (await shop.get("/v1/responses"))["data"]
-    assert sorted(a["responded_at"] for a in found) == [
+    responses = (await shop.get("/v1/responses"))["data"]
+    assert sorted(a["responded_at"] for a in responses) == [
         "2026-03-01T08:45:33Z", "2026-03-01T12:15:33Z", "2026-03-01T19:15:33Z",
     ]  # fmt: skip
 
@@ -271,8 +269,8 @@ async def test_zendesk_offers_and_rates_a_ticket_again(shop: Shop) -> None:
     rows = [["Ticket ID", "Satisfaction Score", "Updated at"], ["1", "Offered", DAY],
             ["2", "Good with comment", DAY], ["3", "bad", DAY],
             ["4", "Unoffered", DAY]]  # fmt: skip
-    taken = await send(shop, table(rows), survey="csat", source="zendesk")
-    assert (taken["accepted"], taken["rejected"]) == (2, 0)
+    run = await send(shop, table(rows), survey="csat", source="zendesk")
+    assert (run["accepted"], run["rejected"]) == (2, 0)
     rows[3][1] = "good_with_comment"
     again = await send(shop, table(rows), survey="csat", source="zendesk")
     assert again["report"]["updated"] == 1
@@ -284,10 +282,10 @@ async def test_limesurvey_writes_1980_for_no_date(shop: Shop) -> None:
     rows = [["Response ID", "Date submitted", "Last page", f"Q1. {TEXT['en']}"],
             ["1", "1980-01-01 00:00:00", "1", "9"],
             ["2", "2026-03-01 10:00:00", "1", "2"]]  # fmt: skip
-    taken = await send(shop, table(rows), undated="2026-02-01")
-    assert taken["accepted"] == 2
-    found = (await shop.get("/v1/responses"))["data"]
-    assert min(a["responded_at"] for a in found) == "2026-02-01T00:00:00Z"
+    run = await send(shop, table(rows), undated="2026-02-01")
+    assert run["accepted"] == 2
+    responses = (await shop.get("/v1/responses"))["data"]
+    assert min(a["responded_at"] for a in responses) == "2026-02-01T00:00:00Z"
 
 
 async def test_qualtrics_previews_do_not_count_and_its_zone_does(shop: Shop) -> None:
@@ -301,8 +299,8 @@ async def test_qualtrics_previews_do_not_count_and_its_zone_does(shop: Shop) -> 
     look = await send(shop, table(rows), dry_run=True)
     assert any("Survey Preview" in n or "survey preview" in n for n in look["notes"])
     await send(shop, table(rows))
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert (found["score"], found["responded_at"]) == (9, "2026-03-01T17:00:00Z")
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["score"], response["responded_at"]) == (9, "2026-03-01T17:00:00Z")
 
 
 async def test_of_two_columns_of_a_preset_the_fuller_one_is_taken_and_said(shop: Shop) -> None:
@@ -328,11 +326,11 @@ async def test_another_afterwords_export_by_its_own_guide(shop: Shop, form: str)
         {"key": "why", "type": "text", "text": {"en": "Why?"}},
     ]
     await shop.publish("new", metric="nps", questions=questions)
-    taken = await send(shop, export, survey="new", source="old", where="survey=nps")
-    assert (taken["accepted"], taken["report"]["preset"]) == (1, "afterword")
-    (found,) = (await shop.get("/v1/responses", survey="new"))["data"]
-    assert found["answers"] == answers
-    assert (found["properties"], sorted(found["tags"])) == ({"plan": "pro"}, ["b2b", "vip"])
+    run = await send(shop, export, survey="new", source="old", where="survey=nps")
+    assert (run["accepted"], run["report"]["preset"]) == (1, "afterword")
+    (response,) = (await shop.get("/v1/responses", survey="new"))["data"]
+    assert response["answers"] == answers
+    assert (response["properties"], sorted(response["tags"])) == ({"plan": "pro"}, ["b2b", "vip"])
     refused = await post(shop, export, survey="new", source="old")
     assert "several surveys: " in refused.text
 
@@ -354,8 +352,8 @@ async def test_rejects_are_read_with_the_same_options_and_the_source_of_their_fi
     assert "[source: file]" in rejects
     corrected = rejects.replace("often", "9", 1).encode("cp1250", "replace")
     assert (await send(shop, corrected, **options))["accepted"] == 1
-    whole = content.replace(b"often", b"9", 1)
-    assert (await send(shop, whole, **options))["report"]["already_here"] == 31
+    file = content.replace(b"often", b"9", 1)
+    assert (await send(shop, file, **options))["report"]["already_here"] == 31
     expected = [*(n % 11 for n in range(30)), 9]
     assert await nps(shop) == (net(expected), 31)
 
@@ -384,6 +382,6 @@ async def test_without_rejects_there_is_no_file_of_them(shop: Shop) -> None:
 async def test_a_customers_no_is_kept_from_the_apis_own_form(shop: Shop) -> None:
     line = {"external_id": "no1", "email": "no@e.pl", "consent": {"surveys": False}}
     await send(shop, json.dumps(line), kind="customers", survey=None)
-    (found,) = (await shop.get("/v1/customers", external_id="no1"))["data"]
-    assert found["consent"]["surveys"] is False
-    assert "consent.surveys" not in found["properties"]
+    (customer,) = (await shop.get("/v1/customers", external_id="no1"))["data"]
+    assert customer["consent"]["surveys"] is False
+    assert "consent.surveys" not in customer["properties"]

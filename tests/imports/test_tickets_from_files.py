@@ -38,8 +38,8 @@ async def test_a_zendesk_export_by_its_columns(shop: Shop) -> None:
         "median_seconds": pytest.approx(3600, rel=0.01),
     }  # fmt: skip
     assert (await shop.get("/v1/tickets"))["data"] == []
-    taken = await send(shop, ZENDESK)
-    assert (taken["status"], taken["kind"], taken["accepted"]) == ("done", "tickets", 3)
+    run = await send(shop, ZENDESK)
+    assert (run["status"], run["kind"], run["accepted"]) == ("done", "tickets", 3)
     tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
     first = tickets["101"]
     assert (first["status"], first["reopened"], first["agent"]) == ("solved", True, "Eva")
@@ -48,8 +48,8 @@ async def test_a_zendesk_export_by_its_columns(shop: Shop) -> None:
     assert first["first_reply"]["calendar_seconds"] == 30 * 60
     assert first["properties"] == {"Plan": "pro", "agent": "Eva", "team": "Support"}
     assert (tickets["103"]["status"], tickets["102"]["reopened"]) == ("open", False)
-    found = await ttr(shop)
-    assert (found["n"], found["unresolved"], found["reopened"]) == (2, 1, 1)
+    total = await ttr(shop)
+    assert (total["n"], total["unresolved"], total["reopened"]) == (2, 1, 1)
     (customer,) = (await shop.get("/v1/customers", email="ala@example.pl"))["data"]
     assert customer["name"] == "Ala Nowak"
 
@@ -62,8 +62,8 @@ async def test_a_zendesk_export_by_its_columns(shop: Shop) -> None:
 async def test_other_helpdesks(
     shop: Shop, name: str, preset: str, solved: str, seconds: int
 ) -> None:
-    taken = await send(shop, (FILES / name).read_text(), source=preset)
-    assert (taken["report"]["preset"], taken["accepted"]) == (preset, 2)
+    run = await send(shop, (FILES / name).read_text(), source=preset)
+    assert (run["report"]["preset"], run["accepted"]) == (preset, 2)
     tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
     assert tickets.pop(solved)["first_resolution"]["calendar_seconds"] == seconds
     (other,) = tickets.values()
@@ -76,8 +76,8 @@ async def test_one_row_an_event(shop: Shop) -> None:
     refused = await send(shop, file, **columns)
     assert refused["status"] == "refused"
     assert "event_name" in refused["report"]["rejected"][0]["reason"]
-    taken = await send(shop, file, event_name="Back again=ticket.reopened", **columns)
-    assert taken["accepted"] == 6
+    run = await send(shop, file, event_name="Back again=ticket.reopened", **columns)
+    assert run["accepted"] == 6
     tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["A"]["reopened"] is True
     assert tickets["A"]["full_resolution"]["calendar_seconds"] == 49 * 3600
@@ -110,9 +110,9 @@ async def test_a_corrected_file_mends_and_an_undone_one_frees(shop: Shop) -> Non
 
 async def test_an_undo_skips_what_an_undone_import_had_made(shop: Shop) -> None:
     await send(shop, ZENDESK)
-    one = await send(shop, ZENDESK.replace("10:00,15,60", "10:00,15,120"))
+    first_run = await send(shop, ZENDESK.replace("10:00,15,60", "10:00,15,120"))
     two = await send(shop, ZENDESK.replace("10:00,15,60", "10:00,15,180"))
-    await shop.call("DELETE", f"/v1/imports/{one['id']}")
+    await shop.call("DELETE", f"/v1/imports/{first_run['id']}")
     await shop.call("DELETE", f"/v1/imports/{two['id']}")
     tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["102"]["first_resolution"]["calendar_seconds"] == 3600
@@ -123,8 +123,8 @@ async def test_a_ticket_that_is_open_again_in_a_corrected_file(shop: Shop) -> No
     await send(shop, ZENDESK.replace("2026-01-05 10:00,15,60,0", ",15,,0"))
     tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
     assert (tickets["102"]["status"], tickets["102"]["first_solved_at"]) == ("open", None)
-    found = await ttr(shop)
-    assert (found["n"], found["unresolved"]) == (1, 2)
+    total = await ttr(shop)
+    assert (total["n"], total["unresolved"]) == (1, 2)
 
 
 async def test_bad_rows_are_rejected_and_too_many_refuse(shop: Shop) -> None:
@@ -161,8 +161,8 @@ async def test_an_answer_names_the_ticket_of_its_helpdesk(shop: Shop) -> None:
     answers = table([[key, "ticket", "responded_at"], ["5", "1", "2026-01-07"]])
     params = {"kind": "answers", "survey": "csat", "source": "ratings"}
     await send(shop, answers, **params, ticket_source="freshdesk")
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert (found["ticket"], found["properties"]["agent"]) == ("1", "Adam")
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["ticket"], response["properties"]["agent"]) == ("1", "Adam")
 
 
 @pytest.mark.skipif(not LOG.exists(), reason="needs ../shared/data/helpdesk_italian_events.csv")
@@ -170,12 +170,12 @@ async def test_a_real_log_of_events(shop: Shop) -> None:
     lines = LOG.read_text().splitlines()[:2001]
     names = {line.split(",")[2] for line in lines[1:]}
     known = {"Resolve ticket": "ticket.solved", "Closed": "ticket.closed"}
-    messages = [f"{name}={known.get(name, 'ticket.worked')}" for name in sorted(names)]
-    taken = await send(
-        shop, "\n".join(lines), id="ticket_id", event="activity", at="ts", event_name=messages,
+    event_names = [f"{name}={known.get(name, 'ticket.worked')}" for name in sorted(names)]
+    run = await send(
+        shop, "\n".join(lines), id="ticket_id", event="activity", at="ts", event_name=event_names,
         ignore=["seq", "resource"], timezone="Europe/Rome",
     )  # fmt: skip
-    assert (taken["status"], taken["rejected"]) == ("done", 0)
+    assert (run["status"], run["rejected"]) == ("done", 0)
     closed = {line.split(",")[0] for line in lines[1:] if line.split(",")[2] in known}
     tickets = []
     cursor: str | None = None
@@ -218,6 +218,6 @@ async def test_an_undo_restores_what_was_withdrawn_long_ago(shop: Shop, database
 
 async def test_a_survey_may_have_the_name_of_a_kind_of_file(shop: Shop) -> None:
     await shop.publish("tickets")
-    found = await send(shop, "score,id\n9,a\n", "answers", survey="tickets", undated="now")
-    assert found["accepted"] == 1
+    run = await send(shop, "score,id\n9,a\n", "answers", survey="tickets", undated="now")
+    assert run["accepted"] == 1
     assert (await shop.metric("nps", survey="tickets"))["total"]["n"] == 1

@@ -23,9 +23,9 @@ async def refused(shop: Shop, content: str | bytes, **params: Any) -> str:
     reply = await post(shop, content, **params)
     if reply.status_code == 422:
         return str(reply.text)
-    shown = reply.json()
-    assert shown["status"] == "refused", shown
-    reason: str = shown["report"]["refused"]
+    run = reply.json()
+    assert run["status"] == "refused", run
+    reason: str = run["report"]["refused"]
     return reason
 
 
@@ -46,17 +46,17 @@ async def test_one_question_in_two_columns_is_an_error(shop: Shop, head: str) ->
 
 
 @pytest.mark.parametrize("head", ["responded_at,timestamp,score", "timestamp,responded_at,score"])
-async def test_a_columns_own_name_is_stronger_in_any_order(shop: Shop, head: str) -> None:
+async def test_a_field_name_wins_over_a_synonym_in_any_column_order(shop: Shop, head: str) -> None:
     await nps_survey(shop)
-    place = head.split(",").index("responded_at")
+    index = head.split(",").index("responded_at")
     cells = ["2026-02-02", "2026-02-02", "9"]
-    cells[place] = "2026-01-01"
-    taken = await send(shop, f"{head}\n{','.join(cells)}\n")
+    cells[index] = "2026-01-01"
+    run = await send(shop, f"{head}\n{','.join(cells)}\n")
     (answer,) = (await shop.get("/v1/responses"))["data"]
     assert answer["responded_at"].startswith("2026-01-01") or answer["responded_at"].startswith(
         "2025-12-31"
     )
-    assert any("`timestamp` is left out" in note for note in taken["report"]["notes"])
+    assert any("`timestamp` is left out" in note for note in run["report"]["notes"])
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ async def test_a_shops_list_gives_no_consent_and_no_source(shop: Shop) -> None:
         "external_id,email,Source,Accepts Marketing\n77,a@e.pl,Google Ads,no\n78,b@e.pl,,yes\n"
     )
     await send(shop, content, kind="customers", survey=None)
-    for id_, said in (("77", "no"), ("78", "yes")):
+    for id_, cell in (("77", "no"), ("78", "yes")):
         customer = await shop.get(f"/v1/customers/{id_}")
         assert customer["consent"] is None
-        assert customer["properties"]["Accepts Marketing"] == said
+        assert customer["properties"]["Accepts Marketing"] == cell
         assert customer["external_ids"][0]["source"] is None
 
 
-async def test_a_ticket_of_two_helpdesks_is_nobodys(shop: Shop) -> None:
+async def test_a_ticket_number_of_two_helpdesks_matches_neither(shop: Shop) -> None:
     await nps_survey(shop)
     for desk in ("hd1", "hd2"):
         content = (
@@ -136,16 +136,16 @@ async def test_choices_that_stand_in_columns_of_their_own_are_all_counted(shop: 
     labels = ",,,,Price,Speed,Staff\n"
     rows = "1,7,2026-01-05,9,Price,Speed,\n2,7,2026-01-05,9,,Speed,\n3,7,2026-01-05,9,,,Staff\n"
     looked = await send(shop, head + labels + rows, dry_run=True)
-    shown = {question["question"]: question["histogram"] for question in looked["questions"]}
-    assert shown["like"] == {"price": 1, "speed": 2, "staff": 1}
+    histograms = {question["question"]: question["histogram"] for question in looked["questions"]}
+    assert histograms["like"] == {"price": 1, "speed": 2, "staff": 1}
 
 
 async def test_a_hidden_sheet_is_not_read(shop: Shop) -> None:
     await nps_survey(shop)
     head = ["responded_at", "score"]
     content = sheets(("old", [head, [DAY, 1]]), ("answers", [head, [DAY, 9]]), hidden="old")
-    taken = await send(shop, content, name="f.xlsx")
-    assert taken["report"]["sheet"] == "answers"
+    run = await send(shop, content, name="f.xlsx")
+    assert run["report"]["sheet"] == "answers"
     assert await nps(shop) == (100, 1)
 
 
@@ -182,8 +182,8 @@ async def test_one_column_is_one_thing(shop: Shop) -> None:
     reply = await post(shop, content, map=["n=external_id", "n=order"])
     assert (reply.status_code, "`n` is the column of" in reply.text) == (422, True)
     tickets = "n,Opened,Done\n1,2026-01-01,2026-01-02\n"
-    asked = {"id": "n", "opened": "Opened", "solved": "Done", "closed": "Done"}
-    reply = await post(shop, tickets, kind="tickets", survey=None, **asked)
+    columns = {"id": "n", "opened": "Opened", "solved": "Done", "closed": "Done"}
+    reply = await post(shop, tickets, kind="tickets", survey=None, **columns)
     assert (reply.status_code, "closed" in reply.text) == (422, True)
 
 
@@ -197,8 +197,8 @@ async def test_columns_that_are_missing_now_are_named(shop: Shop) -> None:
 async def test_an_assumed_date_stays_when_the_row_is_corrected(shop: Shop) -> None:
     await nps_survey(shop)
     await send(shop, "external_id,score\n1,9\n", undated="2026-01-05")
-    taken = await send(shop, "external_id,score\n1,3\n", undated="now")
-    assert taken["report"]["updated"] == 1
+    run = await send(shop, "external_id,score\n1,3\n", undated="now")
+    assert run["report"]["updated"] == 1
     (answer,) = (await shop.get("/v1/responses"))["data"]
     assert answer["score"] == 3
     assert answer["responded_at"].startswith(("2026-01-04", "2026-01-05"))
@@ -218,9 +218,9 @@ async def test_rejects_of_a_sheet_with_skipped_rows_are_read_again(shop: Shop) -
     await nps_survey(shop)
     rows: list[list[Any]] = [["Report"], ["of us"], ["responded_at", "score"], [DAY, "no idea"]]
     rows += [[DAY, 9]] * 30
-    taken = await send(shop, sheets(("a", rows)), name="f.xlsx", skip_rows=2)
-    assert (taken["accepted"], taken["rejected"]) == (30, 1)
-    reply = await shop.call("GET", f"/v1/imports/{taken['id']}/rejects")
+    run = await send(shop, sheets(("a", rows)), name="f.xlsx", skip_rows=2)
+    assert (run["accepted"], run["rejected"]) == (30, 1)
+    reply = await shop.call("GET", f"/v1/imports/{run['id']}/rejects")
     mended = reply.text.replace("no idea", "1")
     again = await send(shop, mended, name="f.rejected.csv", skip_rows=2)
     assert again["accepted"] == 1
@@ -236,9 +236,9 @@ async def test_what_was_refused_is_not_known(shop: Shop) -> None:
 
 async def test_a_customer_without_a_fit_address_or_number_is_taken(shop: Shop) -> None:
     content = "external_id,email,phone\n1,n/a,n/a\n2,b@e.pl,+48 600 100 200\n3,-,n/a\n"
-    taken = await send(shop, content, kind="customers", survey=None)
-    assert (taken["accepted"], taken["rejected"]) == (3, 0)
-    assert not any("Value error" in note for note in taken["report"]["notes"])
+    run = await send(shop, content, kind="customers", survey=None)
+    assert (run["accepted"], run["rejected"]) == (3, 0)
+    assert not any("Value error" in note for note in run["report"]["notes"])
     assert (await shop.get("/v1/customers/1"))["email"] is None
 
 
@@ -261,8 +261,8 @@ async def test_a_dump_of_delighteds_api_is_known(shop: Shop) -> None:
         '"score": 3, "comment": "Slow", "permalink": "https://d/r/5", "created_at": 1767603600, '
         '"updated_at": 1767603600, "tags": []}]'
     )
-    taken = await send(shop, content, name="survey_responses.json")
-    assert (taken["accepted"], taken["report"]["preset"]) == (1, "delighted")
+    run = await send(shop, content, name="survey_responses.json")
+    assert (run["accepted"], run["report"]["preset"]) == (1, "delighted")
     (answer,) = (await shop.get("/v1/responses"))["data"]
     assert (answer["score"], answer["answers"]["why"]) == (3, "Slow")
     assert answer["customer"]["email"] == "foo@e.pl"

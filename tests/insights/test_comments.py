@@ -9,11 +9,11 @@ from tests.insights.test_insights import COMMENT, NPS, answer, comments_shop, se
 from tests.shop import Shop
 
 
-async def test_one_who_claims_to_be_the_same_person_is_one_among_words(shop: Shop) -> None:
+async def test_claims_of_one_address_count_as_one_person_in_the_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
-    shown = ("late parcel", "quick helpful")
+    comments = ("late parcel", "quick helpful")
     lines = [
-        answer("nps", n, {"score": 10 * (n % 2), "why": shown[n % 2]},
+        answer("nps", n, {"score": 10 * (n % 2), "why": comments[n % 2]},
                customer={"external_id": f"c{n}"})
         for n in range(60)
     ]  # fmt: skip
@@ -96,8 +96,8 @@ async def test_a_planted_theme_is_among_the_words_and_none_is_empty(
 ) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     await send(shop, [
-        answer("nps", place, {"score": 1 if place % 2 else 10, "why": low if place % 2 else high},
-               locale=locale) for place in range(60)
+        answer("nps", index, {"score": 1 if index % 2 else 10, "why": low if index % 2 else high},
+               locale=locale) for index in range(60)
     ])  # fmt: skip
     rows = (await shop.get("/v1/insights/comments", side="low", limit=1000))["rows"]
     terms = {row["term"] for row in rows}
@@ -111,16 +111,16 @@ async def test_a_planted_theme_is_among_the_words_and_none_is_empty(
 async def test_inflected_names_are_not_among_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = []
-    for place in range(60):
-        low = place % 2 == 0
+    for index in range(60):
+        low = index % 2 == 0
         why = "Rozmawiałem z Nowakiem i czekałem długo" if low else "Bardzo miła obsługa, polecam"
-        who = {"external_id": f"c{place}", "name": "Jan Nowak"} if place == 1 else None
+        who = {"external_id": f"c{index}", "name": "Jan Nowak"} if index == 1 else None
         more = {"customer": who} if who else {}
-        lines.append(answer("nps", place, {"score": 2 if low else 10, "why": why},
+        lines.append(answer("nps", index, {"score": 2 if low else 10, "why": why},
                             locale="pl", **more))  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/comments")
-    terms = " ".join(row["term"] for row in found["rows"])
+    insight = await shop.get("/v1/insights/comments")
+    terms = " ".join(row["term"] for row in insight["rows"])
     assert "czekać" in terms or "długo" in terms
     assert "nowak" not in terms
 
@@ -132,8 +132,8 @@ async def test_comments_need_read_and_go_with_their_answers(shop: Shop) -> None:
     assert refused.status_code == 403
     before = await shop.get("/v1/insights/comments")
     assert before["refused"] is None
-    gone = next(row for row in before["rows"] if row["z"] > 0)["responses"]
-    for response in gone:
+    responses = next(row for row in before["rows"] if row["z"] > 0)["responses"]
+    for response in responses:
         assert (await shop.call("DELETE", f"/v1/responses/{response}")).status_code == 204
     after = await shop.get("/v1/insights/comments")
     assert (after["refused"]["reason"], after["n"]) == ("too_few_answers", 18)

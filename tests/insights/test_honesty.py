@@ -32,14 +32,14 @@ from tests.shop import Shop
 CSAT = {"key": "ok", "type": "csat", "points": 5, "text": TEXT}
 
 
-def pair(survey: str, key: str, place: int, scores: tuple[int, int], called: bool) -> list[Any]:
+def pair(survey: str, key: str, index: int, scores: tuple[int, int], called: bool) -> list[Any]:
     """Return a bad rating and the next one of the same customer."""
     first, then = scores
     lines = []
     for number, score in enumerate((first, then)):
         at = (NOW - dt.timedelta(days=60 - 20 * number)).isoformat()
-        lines.append(answer(survey, 2 * place + number, {key: score}, responded_at=at,
-                            customer={"external_id": f"{survey}-{place}"}))  # fmt: skip
+        lines.append(answer(survey, 2 * index + number, {key: score}, responded_at=at,
+                            customer={"external_id": f"{survey}-{index}"}))  # fmt: skip
     return lines
 
 
@@ -51,40 +51,40 @@ async def test_metrics_that_recover_differently_are_no_effect_of_calling_back(sh
     for survey, key, scores, good_share, called_share in (
         ("nps", "score", (2, 10, 1), 0.2, 0.1), ("csat", "ok", (1, 5, 2), 0.8, 0.9),
     ):  # fmt: skip
-        for place in range(100):
+        for index in range(100):
             is_good, is_called = chance.random() < good_share, chance.random() < called_share
             following = scores[1] if is_good else scores[2]
-            lines += pair(survey, key, place, (scores[0], following), is_called)
+            lines += pair(survey, key, index, (scores[0], following), is_called)
             if is_called:
                 at = (NOW - dt.timedelta(days=50)).isoformat()
                 calls.append({"type": "recovery.resolved", "source": "crm", "occurred_at": at,
-                              "external_id": f"call-{survey}-{place}",
-                              "customer": {"external_id": f"{survey}-{place}"}})  # fmt: skip
+                              "external_id": f"call-{survey}-{index}",
+                              "customer": {"external_id": f"{survey}-{index}"}})  # fmt: skip
     await send(shop, lines)
     await send(shop, calls, path="interactions")
-    found = await shop.get("/v1/insights/recovery")
-    assert found["difference"]["p_value"] > 0.05
-    by_metric = {row["metric"]: row for row in found["rows"]}
+    insight = await shop.get("/v1/insights/recovery")
+    assert insight["difference"]["p_value"] > 0.05
+    by_metric = {row["metric"]: row for row in insight["rows"]}
     assert set(by_metric) == {"csat", "nps"}
-    assert found["outcome"]["metric"] in by_metric
-    assert found["failures"] == by_metric[found["outcome"]["metric"]]["failures"]
-    assert any("stand in `rows`" in warning for warning in found["warnings"])
+    assert insight["outcome"]["metric"] in by_metric
+    assert insight["failures"] == by_metric[insight["outcome"]["metric"]]["failures"]
+    assert any("stand in `rows`" in warning for warning in insight["warnings"])
 
 
 async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
-    reply = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
+    told_question = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
             "options": [{"key": str(n), "text": TEXT} for n in (1, 5)]}  # fmt: skip
-    shown = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
+    question = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
              "options": [{"key": k, "text": TEXT} for k in ("good", "bad")]}  # fmt: skip
-    await shop.publish("nps", metric="nps", questions=[NPS, reply, shown])
+    await shop.publish("nps", metric="nps", questions=[NPS, told_question, question])
     await shop.publish("rare", metric="nps", questions=[NPS])
     await send(shop, [
-        answer("nps", place, {"score": 10 if place else 2, "told": "1" if place else "5",
-                              "heard": "good" if place else "bad"},
-               customer={"external_id": f"c{place}"}, responded_at=(
+        answer("nps", number, {"score": 10 if number else 2, "told": "1" if number else "5",
+                              "heard": "good" if number else "bad"},
+               customer={"external_id": f"c{number}"}, responded_at=(
                    NOW - dt.timedelta(days=120)).isoformat())
-        for place in range(60)
-    ] + [answer("rare", place, {"score": 9}) for place in range(3)])  # fmt: skip
+        for number in range(60)
+    ] + [answer("rare", number, {"score": 9}) for number in range(3)])  # fmt: skip
     await send(shop, [
         {"type": "order.paid", "source": "s", "external_id": f"o{n}-{when}", "order": f"{n}-{when}",
          "occurred_at": (NOW - dt.timedelta(days=when)).isoformat(),
@@ -111,8 +111,8 @@ async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
 async def test_a_rate_of_none_is_none(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     await send(shop, [answer("nps", n, {"score": 10 if n % 2 else 2}) for n in range(40)])
-    asked = await shop.get("/v1/insights/word-of-mouth", a=0)
-    assert (asked["assumptions"]["told_by_satisfied"], asked["index"]) == (0, -100)
+    insight = await shop.get("/v1/insights/word-of-mouth", a=0)
+    assert (insight["assumptions"]["told_by_satisfied"], insight["index"]) == (0, -100)
     setting = {"told_by_satisfied": 1, "told_by_dissatisfied": 0}
     await shop.call("PATCH", "/v1/workspace", json={"word_of_mouth": setting})
     own = await shop.get("/v1/insights/word-of-mouth")
@@ -124,9 +124,9 @@ async def test_reach_is_of_one_metric_and_names_the_others(shop: Shop) -> None:
     await shop.publish("csat", metric="csat", questions=[CSAT])
     await send(shop, [answer("nps", n, {"score": 10}) for n in range(20)]
                + [answer("csat", n, {"ok": 1}) for n in range(5)])  # fmt: skip
-    found = await shop.get("/v1/insights/word-of-mouth")
-    assert (found["satisfied"], found["dissatisfied"], found["survey"]) == (20, 0, "nps")
-    assert "csat" in found["warnings"][0]
+    insight = await shop.get("/v1/insights/word-of-mouth")
+    assert (insight["satisfied"], insight["dissatisfied"], insight["survey"]) == (20, 0, "nps")
+    assert "csat" in insight["warnings"][0]
 
 
 async def test_a_refund_belongs_to_its_order(shop: Shop) -> None:
@@ -150,14 +150,14 @@ async def test_a_refund_belongs_to_its_order(shop: Shop) -> None:
         # Refunded when the time is over.
         lines += [order(n, 30, "paid", "c", "50.00"), order(n, 95, "refunded", "c", "50.00")]
     await send(shop, lines, path="interactions")
-    found = await shop.get("/v1/insights/spending")
-    after = {row["band"]: row for row in found["rows"]}
-    before = {row["band"]: row for row in found["before"]}
+    insight = await shop.get("/v1/insights/spending")
+    after = {row["band"]: row for row in insight["rows"]}
+    before = {row["band"]: row for row in insight["before"]}
     assert (after["promoter"]["buyers"], after["promoter"]["mean"]) == (20, 60)
     assert (before["promoter"]["buyers"], before["promoter"]["mean"]) == (0, 0)
     assert (after["detractor"]["buyers"], after["detractor"]["mean"]) == (0, 0)
     again = await shop.get("/v1/insights/spending")
-    assert again["rows"] == found["rows"]
+    assert again["rows"] == insight["rows"]
 
 
 def test_an_interval_of_complete_rows_holds_their_estimate() -> None:
@@ -199,9 +199,9 @@ def test_silence_neither_raises_nor_clears(silent: int) -> None:
     signal = ChartPoint(-20.0, 40, -5.0, 4.0, True)
     points = [signal, *[ChartPoint(None, 0)] * silent]
     before = {"": {"period": "x"}}
-    found = charts(points, today, {"kind": "shift"})
-    assert set(raised_now(found, before)) == {""}
-    assert set(raised_now(found, {})) == ({""} if silent < 8 else set())
+    chart = charts(points, today, {"kind": "shift"})
+    assert set(raised_now(chart, before)) == {""}
+    assert set(raised_now(chart, {})) == ({""} if silent < 8 else set())
     calm = charts([*points, ChartPoint(30.0, 40, 0.1, 4.0, False)], today, {"kind": "shift"})
     assert raised_now(calm, before) == {}
 
@@ -237,8 +237,8 @@ async def test_a_tag_on_a_choice_rates_nothing(shop: Shop) -> None:
         answer("nps", n, {"score": n % 11, "kept": 1 + n % 5, "why": "a"}) for n in range(40)
     ]  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/pillars")
-    assert [row["pillar"] for row in found["rows"]] == ["integrity"]
+    insight = await shop.get("/v1/insights/pillars")
+    assert [row["pillar"] for row in insight["rows"]] == ["integrity"]
 
 
 async def test_a_call_of_a_test_contacts_nobody(shop: Shop) -> None:
@@ -270,17 +270,17 @@ async def test_tickets_of_two_helpdesks_with_one_number(shop: Shop) -> None:
     rated = answer("csat", 999, {"ok": 5}, ticket="1", interaction=about, responded_at=at)
     others = [line for n in range(40) for line in pair("csat", "ok", n, (1, 5), False)]
     await send(shop, [rated, *others])
-    found = await shop.get("/v1/insights/recovery")
-    (row,) = (row for row in found["rows"] if row.get("by") == "ticket")
+    insight = await shop.get("/v1/insights/recovery")
+    (row,) = (row for row in insight["rows"] if row.get("by") == "ticket")
     assert (row["failures"], row["followed"]) == (2, 1)
 
 
 async def test_a_bigger_survey_without_drivers_hides_none(shop: Shop) -> None:
     await shop.publish("plain", metric="csat", questions=[CSAT])
-    await send(shop, [answer("plain", place, {"ok": 4}) for place in range(300)])
+    await send(shop, [answer("plain", index, {"ok": 4}) for index in range(300)])
     await drivers_shop(shop, 100)
-    found = await shop.get("/v1/insights/drivers")
-    assert (found["refused"], found["survey"], found["n"]) == (None, "visit", 100)
+    insight = await shop.get("/v1/insights/drivers")
+    assert (insight["refused"], insight["survey"], insight["n"]) == (None, "visit", 100)
 
 
 @pytest.mark.parametrize("tag", ["driver", "pillar", "module"])
@@ -294,13 +294,13 @@ async def test_a_tag_on_a_text_rates_nothing(shop: Shop, tag: str) -> None:
     await shop.publish("nps", metric="nps", questions=questions)
     chance = random.Random(5)
     lines = []
-    for place in range(80):
+    for index in range(80):
         kind = chance.randint(1, 5)
-        lines.append(answer("nps", place, {"score": 2 * kind, "why": "so", "kind": kind}))
+        lines.append(answer("nps", index, {"score": 2 * kind, "why": "so", "kind": kind}))
     await send(shop, lines)
-    found = await shop.get(f"/v1/insights/{tag}s")
-    assert found["refused"] is None
-    assert [row["n"] for row in found["rows"]] == [80]
+    insight = await shop.get(f"/v1/insights/{tag}s")
+    assert insight["refused"] is None
+    assert [row["n"] for row in insight["rows"]] == [80]
     assert (await shop.call("GET", "/v1/insights/drivers?outcome=why")).status_code == 422
 
 
@@ -315,17 +315,17 @@ async def test_filters_mean_the_tagged_questions(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=questions)
     chance = random.Random(6)
     lines = []
-    for place in range(200):
+    for index in range(200):
         kind, fast = chance.randint(1, 5), chance.randint(1, 5)
         score = clipped(kind + fast + chance.gauss(0, 1), 0, 10)
-        lines.append(answer("nps", place, {"score": score, "kind": kind, "fast": fast},
-                            touchpoint="shop" if place % 2 else "web"))  # fmt: skip
+        lines.append(answer("nps", index, {"score": score, "kind": kind, "fast": fast},
+                            touchpoint="shop" if index % 2 else "web"))  # fmt: skip
     await send(shop, lines)
     await shop.call("PUT", "/v1/touchpoints/delivery", json={"stage": "after"})
 
     async def rated(**filters: str) -> dict[str, int]:
-        found = await shop.get("/v1/insights/drivers", **filters)
-        return {row["driver"]: row["n"] for row in found["rows"]}
+        insight = await shop.get("/v1/insights/drivers", **filters)
+        return {row["driver"]: row["n"] for row in insight["rows"]}
 
     assert await rated() == {"courtesy": 200, "delivery": 200}
     assert await rated(touchpoint="delivery") == {"delivery": 200}
@@ -344,8 +344,8 @@ async def test_filters_mean_the_tagged_questions(shop: Shop) -> None:
 async def test_hidden_drivers_are_named_without_figures(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 500})
     await drivers_shop(shop, 100)
-    found = await shop.get("/v1/insights/drivers")
-    assert {row["importance"] for row in found["rows"]} == {None}
+    insight = await shop.get("/v1/insights/drivers")
+    assert {row["importance"] for row in insight["rows"]} == {None}
     reply = await shop.call("GET", "/v1/insights/drivers?format=csv")
     rows = list(csv.DictReader(io.StringIO(reply.text)))
     assert {row["driver"] for row in rows} == {"waiting", "courtesy", "quality"}
@@ -355,19 +355,19 @@ async def test_neither_half_is_shown_if_one_is_small(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 10})
     await shop.publish("nps", metric="nps", questions=[NPS])
     lines: list[Any] = []
-    for place in range(40):
-        lines += pair("nps", "score", place, (2, 9 if place % 2 else 3), called=place < 3)
+    for index in range(40):
+        lines += pair("nps", "score", index, (2, 9 if index % 2 else 3), called=index < 3)
     await send(shop, lines)
     at = (NOW - dt.timedelta(days=50)).isoformat()
     await send(shop, [
         {"type": "recovery.resolved", "source": "crm", "occurred_at": at,
-         "external_id": f"call-{place}", "customer": {"external_id": f"nps-{place}"}}
-        for place in range(3)
+         "external_id": f"call-{index}", "customer": {"external_id": f"nps-{index}"}}
+        for index in range(3)
     ], path="interactions")  # fmt: skip
-    found = await shop.get("/v1/insights/recovery")
-    assert found["followed"] == 40
+    insight = await shop.get("/v1/insights/recovery")
+    assert insight["followed"] == 40
     for part in ("contacted", "not_contacted", "difference"):
-        assert set(found[part].values()) == {None}, part
+        assert set(insight[part].values()) == {None}, part
 
 
 async def test_no_effect_is_found_in_noise(shop: Shop) -> None:
@@ -381,15 +381,15 @@ async def test_no_effect_is_found_in_noise(shop: Shop) -> None:
     ]
     await shop.publish("nps", metric="nps", questions=questions)
     lines = []
-    for place in range(400):
+    for index in range(400):
         answers = {key: chance.randint(1, 5) for key in ("waiting", "courtesy", "quality")}
         answers |= {"score": chance.randint(0, 10)}
         text = " ".join(chance.sample(words, 6))
-        lines.append(answer("nps", place, answers | {"why": text}))
+        lines.append(answer("nps", index, answers | {"why": text}))
     await send(shop, lines)
-    found = await shop.get("/v1/insights/drivers")
-    assert found["r2_p_value"] > 0.05
+    insight = await shop.get("/v1/insights/drivers")
+    assert insight["r2_p_value"] > 0.05
     terms = await shop.get("/v1/insights/comments")
     texts = DashboardTexts("en")
-    assert "no more of the score than chance" in SENTENCES["drivers"](texts, found)
+    assert "no more of the score than chance" in SENTENCES["drivers"](texts, insight)
     assert SENTENCES["comments"](texts, terms) == texts["sentence.comments_none"]

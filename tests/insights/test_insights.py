@@ -36,10 +36,10 @@ async def send(shop: Shop, lines: list[dict[str, Any]], *, path: str = "response
     assert reply.json()["accepted"] == len(lines)
 
 
-def answer(survey: str, place: int, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    moment = NOW - dt.timedelta(days=20, minutes=place)
+def answer(survey: str, number: int, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    moment = NOW - dt.timedelta(days=20, minutes=number)
     return {
-        "survey": survey, "channel": "api", "answers": answers, "external_id": f"{survey}-{place}",
+        "survey": survey, "channel": "api", "answers": answers, "external_id": f"{survey}-{number}",
         "responded_at": moment.isoformat(),
     } | more  # fmt: skip
 
@@ -58,24 +58,24 @@ async def drivers_shop(shop: Shop, n: int = 400) -> None:
     ]  # fmt: skip
     await shop.publish("visit", metric="nps", questions=questions)
     lines = []
-    for place in range(n):
+    for number in range(n):
         wait, kind, noise = (chance.randint(1, 5) for _ in range(3))
         score = clipped(1.6 * wait + 0.5 * kind + chance.gauss(0, 1), 0, 10)
         answers = {"score": score, "wait": wait, "kind": kind, "noise": noise}
-        lines.append(answer("visit", place, answers, properties={"store": f"S{place % 3}"}))
+        lines.append(answer("visit", number, answers, properties={"store": f"S{number % 3}"}))
     await send(shop, lines)
 
 
 async def test_the_planted_driver_comes_first(shop: Shop) -> None:
     await drivers_shop(shop)
-    found = await shop.get("/v1/insights/drivers")
-    assert found["refused"] is None
-    assert (found["insight"], found["n"], found["survey"]) == ("drivers", 400, "visit")
-    assert found["outcome"] == {"question": "score", "metric": "nps"}
-    assert [row["driver"] for row in found["rows"]] == ["waiting", "courtesy", "quality"]
-    first, _, nothing = found["rows"]
-    assert sum(row["importance"] for row in found["rows"]) == pytest.approx(found["r2"])
-    assert sum(row["importance_share"] for row in found["rows"]) == pytest.approx(100)
+    insight = await shop.get("/v1/insights/drivers")
+    assert insight["refused"] is None
+    assert (insight["insight"], insight["n"], insight["survey"]) == ("drivers", 400, "visit")
+    assert insight["outcome"] == {"question": "score", "metric": "nps"}
+    assert [row["driver"] for row in insight["rows"]] == ["waiting", "courtesy", "quality"]
+    first, _, nothing = insight["rows"]
+    assert sum(row["importance"] for row in insight["rows"]) == pytest.approx(insight["r2"])
+    assert sum(row["importance_share"] for row in insight["rows"]) == pytest.approx(100)
     assert first["importance_share_ci"][0] > 70
     assert nothing["importance_share"] < 3
     assert first["quadrant"] in {"keep", "fix_first"}
@@ -83,15 +83,15 @@ async def test_the_planted_driver_comes_first(shop: Shop) -> None:
     low, high = first["importance_share_ci"]
     assert low < first["importance_share"] < high
     assert first["label"] == "waiting" or first["label"][0].isupper()
-    assert await shop.get("/v1/insights/drivers") == found
+    assert await shop.get("/v1/insights/drivers") == insight
 
 
 async def test_drivers_are_refused_below_what_they_need(shop: Shop) -> None:
     await drivers_shop(shop, 60)
-    found = await shop.get("/v1/insights/drivers")
-    assert found["rows"] == []
-    assert (found["refused"]["reason"], found["refused"]["needed_n"]) == ("too_few_answers", 74)
-    assert found["refused"]["n"] == found["n"] == 60
+    insight = await shop.get("/v1/insights/drivers")
+    assert insight["rows"] == []
+    assert (insight["refused"]["reason"], insight["refused"]["needed_n"]) == ("too_few_answers", 74)
+    assert insight["refused"]["n"] == insight["n"] == 60
     nothing = await shop.get("/v1/insights/pillars")
     assert nothing["refused"]["reason"] == "nothing_tagged"
 
@@ -123,14 +123,14 @@ async def test_pillars_modules_and_wow(shop: Shop) -> None:
     ]  # fmt: skip
     await shop.publish("brand", metric="nps", questions=questions)
     lines = []
-    for place in range(250):
+    for number in range(250):
         p1, p3 = chance.randint(1, 5), chance.randint(1, 5)
         answers = {
             "score": clipped(p1 * 1.5 + p3 * 0.4, 0, 10), "p1": p1,
             "p2": clipped(p1 + chance.gauss(0, 0.5), 1, 5), "p3": p3, "m1": 4, "m2": 2,
-            "expect": "better" if place % 5 == 0 else "as",
+            "expect": "better" if number % 5 == 0 else "as",
         }  # fmt: skip
-        lines.append(answer("brand", place, answers))
+        lines.append(answer("brand", number, answers))
     await send(shop, lines)
     pillars = await shop.get("/v1/insights/pillars")
     assert [row["pillar"] for row in pillars["rows"]] == ["empathy", "integrity"]
@@ -152,30 +152,30 @@ async def test_pillars_modules_and_wow(shop: Shop) -> None:
 async def test_recovery_stands_beside_its_control(shop: Shop) -> None:
     await shop.publish("nps")
     lines = []
-    for place in range(60):
-        customer = {"external_id": f"c{place}"}
-        first = 2 if place < 30 else 10
+    for index in range(60):
+        customer = {"external_id": f"c{index}"}
+        first = 2 if index < 30 else 10
         # Half of the unhappy come back: a third of these happy. The happy stay so.
-        second = (10 if place % 5 == 0 else 3) if place < 15 else None if place < 30 else 9
+        second = (10 if index % 5 == 0 else 3) if index < 15 else None if index < 30 else 9
         moment = NOW - dt.timedelta(days=25)
         for number, score in enumerate((first, second)):
             if score is not None:
                 at = (moment + dt.timedelta(days=number * 10)).isoformat()
-                lines.append(answer("nps", 2 * place + number, {"score": score},
+                lines.append(answer("nps", 2 * index + number, {"score": score},
                                     customer=customer, responded_at=at))  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/recovery")
+    insight = await shop.get("/v1/insights/recovery")
     # 30 first failures and 12 second ones.
-    assert (found["failures"], found["followed"], found["recovered"]) == (42, 15, 3)
-    assert (found["failed_again"], found["partial"]) == (12, 0)
-    assert found["rate_of_followed"] == pytest.approx(20)
-    assert found["rate_of_all"] == pytest.approx(100 * 3 / 42)
-    assert found["median_days"] == 10
-    control = found["control"]
+    assert (insight["failures"], insight["followed"], insight["recovered"]) == (42, 15, 3)
+    assert (insight["failed_again"], insight["partial"]) == (12, 0)
+    assert insight["rate_of_followed"] == pytest.approx(20)
+    assert insight["rate_of_all"] == pytest.approx(100 * 3 / 42)
+    assert insight["median_days"] == 10
+    control = insight["control"]
     assert control["p_good_after_good"] == 100
     assert control["p_good_after_bad"] == pytest.approx(20)
-    assert found["rows"][0]["metric"] == "nps"
-    assert found["contacted"]["followed"] == 0
+    assert insight["rows"][0]["metric"] == "nps"
+    assert insight["contacted"]["followed"] == 0
     few = await shop.get("/v1/insights/recovery", within="P5D")
     assert few["followed"] == 0
 
@@ -184,55 +184,55 @@ async def test_calling_back_is_compared_with_not_calling(shop: Shop) -> None:
     await shop.publish("nps")
     lines, calls = [], []
     moment = NOW - dt.timedelta(days=25)
-    for place in range(40):
-        called = place % 2 == 0
-        customer = {"external_id": f"c{place}"}
-        lines.append(answer("nps", 2 * place, {"score": 1}, customer=customer,
+    for number in range(40):
+        called = number % 2 == 0
+        customer = {"external_id": f"c{number}"}
+        lines.append(answer("nps", 2 * number, {"score": 1}, customer=customer,
                             responded_at=moment.isoformat()))  # fmt: skip
         later = (moment + dt.timedelta(days=9)).isoformat()
-        score = 10 if called and place < 32 else 2
-        lines.append(answer("nps", 2 * place + 1, {"score": score}, customer=customer,
+        score = 10 if called and number < 32 else 2
+        lines.append(answer("nps", 2 * number + 1, {"score": score}, customer=customer,
                             responded_at=later))  # fmt: skip
         if called:
             calls.append({
-                "type": "recovery.called", "source": "shop", "external_id": f"call{place}",
+                "type": "recovery.called", "source": "shop", "external_id": f"call{number}",
                 "customer": customer, "occurred_at": (moment + dt.timedelta(days=2)).isoformat(),
             })  # fmt: skip
     await send(shop, lines)
     await send(shop, calls, path="interactions")
-    found = await shop.get("/v1/insights/recovery")
-    assert (found["contacted"]["followed"], found["contacted"]["recovered"]) == (20, 16)
-    assert (found["not_contacted"]["followed"], found["not_contacted"]["recovered"]) == (20, 0)
-    assert found["difference"]["delta"] == pytest.approx(80)
-    assert found["difference"]["p_value"] < 0.001
+    insight = await shop.get("/v1/insights/recovery")
+    assert (insight["contacted"]["followed"], insight["contacted"]["recovered"]) == (20, 16)
+    assert (insight["not_contacted"]["followed"], insight["not_contacted"]["recovered"]) == (20, 0)
+    assert insight["difference"]["delta"] == pytest.approx(80)
+    assert insight["difference"]["p_value"] < 0.001
 
 
 async def test_recovery_says_what_is_missing(shop: Shop) -> None:
     await shop.publish("nps")
-    await send(shop, [answer("nps", place, {"score": 1}) for place in range(30)])
-    found = await shop.get("/v1/insights/recovery")
-    assert found["refused"]["reason"] == "no_customers"
+    await send(shop, [answer("nps", number, {"score": 1}) for number in range(30)])
+    insight = await shop.get("/v1/insights/recovery")
+    assert insight["refused"]["reason"] == "no_customers"
 
 
 async def test_reach_by_query_workspace_and_what_was_told(shop: Shop) -> None:
-    reply = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
+    told_question = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
             "options": [{"key": str(n), "text": TEXT} for n in (0, 1, 5, 20)]}  # fmt: skip
-    shown = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
+    question = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
              "options": [{"key": k, "text": TEXT} for k in ("nothing", "good", "bad")]}  # fmt: skip
-    await shop.publish("nps", metric="nps", questions=[NPS, reply, shown])
+    await shop.publish("nps", metric="nps", questions=[NPS, told_question, question])
     await send(shop, [
-        answer("nps", place, {"score": 10 if place < 70 else 2, "told": "1" if place < 70 else "5",
-                              "heard": "good" if place % 2 else "bad"})
-        for place in range(100)
+        answer("nps", index, {"score": 10 if index < 70 else 2, "told": "1" if index < 70 else "5",
+                              "heard": "good" if index % 2 else "bad"})
+        for index in range(100)
     ])  # fmt: skip
-    found = await shop.get("/v1/insights/word-of-mouth")
-    assert (found["satisfied"], found["dissatisfied"]) == (70, 30)
-    assert (found["net_reach"], found["break_even"]) == (-230, 0.1)
-    assert found["index"] == pytest.approx(-62.1622, abs=0.001)
-    assert found["measured"]["n"] == 100
-    assert found["measured"]["median"] == 1
-    assert found["measured"]["by_band"]["dissatisfied"] == {"n": 30, "mean": 5}
-    assert [(row["heard"], row["n"]) for row in found["heard"]] == [("bad", 50), ("good", 50)]
+    insight = await shop.get("/v1/insights/word-of-mouth")
+    assert (insight["satisfied"], insight["dissatisfied"]) == (70, 30)
+    assert (insight["net_reach"], insight["break_even"]) == (-230, 0.1)
+    assert insight["index"] == pytest.approx(-62.1622, abs=0.001)
+    assert insight["measured"]["n"] == 100
+    assert insight["measured"]["median"] == 1
+    assert insight["measured"]["by_band"]["dissatisfied"] == {"n": 30, "mean": 5}
+    assert [(row["heard"], row["n"]) for row in insight["heard"]] == [("bad", 50), ("good", 50)]
     changed = await shop.get("/v1/insights/word-of-mouth", a=3, b=3)
     assert changed["index"] == pytest.approx(40)
     setting = {"told_by_satisfied": 1, "told_by_dissatisfied": 1}
@@ -246,17 +246,17 @@ async def spending_shop(shop: Shop, *, linked: bool) -> None:
     await shop.publish("nps")
     lines, orders = [], []
     moment = NOW - dt.timedelta(days=150)
-    for place in range(120):
-        customer = {"external_id": f"c{place}"}
-        score = place % 11
-        lines.append(answer("nps", place, {"score": score}, customer=customer,
+    for index in range(120):
+        customer = {"external_id": f"c{index}"}
+        score = index % 11
+        lines.append(answer("nps", index, {"score": score}, customer=customer,
                             responded_at=moment.isoformat()))  # fmt: skip
         value = 10 * score + chance.randint(0, 30) if linked else chance.randint(5, 60)
         for number, days in (("after", 20), ("before", -20)):
             paid = value if number == "after" else 25
             orders.append({
-                "type": "order.paid", "source": "shop", "external_id": f"o{place}-{number}",
-                "order": f"o{place}-{number}", "customer": customer,
+                "type": "order.paid", "source": "shop", "external_id": f"o{index}-{number}",
+                "order": f"o{index}-{number}", "customer": customer,
                 "value": {"amount": paid, "currency": "EUR"},
                 "occurred_at": (moment + dt.timedelta(days=days)).isoformat(),
             })  # fmt: skip
@@ -271,21 +271,21 @@ async def spending_shop(shop: Shop, *, linked: bool) -> None:
 
 async def test_a_link_to_spending_is_found_and_the_refunded_buy_nothing(shop: Shop) -> None:
     await spending_shop(shop, linked=True)
-    found = await shop.get("/v1/insights/spending")
-    assert found["refused"] is None
-    assert (found["currency"], found["conclusion"], found["n"]) == ("EUR", "associated", 120)
-    assert found["spearman"]["rho"] > 0.8
-    rows = {row["band"]: row for row in found["rows"]}
+    insight = await shop.get("/v1/insights/spending")
+    assert insight["refused"] is None
+    assert (insight["currency"], insight["conclusion"], insight["n"]) == ("EUR", "associated", 120)
+    assert insight["spearman"]["rho"] > 0.8
+    rows = {row["band"]: row for row in insight["rows"]}
     assert rows["promoter"]["mean"] > rows["detractor"]["mean"] + 30
     assert rows["detractor"]["customers"] - rows["detractor"]["buyers"] == 1
-    before = {row["band"]: row["mean"] for row in found["before"]}
+    before = {row["band"]: row["mean"] for row in insight["before"]}
     assert before["promoter"] == before["detractor"] == 25
 
 
 async def test_a_missing_link_to_spending_is_reported_as_none(shop: Shop) -> None:
     await spending_shop(shop, linked=False)
-    found = await shop.get("/v1/insights/spending")
-    assert found["conclusion"] == "no_association_found"
+    insight = await shop.get("/v1/insights/spending")
+    assert insight["conclusion"] == "no_association_found"
     over = await shop.get("/v1/insights/spending", within="P200D")
     assert over["refused"]["reason"] == "too_few_answers"
     none = await shop.get("/v1/insights/spending", currency="PLN")
@@ -302,22 +302,22 @@ WORDS = {
 async def comments_shop(shop: Shop, n: int = 150) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = []
-    for place in range(n):
-        locale = ("en", "pl", "ro")[place % 3]
-        low = place % 2 == 0
+    for number in range(n):
+        locale = ("en", "pl", "ro")[number % 3]
+        low = number % 2 == 0
         words = WORDS[locale][0 if low else 1]
-        person = {"external_id": f"c{place}", "email": f"zofia.nowak{place}@example.org",
+        person = {"external_id": f"c{number}", "email": f"zofia.nowak{number}@example.org",
                   "name": "Zofia Nowak"}  # fmt: skip
-        words += ". Zofia Nowak" if place < 30 else ""
+        words += ". Zofia Nowak" if number < 30 else ""
         answers = {"score": 2 if low else 10, "why": words}
-        lines.append(answer("nps", place, answers, locale=locale, customer=person))
+        lines.append(answer("nps", number, answers, locale=locale, customer=person))
     await send(shop, lines)
 
 
 async def test_themes_of_each_language_and_never_a_name(shop: Shop) -> None:
     await comments_shop(shop)
-    found = await shop.get("/v1/insights/comments", side="low")
-    terms = {(row["locale"], row["term"]) for row in found["rows"]}
+    insight = await shop.get("/v1/insights/comments", side="low")
+    terms = {(row["locale"], row["term"]) for row in insight["rows"]}
     assert {("en", "delivery"), ("pl", "dostawa"), ("ro", "livrare")} <= terms
     every = await shop.get("/v1/insights/comments", limit=1000)
     words = {word for row in every["rows"] for word in row["term"].split()}
@@ -325,16 +325,16 @@ async def test_themes_of_each_language_and_never_a_name(shop: Shop) -> None:
     assert {"quality", "jakość"} <= words
     sizes = [abs(row["z"]) for row in every["rows"]]
     assert sizes == sorted(sizes, reverse=True)
-    row = next(row for row in found["rows"] if row["term"] == "delivery")
+    row = next(row for row in insight["rows"] if row["term"] == "delivery")
     assert (row["n_high"], row["mean_score"], len(row["responses"])) == (0, 2, 3)
     assert row["share_low"] == pytest.approx(100 * row["n_low"] / 75)
-    shown = await shop.get(f"/v1/responses/{row['responses'][0]}")
-    assert "delivery" in json.dumps(shown["answers"])
+    response = await shop.get(f"/v1/responses/{row['responses'][0]}")
+    assert "delivery" in json.dumps(response["answers"])
 
 
 async def test_csv_has_rows_and_a_total(shop: Shop) -> None:
     await shop.publish("nps")
-    await send(shop, [answer("nps", place, {"score": place % 11}) for place in range(40)])
+    await send(shop, [answer("nps", number, {"score": number % 11}) for number in range(40)])
     reply = await shop.call("GET", "/v1/insights/word-of-mouth?format=csv")
     assert reply.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(reply.text)))
@@ -380,16 +380,16 @@ async def test_an_unknown_insight_is_refused(shop: Shop) -> None:
 @pytest.mark.parametrize("template", ["delivery", "support", "relationship"])
 async def test_a_newcomers_first_survey_feeds_drivers(shop: Shop, template: str) -> None:
     chance = random.Random(8)
-    made = await shop.publish("first", template)
-    rated = [q["key"] for q in made["questions"] if q["driver"] and q["type"] == "rating"]
-    high = {"nps": 10, "csat": 5, "ces": 7}[made["questions"][0]["type"]]
+    survey = await shop.publish("first", template)
+    rated = [q["key"] for q in survey["questions"] if q["driver"] and q["type"] == "rating"]
+    high = {"nps": 10, "csat": 5, "ces": 7}[survey["questions"][0]["type"]]
     lines = []
-    for place in range(120):
-        given = {key: chance.randint(1, 5) for key in rated}
-        score = clipped(high * given["waiting" if "waiting" in given else "quality"] / 5, 1, high)
-        lines.append(answer("first", place, given | {"score": score}))
+    for number in range(120):
+        scores = {key: chance.randint(1, 5) for key in rated}
+        score = clipped(high * scores["waiting" if "waiting" in scores else "quality"] / 5, 1, high)
+        lines.append(answer("first", number, scores | {"score": score}))
     await send(shop, lines)
-    found = await shop.get("/v1/insights/drivers")
-    assert found["refused"] is None, found["refused"]
-    assert found["rows"][0]["driver"] in {"waiting", "quality"}
-    assert found["rows"][0]["importance_share"] > 80
+    insight = await shop.get("/v1/insights/drivers")
+    assert insight["refused"] is None, insight["refused"]
+    assert insight["rows"][0]["driver"] in {"waiting", "quality"}
+    assert insight["rows"][0]["importance_share"] > 80

@@ -15,16 +15,16 @@ OPTIONS = [{"key": key, "text": TEXT} for key in ("good", "bad")]
 
 
 async def figures_key(shop: Shop) -> str:
-    made = await shop.post("/v1/api-keys", {"name": "figures", "scopes": ["metrics"]})
-    secret: str = made["secret"]
+    reply = await shop.post("/v1/api-keys", {"name": "figures", "scopes": ["metrics"]})
+    secret: str = reply["secret"]
     return secret
 
 
 @pytest.mark.parametrize("type_", ["text", "yes_no", "expectation", "choices"])
 async def test_what_was_heard_is_a_choice(shop: Shop, type_: str) -> None:
-    reply: dict[str, Any] = {"key": "x", "type": type_, "text": TEXT, "driver": "heard"}
-    reply |= {"options": OPTIONS} if type_ == "choices" else {}
-    body = {"key": "s", "name": "S", "metric": "nps", "questions": [NPS, reply]}
+    heard_question: dict[str, Any] = {"key": "x", "type": type_, "text": TEXT, "driver": "heard"}
+    heard_question |= {"options": OPTIONS} if type_ == "choices" else {}
+    body = {"key": "s", "name": "S", "metric": "nps", "questions": [NPS, heard_question]}
     refused = await shop.call("POST", "/v1/surveys", json=body)
     assert refused.status_code == 422
     assert "driver: `heard` is asked by a question of choice" in refused.text
@@ -34,16 +34,16 @@ async def test_the_name_of_a_customer_of_another_channel_is_no_word(shop: Shop) 
     """Filters narrow the comments, and not whose names are dropped."""
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = [
-        answer("nps", place, {"score": 2 if place % 2 else 10,
-                              "why": "Late. Nowak" if place % 2 else "Quick. Great"}, channel="web")
-        for place in range(60)
+        answer("nps", index, {"score": 2 if index % 2 else 10,
+                              "why": "Late. Nowak" if index % 2 else "Quick. Great"}, channel="web")
+        for index in range(60)
     ]  # fmt: skip
     who = {"external_id": "j", "name": "Jan Nowak", "email": "jan@example.pl"}
     lines.append(answer("nps", 99, {"score": 9}, channel="email", customer=who))
     await send(shop, lines)
     for filters in ({}, {"channel": "web"}, {"survey": "nps", "count": "latest_per_customer"}):
-        found = await shop.get("/v1/insights/comments", **filters)
-        words = {row["term"] for row in found["rows"]}
+        insight = await shop.get("/v1/insights/comments", **filters)
+        words = {row["term"] for row in insight["rows"]}
         assert ("late" in words, "nowak" in words) == (True, False), filters
 
 
@@ -51,16 +51,16 @@ async def test_an_erased_customers_name_stays_no_word(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     who = {"external_id": "e", "name": "Ewa Dudek", "email": "ewa.dudek@example.pl"}
     lines = [
-        answer("nps", place, {"score": 2 if place % 2 else 10,
-                              "why": "Ewa Dudek was rude" if place % 2 else "Quick delivery"})
-        for place in range(60)
+        answer("nps", number, {"score": 2 if number % 2 else 10,
+                              "why": "Ewa Dudek was rude" if number % 2 else "Quick delivery"})
+        for number in range(60)
     ]  # fmt: skip
     lines.append(answer("nps", 99, {"score": 9}, customer=who))
     await send(shop, lines)
     customer = await shop.get("/v1/customers/e")
     await shop.call("DELETE", f"/v1/customers/{customer['id']}")
-    found = await shop.get("/v1/insights/comments")
-    words = {word for row in found["rows"] for word in row["term"].split()}
+    insight = await shop.get("/v1/insights/comments")
+    words = {word for row in insight["rows"] for word in row["term"].split()}
     assert "delivery" in words
     assert not words & {"ewa", "dudek"}
 
@@ -104,13 +104,13 @@ def test_a_name_is_known_in_its_cases(name: str, written: str) -> None:
 async def test_a_small_survey_is_not_told_by_the_whole(shop: Shop) -> None:
     await shop.publish("big", metric="nps", questions=[NPS])
     await shop.publish("tiny", metric="nps", questions=[NPS])
-    await send(shop, [answer("big", place, {"score": 9}) for place in range(30)])
-    await send(shop, [answer("tiny", place, {"score": 1}) for place in range(3)])
+    await send(shop, [answer("big", number, {"score": 9}) for number in range(30)])
+    await send(shop, [answer("tiny", number, {"score": 1}) for number in range(3)])
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 10})
-    found = await shop.get("/v1/insights/word-of-mouth")
-    assert (found["n"], found["dissatisfied"]) == (30, 0)
-    assert any("tiny" in warning for warning in found["warnings"])
-    assert {row["survey"]: row["dissatisfied"] for row in found["rows"]} == {"big": 0, "tiny": None}
+    reach = await shop.get("/v1/insights/word-of-mouth")
+    assert (reach["n"], reach["dissatisfied"]) == (30, 0)
+    assert any("tiny" in warning for warning in reach["warnings"])
+    assert {row["survey"]: row["dissatisfied"] for row in reach["rows"]} == {"big": 0, "tiny": None}
 
 
 async def test_a_key_for_figures_sees_no_single_person_and_no_member(shop: Shop) -> None:
@@ -124,8 +124,8 @@ async def test_a_key_for_figures_sees_no_single_person_and_no_member(shop: Shop)
     await shop.post("/v1/alerts", rule | narrowed | {"name": "b", "key": "b"})
     key = await figures_key(shop)
     for path in ("/v1/alerts", "/v1/alerts/a"):
-        shown = await shop.call("GET", path, key=key)
-        assert (shown.status_code, "boss@firm.example" in shown.text) == (200, False)
+        reply = await shop.call("GET", path, key=key)
+        assert (reply.status_code, "boss@firm.example" in reply.text) == (200, False)
     assert "boss@firm.example" in str(await shop.get("/v1/alerts/a"))
     tried = rule | narrowed | {"name": "c"}
     refused = await shop.call("POST", "/v1/alerts/preview", json=tried, key=key)
@@ -141,23 +141,23 @@ async def test_a_pillar_on_the_main_question_does_not_explain_itself(shop: Shop)
     questions = [NPS | {"pillar": "integrity"}, rating("kind", pillar="empathy")]
     await shop.publish("s", metric="nps", questions=questions)
     await send(shop, [
-        answer("s", place, {"score": place % 11, "kind": 1 + place % 5}) for place in range(220)
+        answer("s", number, {"score": number % 11, "kind": 1 + number % 5}) for number in range(220)
     ])  # fmt: skip
-    found = await shop.get("/v1/insights/pillars")
-    assert found["index"]["weights"] == "equal"
-    asked = await shop.get("/v1/insights/pillars", weights="johnson")
-    assert asked["refused"]["reason"] == "no_outcome"
+    insight = await shop.get("/v1/insights/pillars")
+    assert insight["index"]["weights"] == "equal"
+    refusal = await shop.get("/v1/insights/pillars", weights="johnson")
+    assert refusal["refused"]["reason"] == "no_outcome"
 
 
 async def test_words_are_not_cut_at_their_signs_and_sides_are_not_mixed(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
-    lines = [answer("nps", place, {"score": 1, "why": "सेवा बहुत खराब"}, locale="hi")
-             for place in range(25)]  # fmt: skip
-    lines += [answer("nps", 100 + place, {"score": 10, "why": "Very quick delivery"}, locale="en")
-              for place in range(25)]  # fmt: skip
+    lines = [answer("nps", number, {"score": 1, "why": "सेवा बहुत खराब"}, locale="hi")
+             for number in range(25)]  # fmt: skip
+    lines += [answer("nps", 100 + number, {"score": 10, "why": "Very quick delivery"}, locale="en")
+              for number in range(25)]  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/comments")
-    assert {"सेवा", "खराब"} <= {row["term"] for row in found["rows"] if row["locale"] == "hi"}
+    insight = await shop.get("/v1/insights/comments")
+    assert {"सेवा", "खराब"} <= {row["term"] for row in insight["rows"] if row["locale"] == "hi"}
     # Words of a language that one side alone speaks tell nothing of either side.
     for side in ("low", "high"):
         rows = (await shop.get("/v1/insights/comments", side=side))["rows"]
@@ -167,29 +167,29 @@ async def test_words_are_not_cut_at_their_signs_and_sides_are_not_mixed(shop: Sh
 async def test_an_answer_in_a_language_without_dictionary_keeps_it(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = [
-        answer("nps", place, {"score": (10, 1)[place % 2],
-                              "why": ("とても 速い", "とても 遅い")[place % 2]}, locale="ja")
-        for place in range(60)
+        answer("nps", number, {"score": (10, 1)[number % 2],
+                              "why": ("とても 速い", "とても 遅い")[number % 2]}, locale="ja")
+        for number in range(60)
     ]  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/comments")
-    assert {row["locale"] for row in found["rows"]} == {"ja"}
+    insight = await shop.get("/v1/insights/comments")
+    assert {row["locale"] for row in insight["rows"]} == {"ja"}
 
 
 async def test_of_several_ratings_at_once_the_next_later_one_follows(shop: Shop) -> None:
     await shop.publish("nps")
     moment = NOW - dt.timedelta(days=25)
     lines = []
-    for place in range(20):
-        who = {"external_id": f"c{place}"}
+    for index in range(20):
+        who = {"external_id": f"c{index}"}
         for number, (score, days) in enumerate(((2, 0), (7, 0), (10, 3))):
             at = (moment + dt.timedelta(days=days)).isoformat()
-            lines.append(answer("nps", 10 * place + number, {"score": score}, customer=who,
+            lines.append(answer("nps", 10 * index + number, {"score": score}, customer=who,
                                 responded_at=at))  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/recovery")
-    assert (found["failures"], found["followed"], found["recovered"]) == (20, 20, 20)
-    assert found["median_days"] == 3
+    insight = await shop.get("/v1/insights/recovery")
+    assert (insight["failures"], insight["followed"], insight["recovered"]) == (20, 20, 20)
+    assert insight["median_days"] == 3
 
 
 async def test_a_reopened_ticket_recovers_by_what_follows_its_second_solving(shop: Shop) -> None:
@@ -226,8 +226,8 @@ async def test_a_reopened_ticket_recovers_by_what_follows_its_second_solving(sho
         rated(f"x{number}", 1, 1)
     await send(shop, moments, path="interactions")
     await send(shop, lines)
-    found = await shop.get("/v1/insights/recovery")
-    (row,) = [row for row in found["rows"] if row["by"] == "ticket"]
+    insight = await shop.get("/v1/insights/recovery")
+    (row,) = [row for row in insight["rows"] if row["by"] == "ticket"]
     assert (row["failures"], row["followed"], row["recovered"], row["failed_again"]) == (
         27,
         2,
@@ -241,16 +241,16 @@ async def test_what_never_varies_drives_nothing_and_is_not_explained(shop: Shop)
                  rating("kind", driver="courtesy")]  # fmt: skip
     await shop.publish("s", metric="nps", questions=questions)
     lines = []
-    for place in range(150):
-        answers: dict[str, Any] = {"score": place % 11, "wait": 1 + place * 7 % 5, "same": 5,
-                                   "kind": 1 + (place // 3) % 5}  # fmt: skip
-        if place % 9 == 0:
+    for number in range(150):
+        answers: dict[str, Any] = {"score": number % 11, "wait": 1 + number * 7 % 5, "same": 5,
+                                   "kind": 1 + (number // 3) % 5}  # fmt: skip
+        if number % 9 == 0:
             answers["kind"] = None
-        lines.append(answer("s", place, answers))
+        lines.append(answer("s", number, answers))
     await send(shop, lines)
-    found = await shop.get("/v1/insights/drivers")
-    assert found["base"] == "pairwise"
-    same = next(row for row in found["rows"] if row["driver"] == "quality")
+    insight = await shop.get("/v1/insights/drivers")
+    assert insight["base"] == "pairwise"
+    same = next(row for row in insight["rows"] if row["driver"] == "quality")
     assert (same["correlation"], same["importance"], same["importance_share_ci"]) == (
         None, 0, [0, 0],
     )  # fmt: skip
@@ -268,8 +268,8 @@ async def test_promoters_are_the_top_box_of_a_recommendation(shop: Shop) -> None
     main = {"key": "score", "type": "csat", "text": TEXT}
     await shop.publish("s", metric="csat", questions=[main, other])
     await send(shop, [
-        answer("s", place, {"score": 1 + place % 5, "again": (9, 10, 8, 2)[place % 4]})
-        for place in range(100)
+        answer("s", number, {"score": 1 + number % 5, "again": (9, 10, 8, 2)[number % 4]})
+        for number in range(100)
     ])  # fmt: skip
     (row,) = (await shop.get("/v1/insights/drivers"))["rows"]
     assert row["top_box_share"] == 50
@@ -279,15 +279,15 @@ async def test_names_that_are_gone_do_not_come_back(shop: Shop) -> None:
     """One was claimed and erased by its address, the other merged into a customer."""
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = [
-        answer("nps", place, {"score": 2 if place % 2 else 10,
-                              "why": "Zbigniew was late, Gertruda rude" if place % 2 else "Quick"})
-        for place in range(60)
+        answer("nps", number, {"score": 2 if number % 2 else 10,
+                              "why": "Zbigniew was late, Gertruda rude" if number % 2 else "Quick"})
+        for number in range(60)
     ]  # fmt: skip
-    gone = {"external_id": "g", "name": "Gertruda Kos", "email": "gk@example.pl"}
+    gertruda = {"external_id": "g", "name": "Gertruda Kos", "email": "gk@example.pl"}
     stays = {"external_id": "s", "name": "G. Kos", "email": "kos@example.pl"}
-    asked = {"external_id": "z", "email": "zk@example.pl"}
-    lines += [answer("nps", 90 + place, {"score": 9}, customer=who)
-              for place, who in enumerate((gone, stays, asked))]  # fmt: skip
+    zbigniew = {"external_id": "z", "email": "zk@example.pl"}
+    lines += [answer("nps", 90 + number, {"score": 9}, customer=who)
+              for number, who in enumerate((gertruda, stays, zbigniew))]  # fmt: skip
     await send(shop, lines)
     key = await shop.make_key("collect")
     claimed = {"email": "zk@example.pl", "name": "Zbigniew Kania"}
@@ -296,8 +296,8 @@ async def test_names_that_are_gone_do_not_come_back(shop: Shop) -> None:
     await shop.post("/v1/customers/merge", {"from": "g", "into": "s"}, status=200)
     customer = await shop.get("/v1/customers/z")
     await shop.call("DELETE", f"/v1/customers/{customer['id']}")
-    found = await shop.get("/v1/insights/comments", limit=1000)
-    words = {word for row in found["rows"] for word in row["term"].split()}
+    insight = await shop.get("/v1/insights/comments", limit=1000)
+    words = {word for row in insight["rows"] for word in row["term"].split()}
     assert "rude" in words
     assert not words & {"zbigniew", "gertruda"}
 
@@ -305,25 +305,25 @@ async def test_names_that_are_gone_do_not_come_back(shop: Shop) -> None:
 async def test_few_who_rated_again_stay_hidden(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 10})
-    lines = [answer("nps", place, {"score": 1}, customer={"external_id": f"c{place}"})
-             for place in range(40)]  # fmt: skip
+    lines = [answer("nps", number, {"score": 1}, customer={"external_id": f"c{number}"})
+             for number in range(40)]  # fmt: skip
     later = (NOW - dt.timedelta(days=5)).isoformat()
-    lines += [answer("nps", 100 + place, {"score": 10}, customer={"external_id": f"c{place}"},
-                     responded_at=later) for place in range(3)]  # fmt: skip
+    lines += [answer("nps", 100 + number, {"score": 10}, customer={"external_id": f"c{number}"},
+                     responded_at=later) for number in range(3)]  # fmt: skip
     await send(shop, lines)
-    found = await shop.get("/v1/insights/recovery")
-    assert (found["failures"], found["followed"]) == (40, 3)
+    insight = await shop.get("/v1/insights/recovery")
+    assert (insight["failures"], insight["followed"]) == (40, 3)
     for name in ("recovered", "rate_of_followed", "rate_of_all", "median_days"):
-        assert found[name] is None, name
-    assert found["control"]["p_good_after_bad"] is None
-    assert [row["rate_of_followed"] for row in found["rows"]] == [None]
+        assert insight[name] is None, name
+    assert insight["control"]["p_good_after_bad"] is None
+    assert [row["rate_of_followed"] for row in insight["rows"]] == [None]
 
 
 async def test_no_link_is_claimed_without_orders(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     at = (NOW - dt.timedelta(days=200)).isoformat()
-    lines = [answer("nps", place, {"score": place % 11}, responded_at=at,
-                    customer={"external_id": f"c{place}"}) for place in range(60)]  # fmt: skip
+    lines = [answer("nps", number, {"score": number % 11}, responded_at=at,
+                    customer={"external_id": f"c{number}"}) for number in range(60)]  # fmt: skip
     await send(shop, lines)
     order = {"type": "order.paid", "source": "shop", "external_id": "o", "order": "o",
              "customer": {"external_id": "another"}, "occurred_at": at,

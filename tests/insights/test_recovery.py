@@ -29,9 +29,9 @@ async def answer_twice(shop: Shop, moments: tuple[str, str], scores: tuple[int, 
 
 @pytest.mark.parametrize("year", [1905, 1965, 1970, 1975, 2025])
 async def test_a_bad_rating_is_followed_in_any_year(shop: Shop, year: int) -> None:
-    found = await answer_twice(shop, (f"{year}-03-01T10:00:00Z", f"{year}-03-04T10:00:00Z"), (3, 9))
-    assert (found["failures"], found["recovered"]) == (25, 25), found
-    assert found["median_days"] == 3
+    reply = await answer_twice(shop, (f"{year}-03-01T10:00:00Z", f"{year}-03-04T10:00:00Z"), (3, 9))
+    assert (reply["failures"], reply["recovered"]) == (25, 25), reply
+    assert reply["median_days"] == 3
 
 
 @pytest.mark.parametrize("scores", [(9, 3), (3, 9)])
@@ -39,12 +39,12 @@ async def test_of_two_ratings_of_one_moment_neither_follows_the_other(
     shop: Shop, scores: tuple[int, int]
 ) -> None:
     moment = "2025-03-01T00:00:00Z"
-    found = await answer_twice(shop, (moment, moment), scores)
-    assert (found["failures"], found["followed"], found["recovered"]) == (25, 0, 0), found
-    assert found["control"]["good_followed"] == 0
+    reply = await answer_twice(shop, (moment, moment), scores)
+    assert (reply["failures"], reply["followed"], reply["recovered"]) == (25, 0, 0), reply
+    assert reply["control"]["good_followed"] == 0
 
 
 async def test_a_bad_rating_that_nothing_follows_is_a_failure(shop: Shop) -> None:
-    found = await answer_twice(shop, ("2025-03-01T10:00:00Z", "2025-03-04T10:00:00Z"), (9, 3))
-    assert (found["failures"], found["followed"], found["recovered"]) == (25, 0, 0), found
-    assert found["control"]["good_followed"] == 25
+    reply = await answer_twice(shop, ("2025-03-01T10:00:00Z", "2025-03-04T10:00:00Z"), (9, 3))
+    assert (reply["failures"], reply["followed"], reply["recovered"]) == (25, 0, 0), reply
+    assert reply["control"]["good_followed"] == 25

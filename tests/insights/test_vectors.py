@@ -71,21 +71,21 @@ def airport() -> Any:
 
 def test_importance_of_cars() -> None:
     vector = VECTORS["driver-002"]
-    found = importance_of([table(MTCARS)])
+    importance = importance_of([table(MTCARS)])
     expected = [vector["expected"][name] for name in vector["input"]["predictors"]]
-    assert found.weights == pytest.approx(expected, abs=vector["tolerance"])
-    assert found.base == "pairwise"
-    assert found.shares.sum() == pytest.approx(100)
+    assert importance.weights == pytest.approx(expected, abs=vector["tolerance"])
+    assert importance.base == "pairwise"
+    assert importance.shares.sum() == pytest.approx(100)
 
 
 def test_importance_of_an_airport() -> None:
     vector = VECTORS["sfo-driver-rw"]
     values = airport()
     assert len(values) == 1892
-    found = importance_of([values])
+    importance = importance_of([values])
     expected = [vector["expected"][name] for name in vector["input"]["predictors"]]
-    assert found.weights == pytest.approx(expected, abs=vector["tolerance"])
-    assert found.r2 == pytest.approx(0.548954, abs=1e-6)
+    assert importance.weights == pytest.approx(expected, abs=vector["tolerance"])
+    assert importance.r2 == pytest.approx(0.548954, abs=1e-6)
 
 
 def test_same_seed_same_interval_which_holds_the_estimate() -> None:
@@ -127,21 +127,21 @@ def test_a_matrix_that_no_data_can_have_falls_back_to_complete_rows() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(size=(950, 4))
     # Each pair is known in other rows, where the signs contradict one another.
-    for place, (first, second, sign) in enumerate([(0, 1, 1), (0, 2, 1), (1, 2, -1)]):
-        rows = slice(300 * place, 300 * (place + 1))
+    for number, (first, second, sign) in enumerate([(0, 1, 1), (0, 2, 1), (1, 2, -1)]):
+        rows = slice(300 * number, 300 * (number + 1))
         values[rows, second] = sign * values[rows, first]
         values[rows, 3 - first - second] = np.nan
-    found = importance_of([values])
-    assert found.base == "complete"
-    assert 0 <= found.r2 <= 1
+    importance = importance_of([values])
+    assert importance.base == "complete"
+    assert 0 <= importance.r2 <= 1
 
 
 def test_a_driver_that_does_not_vary_weighs_nothing() -> None:
     values = airport().copy()
     values[:, 0] = 3
-    found = importance_of([values])
-    assert found.weights[0] == 0
-    assert np.isnan(found.correlations[0])
+    importance = importance_of([values])
+    assert importance.weights[0] == 0
+    assert np.isnan(importance.correlations[0])
 
 
 def test_alpha_of_attitude() -> None:
@@ -154,24 +154,24 @@ def test_alpha_of_attitude() -> None:
 
 def test_reach() -> None:
     vector = VECTORS["wom-001"]
-    given, expected = vector["input"], vector["expected"]
-    found = compute_reach(
-        given["satisfied"], given["dissatisfied"],
-        given["tells_satisfied"], given["tells_dissatisfied"],
+    inputs, expected = vector["input"], vector["expected"]
+    reach = compute_reach(
+        inputs["satisfied"], inputs["dissatisfied"],
+        inputs["tells_satisfied"], inputs["tells_dissatisfied"],
     )  # fmt: skip
-    shown = found["reach_positive"], found["reach_negative"], found["net_reach"]
-    assert shown == (
+    figures = reach["reach_positive"], reach["reach_negative"], reach["net_reach"]
+    assert figures == (
         expected["positive_reach"], expected["negative_reach"], expected["net_reach"],
     )  # fmt: skip
-    assert found["index"] == pytest.approx(expected["index"], abs=vector["tolerance"])
-    assert found["break_even"] == pytest.approx(0.1)
+    assert reach["index"] == pytest.approx(expected["index"], abs=vector["tolerance"])
+    assert reach["break_even"] == pytest.approx(0.1)
     assert compute_reach(0, 0, 1, 10)["index"] is None
 
 
 def test_rank_correlation_with_ties() -> None:
     # By hand: ranks 1, 2.5, 2.5, 4 and 1, 2, 3.5, 3.5.
-    found = spearman(np.array([1.0, 2, 2, 9]), np.array([5.0, 6, 8, 8]))
-    assert found == pytest.approx(3.75 / 4.5)
+    rho = spearman(np.array([1.0, 2, 2, 9]), np.array([5.0, 6, 8, 8]))
+    assert rho == pytest.approx(3.75 / 4.5)
     assert spearman(np.array([1.0, 1]), np.array([1.0, 2])) is None
 
 
@@ -196,7 +196,7 @@ def test_words_of_one_side() -> None:
 def test_terms_are_lemmas_of_the_language_spoken(
     words: str, page: str, language: str, terms: set[str]
 ) -> None:
-    spoken, found = terms_of(words, page, "en")
+    spoken, lemmas = terms_of(words, page, "en")
     assert spoken == language
-    assert terms <= set(found)
-    assert not {"the", "were", "a", "były", "late courier"} & set(found) - terms
+    assert terms <= set(lemmas)
+    assert not {"the", "were", "a", "były", "late courier"} & set(lemmas) - terms

@@ -26,10 +26,10 @@ async def send_rated(
 ) -> None:
     """Send answers to a version: the first of the keys decides the score."""
     chance, lines = random.Random(start), []
-    for place in range(start, start + n):
+    for number in range(start, start + n):
         ratings = {key: chance.randint(1, 5) for key in keys}
         score = clipped(2 * ratings[keys[0]] + chance.gauss(0, 1), 0, 10)
-        lines.append(answer("visit", place, {main: score} | ratings))
+        lines.append(answer("visit", number, {main: score} | ratings))
     await send(shop, lines)
 
 
@@ -46,21 +46,21 @@ async def test_a_driver_that_is_asked_no_more_does_not_end_the_insight(shop: Sho
     before = await shop.get("/v1/insights/drivers")
     assert [row["driver"] for row in before["rows"]] == ["waiting", "courtesy"]
     await send_rated(shop, 200, 120, ["wait", "true"])
-    found = await shop.get("/v1/insights/drivers")
-    assert found["refused"] is None
-    assert [row["driver"] for row in found["rows"]] == ["waiting", "honesty"]
-    assert found["n"] == 120
-    assert any("courtesy" in warning for warning in found["warnings"])
+    insight = await shop.get("/v1/insights/drivers")
+    assert insight["refused"] is None
+    assert [row["driver"] for row in insight["rows"]] == ["waiting", "honesty"]
+    assert insight["n"] == 120
+    assert any("courtesy" in warning for warning in insight["warnings"])
     # What was rated in both versions is counted in both.
-    assert found["rows"][0]["n"] == 220
+    assert insight["rows"][0]["n"] == 220
 
 
 async def test_a_driver_that_nobody_has_answered_is_left_out(shop: Shop) -> None:
     await shop.publish("visit", metric="nps", questions=[NPS, WAIT, KIND, HONEST])
     await send_rated(shop, 0, 100, ["wait", "kind"])
-    found = await shop.get("/v1/insights/drivers")
-    assert [row["driver"] for row in found["rows"]] == ["waiting", "courtesy"]
-    assert any("honesty" in warning for warning in found["warnings"])
+    insight = await shop.get("/v1/insights/drivers")
+    assert [row["driver"] for row in insight["rows"]] == ["waiting", "courtesy"]
+    assert any("honesty" in warning for warning in insight["warnings"])
 
 
 async def test_half_of_a_pillar_is_of_the_items_that_were_asked(shop: Shop) -> None:
@@ -73,15 +73,15 @@ async def test_half_of_a_pillar_is_of_the_items_that_were_asked(shop: Shop) -> N
     await send_rated(shop, 100, 30, ["new0", "new1", "new2", "quick"])
     lone = {"score": 9, "new0": 5, "new1": None, "new2": None, "quick": 5}
     await send(shop, [answer("visit", 900, lone)])
-    found = await shop.get("/v1/insights/pillars")
-    rows = {row["pillar"]: row for row in found["rows"]}
+    insight = await shop.get("/v1/insights/pillars")
+    rows = {row["pillar"]: row for row in insight["rows"]}
     # One of three is less than half.
     assert rows["integrity"]["n"] == 50
     assert (rows["integrity"]["items"], rows["integrity"]["alpha"] is None) == (3, False)
     assert (rows["empathy"]["n"], rows["empathy"]["weight"]) == (20, 0)
-    assert found["index"]["n"] == 30
-    assert found["index"]["value"] is not None
-    assert any("empathy" in warning for warning in found["warnings"])
+    assert insight["index"]["n"] == 30
+    assert insight["index"]["value"] is not None
+    assert any("empathy" in warning for warning in insight["warnings"])
     reply = await shop.call("GET", "/v1/exports/answers_wide", params={"format": "csv"})
     exported = [
         json.loads(row["pillars"] or "{}") for row in csv.DictReader(io.StringIO(reply.text))
@@ -96,6 +96,6 @@ async def test_the_main_question_may_get_another_key(shop: Shop) -> None:
     old = await shop.get("/v1/insights/drivers")
     assert (old["outcome"]["question"], old["n"]) == ("score", 100)
     await send_rated(shop, 200, 90, ["wait", "kind"], main="another")
-    found = await shop.get("/v1/insights/drivers")
-    assert (found["outcome"]["question"], found["n"]) == ("another", 90)
-    assert found["rows"][0]["importance_share"] == pytest.approx(100, abs=10)
+    insight = await shop.get("/v1/insights/drivers")
+    assert (insight["outcome"]["question"], insight["n"]) == ("another", 90)
+    assert insight["rows"][0]["importance_share"] == pytest.approx(100, abs=10)

@@ -16,8 +16,8 @@ SentWebhook = tuple[dict[str, str], Any]
 # Takes a body, the secret and the time in seconds; returns headers.
 Sign = Callable[[bytes, str, int], dict[str, str]]
 # Longer than any test runs: the stories are of March 2026, and nothing waits longer than a year.
-WAITS = {"on": "order.paid", "delay": "P366D", "max_age": None}
-ASKS = {"on": "ticket.solved", "delay": "P366D"}
+ORDER_TRIGGER = {"on": "order.paid", "delay": "P366D", "max_age": None}
+TICKET_TRIGGER = {"on": "ticket.solved", "delay": "P366D"}
 CANCELLED = [("invited", "cancelled")]
 
 
@@ -38,7 +38,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Sender:
-    """How it signs a body, the webhook to which its guide leads, and stories of its webhooks.
+    """A sender: how it signs, the webhook that its guide leads to, and stories of its webhooks.
 
     `sign` is None for a sender that does not sign. `needs_url_first` is for one that shows its
     secret only after our URL is entered there.
@@ -56,10 +56,10 @@ def mac_of(algorithm: str, signed: bytes, secret: str) -> bytes:
 
 def sample(name: str) -> SentWebhook:
     """Return a published payload with the headers that do not sign it."""
-    found = json.loads((PAYLOADS / f"{name}.json").read_text())
-    headers = {k: v for k, v in found["headers"].items() if "signature" not in k}
+    payload = json.loads((PAYLOADS / f"{name}.json").read_text())
+    headers = {k: v for k, v in payload["headers"].items() if "signature" not in k}
     headers = {k: v for k, v in headers.items() if "hmac" not in k and "length" not in k}
-    return headers | JSON, found["body"]
+    return headers | JSON, payload["body"]
 
 
 def base64_of(mac: bytes) -> str:
@@ -67,7 +67,7 @@ def base64_of(mac: bytes) -> str:
 
 
 def signer(header: str, algorithm: str) -> Sign:
-    """Return how one signs who sends the base64 of the body's HMAC in a header."""
+    """Return a function that signs a body by its HMAC in base64, in one header."""
     return lambda body, secret, _seconds: {header: base64_of(mac_of(algorithm, body, secret))}
 
 

@@ -18,36 +18,36 @@ from tests.shop import Shop
 AT = 1_772_400_000
 
 
-async def events(shop: Shop, made: Any) -> list[tuple[str, str | None]]:
-    found = (await shop.get(f"/v1/integrations/{made['id']}/events", limit=100))["data"]
-    return [(event["status"], event["reason"]) for event in reversed(found)]
+async def events(shop: Shop, sender: Any) -> list[tuple[str, str | None]]:
+    rows = (await shop.get(f"/v1/integrations/{sender['id']}/events", limit=100))["data"]
+    return [(event["status"], event["reason"]) for event in reversed(rows)]
 
 
 async def types(shop: Shop) -> list[str]:
-    found = (await shop.get("/v1/interactions", limit=200))["data"]
+    interactions = (await shop.get("/v1/interactions", limit=200))["data"]
     return [
-        found_one["type"]
-        for found_one in sorted(
-            found, key=lambda found_one: (found_one["occurred_at"], found_one["id"])
+        interaction["type"]
+        for interaction in sorted(
+            interactions, key=lambda interaction: (interaction["occurred_at"], interaction["id"])
         )
     ]
 
 
-async def tell(shop: Shop, made: Any, *deliveries: SentWebhook) -> None:
+async def tell(shop: Shop, sender: Any, *deliveries: SentWebhook) -> None:
     for headers, body in deliveries:
-        reply = await deliver(shop, made, headers, body)
+        reply = await deliver(shop, sender, headers, body)
         assert reply.status_code in {200, 202}, reply.text
         await shop.work()
 
 
 async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    await tell(shop, made, simple("Resolved"), simple("Wieder da"), simple("Resolved"))
+    sender = await register(shop, "freshdesk")
+    await tell(shop, sender, simple("Resolved"), simple("Wieder da"), simple("Resolved"))
     assert await types(shop) == ["ticket.solved"]
-    unmapped = (await shop.get(f"/v1/integrations/{made['id']}"))["unmapped"]
+    unmapped = (await shop.get(f"/v1/integrations/{sender['id']}"))["unmapped"]
     assert [(u["status"], u["count"]) for u in unmapped] == [("Wieder da", 1)]
     patch = {"status_map": {"Wieder da": "reopened"}}
-    await shop.call("PATCH", f"/v1/integrations/{made['id']}", json=patch)
+    await shop.call("PATCH", f"/v1/integrations/{sender['id']}", json=patch)
     await shop.work()
     assert await types(shop) == ["ticket.solved", "ticket.reopened", "ticket.solved"]
     (ticket,) = (await shop.get("/v1/tickets"))["data"]
@@ -55,11 +55,11 @@ async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
 
 
 async def test_an_unknown_end_before_and_after_an_opening_is_two_ends(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    await tell(shop, made, simple("Fertig"), simple("Open"), simple("Fertig"))
+    sender = await register(shop, "freshdesk")
+    await tell(shop, sender, simple("Fertig"), simple("Open"), simple("Fertig"))
     assert await types(shop) == []
     patch = {"status_map": {"Fertig": "solved"}}
-    await shop.call("PATCH", f"/v1/integrations/{made['id']}", json=patch)
+    await shop.call("PATCH", f"/v1/integrations/{sender['id']}", json=patch)
     await shop.work()
     assert await types(shop) == ["ticket.solved", "ticket.reopened", "ticket.solved"]
 
@@ -76,24 +76,24 @@ async def test_an_unknown_end_before_and_after_an_opening_is_two_ends(shop: Shop
 async def test_a_new_ticket_is_not_opened_again(
     shop: Shop, source: str, delivery: SentWebhook
 ) -> None:
-    made = await register(shop, source)
-    await tell(shop, made, delivery)
+    sender = await register(shop, source)
+    await tell(shop, sender, delivery)
     assert await types(shop) == ["ticket.opened"]
 
 
 async def test_an_opening_that_overtook_its_end_is_told_after_all(shop: Shop) -> None:
-    made = await register(shop, "zendesk")
-    await tell(shop, made, zendesk("ticket.reopened", "3T09:00:00Z"))
+    sender = await register(shop, "zendesk")
+    await tell(shop, sender, zendesk("ticket.reopened", "3T09:00:00Z"))
     assert await types(shop) == ["ticket.opened"]
-    await tell(shop, made, zendesk("ticket.solved", "2T09:00:00Z"))
+    await tell(shop, sender, zendesk("ticket.solved", "2T09:00:00Z"))
     assert await types(shop) == ["ticket.opened", "ticket.solved", "ticket.reopened"]
     (ticket,) = (await shop.get("/v1/tickets"))["data"]
     assert (ticket["status"], ticket["reopened"]) == ("open", True)
 
 
 async def test_open_pending_open_is_no_reopening(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    await tell(shop, made, simple("Open"), simple("Pending"), simple("Open"))
+    sender = await register(shop, "freshdesk")
+    await tell(shop, sender, simple("Open"), simple("Pending"), simple("Open"))
     assert "ticket.reopened" not in await types(shop)
 
 
@@ -103,7 +103,7 @@ async def generic(shop: Shop, **mapping: Any) -> Any:
 
 
 async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
-    made = await generic(
+    sender = await generic(
         shop, items="", external_id="/id", occurred_at="/at",
         type={"pointer": "/s", "map": {"a": "visit.made"}},
         customer={"email": "/mail"},
@@ -118,17 +118,17 @@ async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
         {"id": 6, "s": "a", "at": at, "mail": "f@e.pl"},
     ]
     preview = {"headers": {}, "body": members}
-    shown = await shop.post("/v1/integrations/g/preview", preview, status=200)
-    assert len(shown["interactions"]) == 2
-    assert len(shown["notes"]) == 4
-    await tell(shop, made, (JSON, members))
+    reply = await shop.post("/v1/integrations/g/preview", preview, status=200)
+    assert len(reply["interactions"]) == 2
+    assert len(reply["notes"]) == 4
+    await tell(shop, sender, (JSON, members))
     assert await types(shop) == ["visit.made"] * 2
-    ((status, reason),) = await events(shop, made)
+    ((status, reason),) = await events(shop, sender)
     assert status == "failed"
     for part in ("2 of its parts are recorded", "'zzz'", "'yyy'", "'soon'", "`external_id`"):
         assert part in (reason or ""), part
     unmapped = (await shop.get("/v1/integrations/g"))["unmapped"]
-    assert sorted(found_one["status"] for found_one in unmapped) == ["yyy", "zzz"]
+    assert sorted(interaction["status"] for interaction in unmapped) == ["yyy", "zzz"]
     patch = {"status_map": {"zzz": "visit.made", "yyy": "ignored"}}
     await shop.call("PATCH", "/v1/integrations/g", json=patch)
     await shop.work()
@@ -136,9 +136,9 @@ async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
 
 
 async def test_what_names_nothing_is_not_recorded(shop: Shop) -> None:
-    made = await generic(shop, external_id="/id", type={"const": "visit"})
-    await tell(shop, made, (JSON, {"who": "x"}))
-    assert await events(shop, made) == [
+    sender = await generic(shop, external_id="/id", type={"const": "visit"})
+    await tell(shop, sender, (JSON, {"who": "x"}))
+    assert await events(shop, sender) == [
         ("failed", "the mapping finds no `external_id`, `ticket` or `order` in it")
     ]
 
@@ -156,12 +156,12 @@ ODD_TIMES = [
 async def test_an_odd_time_fails_with_its_reason(shop: Shop, value: Any, rule: Any) -> None:
     await generic(shop, external_id="/id", type={"const": "visit"}, occurred_at=rule)
     preview = {"headers": {}, "body": {"id": 1, "at": value}}
-    shown = await shop.post("/v1/integrations/g/preview", preview, status=200)
+    reply = await shop.post("/v1/integrations/g/preview", preview, status=200)
     if rule != "/at" and rule["time"] == "epoch" and str(value) in {"17", "-5", "2026030410"}:
         # A mapping that says so means it.
         return
-    assert shown["interactions"] == [], shown
-    assert "cannot be read" in shown["skipped"] or "ahead" in shown["skipped"]
+    assert reply["interactions"] == [], reply
+    assert "cannot be read" in reply["skipped"] or "ahead" in reply["skipped"]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ async def test_times_are_read_whole(shop: Shop, value: Any, read: str) -> None:
                         "occurred_at": "/at"}}  # fmt: skip
     await shop.post("/v1/integrations", body)
     preview = {"headers": {}, "body": {"id": 1, "at": value}}
-    shown = await shop.post("/v1/integrations/g/preview", preview, status=200)
-    assert shown["interactions"][0]["occurred_at"] == read
+    reply = await shop.post("/v1/integrations/g/preview", preview, status=200)
+    assert reply["interactions"][0]["occurred_at"] == read
 
 
 @pytest.mark.parametrize(
@@ -227,16 +227,16 @@ async def test_values_of_odd_kinds_are_named_and_never_a_fault(shop: Shop) -> No
     await shop.post("/v1/integrations", {"source": "generic", "key": "g", "mapping": mapping})
     for total in ("12,99", "1e9999999", "1e99999999", ["x"], "NaN"):
         body = {"id": 1, "s": 9.0, "total": total, "currency": "EUR", "paid": True}
-        shown = await shop.post(
+        reply = await shop.post(
             "/v1/integrations/g/preview", {"headers": {}, "body": body}, status=200
         )
-        (found_one,) = shown["interactions"]
-        assert (found_one["ticket"], found_one["properties"]["paid"], found_one["value"]) == (
+        (interaction,) = reply["interactions"]
+        assert (interaction["ticket"], interaction["properties"]["paid"], interaction["value"]) == (
             "nine",
             "1:true",
             None,
         )
-        assert shown["notes"] == [
+        assert reply["notes"] == [
             "left out value: there is a currency, but no amount that can be read"
         ]
 
@@ -262,19 +262,21 @@ async def test_values_of_odd_kinds_are_named_and_never_a_fault(shop: Shop) -> No
 async def test_a_body_of_odd_parts_is_no_fault(
     shop: Shop, source: str, headers: dict[str, str], body: Any
 ) -> None:
-    made = await register(shop, source)
+    sender = await register(shop, source)
     preview = {"headers": headers, "body": body}
     await shop.post(f"/v1/integrations/{source}/preview", preview, status=200)
-    await tell(shop, made, (JSON | headers, body))
-    assert all("unexpected" not in (reason or "") for _, reason in await events(shop, made))
+    await tell(shop, sender, (JSON | headers, body))
+    assert all("unexpected" not in (reason or "") for _, reason in await events(shop, sender))
 
 
 async def test_an_author_who_is_not_the_contact_gives_no_address(shop: Shop) -> None:
-    made = await register(shop, "intercom")
+    sender = await register(shop, "intercom")
     contacts = {"contacts": [{"type": "contact", "id": "A", "external_id": "u-1"}]}
     author = {"type": "user", "id": "B", "email": "colleague@e.com"}
-    reply = intercom("conversation.admin.closed", AT, contacts=contacts, source={"author": author})
-    await tell(shop, made, reply)
+    delivery = intercom(
+        "conversation.admin.closed", AT, contacts=contacts, source={"author": author}
+    )
+    await tell(shop, sender, delivery)
     (customer,) = (await shop.get("/v1/customers"))["data"]
     assert customer["email"] is None
 
@@ -320,17 +322,17 @@ async def test_hex_in_capitals_is_the_same_signature(shop: Shop) -> None:
         "mapping": {"type": {"const": "x"}, "external_id": "/id"},
         "signature": {"header": "X-S", "prefix": "sha256="},
     }  # fmt: skip
-    made = await shop.post("/v1/integrations", body)
+    sender = await shop.post("/v1/integrations", body)
     raw = b'{"id": 1}'
     signed = hmac.new(b"a secret of it", raw, hashlib.sha256).hexdigest().upper()
-    path = made["url"].partition("/in/")[2]
+    path = sender["url"].partition("/in/")[2]
     headers = JSON | {"X-S": f"sha256={signed}"}
     assert (await shop.client.post(f"/in/{path}", content=raw, headers=headers)).status_code == 202
 
 
 async def test_a_change_and_a_rotation_say_when_it_last_sent(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    await tell(shop, made, simple("Resolved"))
+    sender = await register(shop, "freshdesk")
+    await tell(shop, sender, simple("Resolved"))
     for method, path, body in (
         ("PATCH", "", {"accept_test": True}),
         # The token is ours to make: no body is needed.
@@ -342,34 +344,34 @@ async def test_a_change_and_a_rotation_say_when_it_last_sent(shop: Shop) -> None
 
 
 async def test_forms_hold_lists(shop: Shop) -> None:
-    made = await generic(
+    sender = await generic(
         shop, items="/orders", external_id="/id", type={"const": "visit"},
         properties={"tags": "root:/tags"},
     )  # fmt: skip
     form = {"content-type": "application/x-www-form-urlencoded"}
     body = b"orders[0][id]=1&orders[1][id]=2&tags[]=a&tags[]=b"
-    await tell(shop, made, (form, body))
-    found = (await shop.get("/v1/interactions"))["data"]
-    assert sorted(i["external_id"] for i in found) == ["1", "2"]
-    assert found[0]["properties"]["tags"] == ["a", "b"]
+    await tell(shop, sender, (form, body))
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    assert sorted(i["external_id"] for i in interactions) == ["1", "2"]
+    assert interactions[0]["properties"]["tags"] == ["a", "b"]
 
 
 async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
-    given = {"seen_at": "0001-01-01T00:00:00+05:00", "birthday_at": "1990-05-01T00:00:00+02:00"}
-    made = await shop.record("visit", "v-1", properties=given,
+    times = {"seen_at": "0001-01-01T00:00:00+05:00", "birthday_at": "1990-05-01T00:00:00+02:00"}
+    interaction = await shop.record("visit", "v-1", properties=times,
                                customer={"email": "a@e.pl"})  # fmt: skip
-    shown = await shop.events()
-    (found_one,) = [e for e in shown if e["type"] == "interaction.created"]
-    assert found_one["data"]["properties"] == given
-    reply = await shop.call("GET", f"/v1/customers/{made['customer_id']}/timeline")
+    feed = await shop.events()
+    (interaction,) = [e for e in feed if e["type"] == "interaction.created"]
+    assert interaction["data"]["properties"] == times
+    reply = await shop.call("GET", f"/v1/customers/{interaction['customer_id']}/timeline")
     assert reply.status_code == 200
     assert (
-        await shop.call("GET", f"/v1/customers/{made['customer_id']}/export")
+        await shop.call("GET", f"/v1/customers/{interaction['customer_id']}/export")
     ).status_code == 200
 
 
 async def test_one_untranslatable_event_does_not_stop_the_others(shop: Shop) -> None:
-    made = await generic(
+    sender = await generic(
         shop, external_id="/id", occurred_at="/at",
         type={"pointer": "/s", "map": {"a": "visit.made"}}, customer={"email": "/mail"},
     )  # fmt: skip
@@ -377,19 +379,19 @@ async def test_one_untranslatable_event_does_not_stop_the_others(shop: Shop) -> 
         body = {"id": number, "at": "2026-03-02T09:00:00Z", "mail": f"{number}@e.pl", "s": "a"}
         if number in {7, 19}:
             body["at"] = "soon"
-        assert (await deliver(shop, made, JSON, body)).status_code == 202
+        assert (await deliver(shop, sender, JSON, body)).status_code == 202
     await shop.work()
-    found = await events(shop, made)
-    assert [number for number, (status, _) in enumerate(found) if status == "failed"] == [7, 19]
-    assert all("'soon'" in str(found[number][1]) for number in (7, 19))
+    states = await events(shop, sender)
+    assert [number for number, (status, _) in enumerate(states) if status == "failed"] == [7, 19]
+    assert all("'soon'" in str(states[number][1]) for number in (7, 19))
     assert len(await types(shop)) == 28
 
 
 async def test_deliveries_of_one_case_that_wait_together_keep_their_order(shop: Shop) -> None:
     """Without times, the order of arrival is all there is."""
-    made = await register(shop, "freshdesk")
+    sender = await register(shop, "freshdesk")
     for status in ("Open", "Resolved", "Open", "Resolved"):
-        assert (await deliver(shop, made, *simple(status))).status_code == 202
+        assert (await deliver(shop, sender, *simple(status))).status_code == 202
     await shop.work()
     assert await types(shop) == [
         "ticket.opened", "ticket.solved", "ticket.reopened", "ticket.solved",

@@ -75,8 +75,8 @@ def mapping(**more: Any) -> dict[str, Any]:
     return {"type": {"const": "visit"}, "external_id": "/id"} | more
 
 
-async def register(shop: Shop, found: dict[str, Any] | None = None, **more: Any) -> Any:
-    body = {"source": "generic", "key": "g", "timezone": "Europe/Warsaw", "mapping": found} | more
+async def register(shop: Shop, rules: dict[str, Any] | None = None, **more: Any) -> Any:
+    body = {"source": "generic", "key": "g", "timezone": "Europe/Warsaw", "mapping": rules} | more
     return await shop.post("/v1/integrations", {k: v for k, v in body.items() if v is not None})
 
 
@@ -89,9 +89,9 @@ async def try_out(shop: Shop, body: Any = BODY, **headers: str) -> Any:
 async def test_a_rule_finds(shop: Shop, rule: Any, expected: Any) -> None:
     value = {"amount": "/total", "currency": "/currency"}
     await register(shop, mapping(properties={"found": rule}, value=value))
-    found = await try_out(shop)
-    assert found["skipped"] is None
-    (interaction,) = found["interactions"]
+    preview = await try_out(shop)
+    assert preview["skipped"] is None
+    (interaction,) = preview["interactions"]
     assert interaction["properties"].get("found") == expected
     assert (await shop.get("/v1/interactions"))["data"] == []
     assert (await shop.get("/v1/integrations/g/events"))["data"] == []
@@ -169,9 +169,9 @@ async def test_what_does_not_match_is_skipped_with_the_condition(
     shop: Shop, when: Any, refused: str | None
 ) -> None:
     await register(shop, mapping(when=when))
-    found = await try_out(shop)
-    assert found["skipped"] == (f"when: {refused}" if refused else None)
-    assert len(found["interactions"]) == (0 if refused else 1)
+    preview = await try_out(shop)
+    assert preview["skipped"] == (f"when: {refused}" if refused else None)
+    assert len(preview["interactions"]) == (0 if refused else 1)
 
 
 async def test_each_member_makes_an_interaction_of_its_own(shop: Shop) -> None:
@@ -184,14 +184,14 @@ async def test_each_member_makes_an_interaction_of_its_own(shop: Shop) -> None:
                   "order": "/id"}],
     }  # fmt: skip
     await register(shop, rules)
-    found = await try_out(shop, {"batch": "b7", "orders": orders})
-    assert [(i["type"], i["external_id"], i["order"]) for i in found["interactions"]] == [
+    preview = await try_out(shop, {"batch": "b7", "orders": orders})
+    assert [(i["type"], i["external_id"], i["order"]) for i in preview["interactions"]] == [
         ("order.paid", "b7:1", "1"), ("order.seen", "seen:1", "1"), ("order.seen", "seen:2", "2"),
     ]  # fmt: skip
     await shop.call("PATCH", "/v1/integrations/g", json={"mapping": rules | {
         "items": "", "external_id": "/id", "also": []}})  # fmt: skip
-    found = await try_out(shop, orders)
-    assert [i["external_id"] for i in found["interactions"]] == ["1"]
+    preview = await try_out(shop, orders)
+    assert [i["external_id"] for i in preview["interactions"]] == ["1"]
     assert (await try_out(shop, []))["skipped"] == "the mapping's `items` finds nothing in it"
 
 
@@ -200,8 +200,8 @@ async def test_one_body_tells_of_opening_and_solving(shop: Shop) -> None:
         "type": {"const": "ticket.solved"}, "ticket": "/id", "occurred_at": "/solved",
         "also": [{"type": {"const": "ticket.opened"}, "ticket": "/id", "occurred_at": "/opened"}],
     }  # fmt: skip
-    made = await register(shop, rules)
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, rules)
+    path = "/in/" + sender["url"].partition("/in/")[2]
     for _ in range(2):
         body = {"id": 5, "opened": "2026-03-01 08:00:00", "solved": "2026-03-01 10:00:00"}
         await shop.client.post(path, json=body)
@@ -214,8 +214,8 @@ async def test_one_body_tells_of_opening_and_solving(shop: Shop) -> None:
 async def test_without_id_and_time_a_changed_generic_state_is_an_event(shop: Shop) -> None:
     rules = {"type": {"pointer": "/s", "map": {"done": "ticket.solved", "open": "ticket.reopened"}},
              "ticket": "/id"}  # fmt: skip
-    made = await register(shop, rules)
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, rules)
+    path = "/in/" + sender["url"].partition("/in/")[2]
     for state in ("done", "done", "open", "done"):
         await shop.client.post(path, json={"id": 5, "s": state})
     await shop.work()
@@ -225,8 +225,8 @@ async def test_without_id_and_time_a_changed_generic_state_is_an_event(shop: Sho
 
 async def test_a_map_without_else_waits_for_its_word(shop: Shop) -> None:
     rules = mapping(type={"pointer": "/status", "map": {"1": "order.placed"}}, order="/id")
-    made = await register(shop, rules)
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, rules)
+    path = "/in/" + sender["url"].partition("/in/")[2]
     await shop.client.post(path, json=BODY)
     await shop.work()
     (event,) = (await shop.get("/v1/integrations/g/events", status="failed"))["data"]
@@ -236,13 +236,13 @@ async def test_a_map_without_else_waits_for_its_word(shop: Shop) -> None:
     mended = rules | {"type": {"pointer": "/status", "map": {"9": "order.paid"}}}
     await shop.call("PATCH", "/v1/integrations/g", json={"mapping": mended})
     await shop.work()
-    (found,) = (await shop.get("/v1/interactions"))["data"]
-    assert (found["type"], found["order"]) == ("order.paid", "9")
+    (interaction,) = (await shop.get("/v1/interactions"))["data"]
+    assert (interaction["type"], interaction["order"]) == ("order.paid", "9")
 
 
 async def test_a_time_that_cannot_be_read_fails_the_event(shop: Shop) -> None:
-    made = await register(shop, mapping(occurred_at={"pointer": "/at", "time": "epoch"}))
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, mapping(occurred_at={"pointer": "/at", "time": "epoch"}))
+    path = "/in/" + sender["url"].partition("/in/")[2]
     await shop.client.post(path, json=BODY)
     await shop.work()
     (event,) = (await shop.get("/v1/integrations/g/events", status="failed"))["data"]
@@ -264,21 +264,21 @@ async def test_bodies_of_every_form_are_read(
     shop: Shop, body: bytes, headers: dict[str, str]
 ) -> None:
     rules = mapping(customer={"email": "/who/mail"}, properties={"tags": "/tag"})
-    made = await register(shop, rules)
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, rules)
+    path = "/in/" + sender["url"].partition("/in/")[2]
     reply = await shop.client.post(path, content=body, headers=headers)
     assert reply.status_code == 202
     await shop.work()
-    (found,) = (await shop.get("/v1/interactions"))["data"]
-    assert (found["external_id"], found["properties"]) == ("9", {"tags": ["a", "b"]})
+    (interaction,) = (await shop.get("/v1/interactions"))["data"]
+    assert (interaction["external_id"], interaction["properties"]) == ("9", {"tags": ["a", "b"]})
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br"])
 async def test_a_body_that_cannot_be_unpacked_is_kept_with_its_reason(
     shop: Shop, coding: str
 ) -> None:
-    made = await register(shop, mapping())
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, mapping())
+    path = "/in/" + sender["url"].partition("/in/")[2]
     bomb = gzip.compress(b"0" * (2 << 20)) if coding == "gzip" else b"{}"
     reply = await shop.client.post(path, content=bomb, headers={"content-encoding": coding})
     assert reply.status_code == 202
@@ -309,7 +309,7 @@ def signed_ways(uri: str) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
     standard_key = b"0123456789abcdef01234567"
     id_ = str(uuid.uuid4())
     rsa_signature = KEY.sign(RAW, padding.PKCS1v15(), hashes.SHA256())
-    whole = b"POST" + uri.encode() + RAW + ms.encode()
+    content = b"POST" + uri.encode() + RAW + ms.encode()
     return [
         ("the body", {"header": "X-Sig"}, {"X-Sig": mac(RAW).hex()}),
         ("sha1 in base64", {"header": "X-Sig", "algorithm": "sha1", "encoding": "base64"},
@@ -325,7 +325,7 @@ def signed_ways(uri: str) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
         ("parts in their order",
          {"header": "X-Sig", "encoding": "base64", "timestamp_header": "X-At",
           "parts": ["method", "uri", "body", "timestamp"]},
-         {"X-Sig": b64(mac(whole)), "X-At": ms}),
+         {"X-Sig": b64(mac(content)), "X-At": ms}),
         ("standard webhooks", {"scheme": "standard_webhooks"},
          {"webhook-id": id_, "webhook-timestamp": str(now), "webhook-signature": "v1,AAAA v1,"
           + b64(mac(f"{id_}.{now}.".encode() + RAW, key=standard_key))}),
@@ -341,21 +341,21 @@ async def test_every_way_to_sign(shop: Shop, number: int) -> None:
     if rule.get("scheme") == "standard_webhooks":
         secret = "whsec_" + b64(b"0123456789abcdef01234567")
     more = {} if rule.get("scheme") == "rsa" else {"secret": secret}
-    made = await register(shop, mapping(), signature=rule, **more)
-    assert made["has_secret"] is True
+    sender = await register(shop, mapping(), signature=rule, **more)
+    assert sender["has_secret"] is True
     async with shop.state.database.session() as session:
         (state,) = await integration_health.read_health(session, UUID(shop.workspace_id))
     assert state.health == "waiting"
-    _, _, headers = signed_ways(made["url"])[number]
-    path = urlsplit(made["url"]).path
+    _, _, headers = signed_ways(sender["url"])[number]
+    path = urlsplit(sender["url"]).path
     assert (await shop.client.post(path, content=RAW, headers=headers)).status_code == 202
     changed = await shop.client.post(path, content=RAW + b" ", headers=headers)
     assert changed.status_code == 401
     assert (await shop.client.post(path, content=RAW)).status_code == 401
     text = RAW.decode()
     for sent, verdict in ((headers, "ok"), ({}, "absent"), (dict.fromkeys(headers, "x"), "wrong")):
-        found = await try_out(shop, text, **sent)
-        assert found["signature"] == verdict
+        preview = await try_out(shop, text, **sent)
+        assert preview["signature"] == verdict
 
 
 @pytest.mark.parametrize(
@@ -376,9 +376,9 @@ async def test_a_wrong_signature_rule_is_refused(shop: Shop, rule: Any) -> None:
 async def test_a_preview_of_a_known_source_stores_nothing(shop: Shop) -> None:
     await shop.post("/v1/integrations", {"source": "zendesk", "key": "g"})
     body = {"ticket_id": "1", "status": "Gelöst", "updated_at": "2026-03-04T10:00:00Z"}
-    found = await try_out(shop, body)
-    assert [i["type"] for i in found["interactions"]] == ["ticket.solved"]
-    assert found["signature"] == "absent"
+    preview = await try_out(shop, body)
+    assert [i["type"] for i in preview["interactions"]] == ["ticket.solved"]
+    assert preview["signature"] == "absent"
     odd = await try_out(shop, {"ticket_id": "1", "status": "Wie bitte"})
     assert "status_map" in odd["skipped"]
     assert (await try_out(shop, "not json"))["skipped"].startswith("body is not valid JSON")

@@ -22,7 +22,7 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     b = await register(shop, "woocommerce", key="woo-b")
     await tell(shop, a, woo("processing", "2T09:00:00"))
     await tell(shop, b, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
-    statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
+    statuses = [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]]
     assert statuses == ["scheduled", "scheduled"]
     # An order without an e-mail has no customer, and never the other shop's customer.
     c = await register(shop, "shopify", key="shop-c")
@@ -33,14 +33,14 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     # A cancellation in one shop does not affect the same number in the other.
     await tell(shop, b, woo("cancelled", "3T10:00:00", billing={"email": "bob@e.pl"}))
     statuses = sorted(
-        found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]
+        invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]
     )
     assert statuses == ["cancelled", "scheduled"]
 
 
 async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> None:
-    made = await register(shop, "woocommerce")
-    await tell(shop, made, woo("processing", "2T09:00:00"))
+    sender = await register(shop, "woocommerce")
+    await tell(shop, sender, woo("processing", "2T09:00:00"))
     await shop.record("order.delivered", "d-1", order="15")
     (delivered,) = [i for i in (await shop.get("/v1/interactions"))["data"]
                     if i["type"] == "order.delivered"]  # fmt: skip
@@ -56,17 +56,17 @@ async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> Non
 async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
     await shop.publish("s")
     await shop.make_trigger("s", on="order.paid", delay="P366D")
-    made = await register(shop, "woocommerce")
+    sender = await register(shop, "woocommerce")
     first = {"id": 724, "total": "-20.00"}
     await tell(
-        shop, made,
+        shop, sender,
         woo("processing", "2T09:00:00"),
         woo("processing", "3T09:00:00", refunds=[first]),
     )  # fmt: skip
     assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
     # WooCommerce lists the newest first.
     both = [{"id": 726, "total": "-30.00"}, first]
-    await tell(shop, made, woo("refunded", "4T09:00:00", refunds=both))
+    await tell(shop, sender, woo("refunded", "4T09:00:00", refunds=both))
     refunds = {i["external_id"]: i["properties"]["refund"]
                for i in (await shop.get("/v1/interactions"))["data"]
                if i["type"] == "order.refunded"}  # fmt: skip
@@ -78,18 +78,18 @@ async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
 async def test_a_session_that_ends_calls_off_only_its_own_order(shop: Shop, own: bool) -> None:
     await shop.publish("s")
     await shop.make_trigger("s", on="order.paid", delay="P366D")
-    made = await register(shop, "stripe")
-    await tell(shop, made, stripe("checkout.session.completed", AT, SESSION))
+    sender = await register(shop, "stripe")
+    await tell(shop, sender, stripe("checkout.session.completed", AT, SESSION))
     ended = SESSION | {"id": "cs_1" if own else "cs_0", "payment_status": "unpaid"}
-    await tell(shop, made, stripe("checkout.session.expired", AT + 9000, ended))
-    statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
+    await tell(shop, sender, stripe("checkout.session.expired", AT + 9000, ended))
+    statuses = [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]]
     assert statuses == ["cancelled" if own else "scheduled"]
 
 
 async def test_a_saved_card_is_no_purchase(shop: Shop) -> None:
-    made = await register(shop, "stripe")
+    sender = await register(shop, "stripe")
     setup = SESSION | {"mode": "setup", "payment_status": "no_payment_required"}
-    await tell(shop, made, stripe("checkout.session.completed", AT, setup))
+    await tell(shop, sender, stripe("checkout.session.completed", AT, setup))
     assert await types(shop) == []
 
 
@@ -107,12 +107,12 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
 ) -> None:
     await shop.publish("s")
     await shop.make_trigger("s", on="order.paid", delay="P366D")
-    made = await register(shop, "shopify")
+    sender = await register(shop, "shopify")
     order = 820982911946154500
     refund = {"id": 9, "order_id": order, "created_at": "2026-03-03T10:00:00Z",
               "transactions": transactions}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "r-9"}
-    await tell(shop, made, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
+    await tell(shop, sender, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
     (reply,) = [i for i in (await shop.get("/v1/interactions"))["data"]
                if i["type"] == "order.refunded"]  # fmt: skip
     assert reply["properties"]["refund"] == "partial"
@@ -122,14 +122,14 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
 async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop) -> None:
     await shop.publish("s")
     await shop.make_trigger("s", on="order.delivered", delay="P366D")
-    made = await register(shop, "shopify")
+    sender = await register(shop, "shopify")
     order = 820982911946154500
     shipped = {"id": 5, "order_id": order, "shipment_status": "delivered", "email": "jon@e.com",
                "updated_at": "2026-03-04T10:00:00Z"}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "fulfillments/update", "x-shopify-event-id": "f"}
-    await tell(shop, made, (headers, shipped))
+    await tell(shop, sender, (headers, shipped))
     assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
-    await tell(shop, made, shopify("orders/paid", "2T10:00:00Z", test=True))
-    found = (await shop.get("/v1/interactions"))["data"]
-    assert [i for i in found if not i["test"]] == []
+    await tell(shop, sender, shopify("orders/paid", "2T10:00:00Z", test=True))
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    assert [i for i in interactions if not i["test"]] == []
     assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]

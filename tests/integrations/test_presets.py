@@ -282,11 +282,11 @@ CASES = [
 ]  # fmt: skip
 
 
-async def send(shop: Shop, made: Any, case: Case, headers: Signed, body: Any) -> Any:
+async def send(shop: Shop, sender: Any, case: Case, headers: Signed, body: Any) -> Any:
     """Send a delivery as the sender would, signed where it signs."""
     raw = json.dumps(body).encode()
-    signed = case.sign(raw, made["url"]) if case.sign else {}
-    parts = urlsplit(made["url"])
+    signed = case.sign(raw, sender["url"]) if case.sign else {}
+    parts = urlsplit(sender["url"])
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     headers = {"content-type": "application/json"} | headers | signed
     return await shop.client.post(path, content=raw, headers=headers)
@@ -297,20 +297,20 @@ async def test_a_preset_understands_its_sender(shop: Shop, case: Case) -> None:
     body: dict[str, Any] = {"source": "generic", "preset": case.preset}
     if case.sign is not None:
         body["secret"] = case.secret
-    made = await shop.post("/v1/integrations", body)
-    assert (made["key"], made["preset"]) == (case.preset, case.preset)
+    sender = await shop.post("/v1/integrations", body)
+    assert (sender["key"], sender["preset"]) == (case.preset, case.preset)
     for headers, delivery in case.deliveries:
-        reply = await send(shop, made, case, headers, delivery)
+        reply = await send(shop, sender, case, headers, delivery)
         assert reply.status_code in {200, 202}, reply.text
-        again = await send(shop, made, case, headers, delivery)
+        again = await send(shop, sender, case, headers, delivery)
         assert again.status_code in {200, 202}
     await shop.work()
     events = (await shop.get(f"/v1/integrations/{case.preset}/events", limit=100))["data"]
     failed = [(e["status"], e["reason"]) for e in events if e["status"] == "failed"]
     assert failed == []
-    found = (await shop.get("/v1/interactions"))["data"]
-    assert sorted(i["type"] for i in found) == list(case.types)
-    last = max(found, key=lambda i: i["occurred_at"])
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    assert sorted(i["type"] for i in interactions) == list(case.types)
+    last = max(interactions, key=lambda i: i["occurred_at"])
     assert {name: last[name] for name in case.last} == case.last
     if case.ticket:
         (ticket,) = (await shop.get("/v1/tickets"))["data"]
@@ -321,7 +321,7 @@ async def test_a_preset_understands_its_sender(shop: Shop, case: Case) -> None:
         (customer,) = customers
         assert "@" in customer["email"]
     if case.sign is not None:
-        path = urlsplit(made["url"]).path
+        path = urlsplit(sender["url"]).path
         assert (await shop.client.post(path, content=b"{}")).status_code == 401
 
 
@@ -333,15 +333,15 @@ def test_every_preset_is_right_and_has_a_case() -> None:
 
 
 async def test_single_fields_of_a_preset_are_replaced(shop: Shop) -> None:
-    made = await shop.post("/v1/integrations", {
+    sender = await shop.post("/v1/integrations", {
         "source": "generic", "preset": "baselinker", "key": "base",
         "mapping": {"touchpoint": {"const": "shop"}, "order": "/order_number"},
     })  # fmt: skip
-    assert made["mapping"]["order"] == "/order_number"
-    assert "type" in made["mapping"]
+    assert sender["mapping"]["order"] == "/order_number"
+    assert "type" in sender["mapping"]
     body = {"headers": {}, "body": {"event": "paid", "order_id": 1, "order_number": "A-1"}}
-    found = await shop.post("/v1/integrations/base/preview", body, status=200)
-    (interaction,) = found["interactions"]
+    preview = await shop.post("/v1/integrations/base/preview", body, status=200)
+    (interaction,) = preview["interactions"]
     assert (interaction["order"], interaction["touchpoint"]) == ("A-1", "shop")
     wrong = {"source": "generic", "preset": "baselinkr"}
     assert (await shop.call("POST", "/v1/integrations", json=wrong)).status_code == 422
@@ -351,26 +351,26 @@ async def test_single_fields_of_a_preset_are_replaced(shop: Shop) -> None:
 
 
 async def test_senders_that_want_another_answer_get_it(shop: Shop) -> None:
-    made = await shop.post("/v1/integrations", {"source": "generic", "preset": "front",
+    sender = await shop.post("/v1/integrations", {"source": "generic", "preset": "front",
                                                 "secret": SECRET})  # fmt: skip
-    path = urlsplit(made["url"]).path
+    path = urlsplit(sender["url"]).path
     reply = await shop.client.post(path, json={"type": "sync"}, headers={"X-Front-Challenge": "c1"})
     assert (reply.status_code, reply.json()) == (200, {"challenge": "c1"})
-    made = await shop.post("/v1/integrations", {"source": "generic", "preset": "adobe-commerce"})
-    path = urlsplit(made["url"]).path
+    sender = await shop.post("/v1/integrations", {"source": "generic", "preset": "adobe-commerce"})
+    path = urlsplit(sender["url"]).path
     reply = await shop.client.get(f"{path}?challenge=c2")
     assert reply.json()["challenge"] == "c2"
-    token = {"X-Afterword-Token": made["url"].partition("?token=")[2]}
+    token = {"X-Afterword-Token": sender["url"].partition("?token=")[2]}
     reply = await shop.client.post(path, json=adobe("new", "2026-03-04 16:00:00")[1], headers=token)
     assert reply.json() == {"op": "success"}
 
 
 async def test_stages_of_ones_own_pipeline_are_mapped(shop: Shop) -> None:
-    made = await shop.post(
+    sender = await shop.post(
         "/v1/integrations", {"source": "generic", "preset": "hubspot", "secret": SECRET}
     )
     case = next(case for case in CASES if case.preset == "hubspot")
-    await send(shop, made, case, {}, [stage("98120", 1)])
+    await send(shop, sender, case, {}, [stage("98120", 1)])
     await shop.work()
     (unmapped,) = (await shop.get("/v1/integrations/hubspot"))["unmapped"]
     assert unmapped["status"] == "98120"

@@ -39,14 +39,14 @@ async def register(shop: Shop, source: str, **more: Any) -> Any:
 
 
 async def deliver(
-    shop: Shop, made: Any, headers: dict[str, str], body: Any, **options: Any
+    shop: Shop, sender: Any, headers: dict[str, str], body: Any, **options: Any
 ) -> httpx.Response:
     """Send a delivery as the source would, signed."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     signed = {}
-    if ADAPTERS[made["source"]].signature is not None:
-        signed = signed_headers(made["source"], raw, **options)
-    path = made["url"].partition("/in/")[2]
+    if ADAPTERS[sender["source"]].signature is not None:
+        signed = signed_headers(sender["source"], raw, **options)
+    path = sender["url"].partition("/in/")[2]
     return await shop.client.post(f"/in/{path}", content=raw, headers=headers | signed)
 
 
@@ -131,23 +131,23 @@ SAMPLES = [
 async def test_a_sample_arrives_once(
     shop: Shop, source: str, delivery: tuple[dict[str, str], Any], types: list[str], parts: Any
 ) -> None:
-    made = await register(shop, source)
+    sender = await register(shop, source)
     headers, body = delivery
-    assert (await deliver(shop, made, headers, body)).status_code == 202
+    assert (await deliver(shop, sender, headers, body)).status_code == 202
     await shop.work()
-    events = (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"]
+    events = (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"]
     assert [(e["status"], e["reason"]) for e in events] == [("translated", None)]
-    found = (await shop.get("/v1/interactions"))["data"]
-    found.sort(key=lambda i: (i["occurred_at"], i["type"] != "ticket.opened"))
-    assert [i["type"] for i in found] == types
-    last = found[-1]
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    interactions.sort(key=lambda i: (i["occurred_at"], i["type"] != "ticket.opened"))
+    assert [i["type"] for i in interactions] == types
+    last = interactions[-1]
     assert {name: last[name] for name in parts} == parts
     assert (last["source"], last["touchpoint"]) == (source, "support")
     customer = await shop.get(f"/v1/customers/{last['customer_id']}")
     if source != "zendesk" or customer["email"]:
         assert "@" in customer["email"]
     # The same delivery again, and a bit changed.
-    assert (await deliver(shop, made, headers, body)).status_code == 200
+    assert (await deliver(shop, sender, headers, body)).status_code == 200
     await shop.work()
     assert len((await shop.get("/v1/interactions"))["data"]) == len(types)
 
@@ -158,65 +158,65 @@ SIGNED = sorted(
 
 
 def test_every_source_signs_as_it_does() -> None:
-    """The module of each sender was written by what the sources say of their signatures."""
+    """A sender of the tests signs exactly if its adapter checks a signature."""
     assert sorted(name for name, sender in SENDERS.items() if sender.sign) == SIGNED
 
 
 @pytest.mark.parametrize("source", SIGNED)
 async def test_one_changed_byte_is_refused(shop: Shop, source: str) -> None:
-    made = await register(shop, source)
+    sender = await register(shop, source)
     raw = b'{"id": 1, "event": "ticket.solved"}'
-    path = f"/in/{made['id']}"
+    path = f"/in/{sender['id']}"
     headers = {"content-type": "application/json"} | signed_headers(source, raw)
     assert (await shop.client.post(path, content=raw + b" ", headers=headers)).status_code == 401
     other = {"content-type": "application/json"} | signed_headers(source, raw, secret="another")
     assert (await shop.client.post(path, content=raw, headers=other)).status_code == 401
     assert (await shop.client.post(path, content=raw)).status_code == 401
-    assert (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"] == []
+    assert (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"] == []
     assert (await shop.client.post(path, content=raw, headers=headers)).status_code == 202
 
 
 @pytest.mark.parametrize("source", ["zendesk", "chatwoot", "stripe"])
 async def test_an_old_timestamp_is_refused(shop: Shop, source: str) -> None:
-    made = await register(shop, source)
-    reply = await deliver(shop, made, {}, {"id": 1}, at=1_700_000_000)
+    sender = await register(shop, source)
+    reply = await deliver(shop, sender, {}, {"id": 1}, at=1_700_000_000)
     assert reply.status_code == 401
     assert "300 s" in reply.json()["detail"]
 
 
 async def test_a_rotated_secret_lives_beside_the_new_one(shop: Shop) -> None:
-    made = await register(shop, "shopify")
-    path = f"/v1/integrations/{made['id']}/rotate-secret"
+    sender = await register(shop, "shopify")
+    path = f"/v1/integrations/{sender['id']}/rotate-secret"
     await shop.post(path, {"secret": "the next secret"}, status=200)
     for number, secret in enumerate((SECRET, "the next secret")):
         body = {"id": number}
-        assert (await deliver(shop, made, {}, body, secret=secret)).status_code == 202
-    assert (await deliver(shop, made, {}, {"id": 3}, secret="an older one")).status_code == 401
+        assert (await deliver(shop, sender, {}, body, secret=secret)).status_code == 202
+    assert (await deliver(shop, sender, {}, {"id": 3}, secret="an older one")).status_code == 401
 
 
 async def test_a_source_without_signature_has_a_token(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    bare = f"/in/{made['id']}"
-    token = made["url"].partition("?token=")[2]
+    sender = await register(shop, "freshdesk")
+    bare = f"/in/{sender['id']}"
+    token = sender["url"].partition("?token=")[2]
     assert (await shop.client.post(bare, json=FRESHDESK)).status_code == 401
     assert (await shop.client.post(f"{bare}?token=wrong", json=FRESHDESK)).status_code == 401
     by_header = await shop.client.post(bare, json=FRESHDESK, headers={"X-Afterword-Token": token})
     assert by_header.status_code == 202
-    rotated = await shop.post(f"/v1/integrations/{made['id']}/rotate-secret", {}, status=200)
-    for url in (made["url"], rotated["url"]):
+    rotated = await shop.post(f"/v1/integrations/{sender['id']}/rotate-secret", {}, status=200)
+    for url in (sender["url"], rotated["url"]):
         path = "/in/" + url.partition("/in/")[2]
         assert (await shop.client.post(path, json=FRESHDESK)).status_code == 200
-    event = (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"][0]
-    stored = await shop.get(f"/v1/integrations/{made['id']}/events/{event['id']}")
+    event = (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"][0]
+    stored = await shop.get(f"/v1/integrations/{sender['id']}/events/{event['id']}")
     assert token not in json.dumps(stored)
 
 
 async def test_before_the_secret_is_known_events_wait(shop: Shop) -> None:
-    made = await shop.post("/v1/integrations", {"source": "zendesk", "key": "desk"})
+    sender = await shop.post("/v1/integrations", {"source": "zendesk", "key": "desk"})
     headers, body = sample("zendesk_trigger")
-    assert (await deliver(shop, made, headers, body)).status_code == 202
+    assert (await deliver(shop, sender, headers, body)).status_code == 202
     odd = headers | {"x-zendesk-webhook-invocation-id": "forged"}
-    assert (await deliver(shop, made, odd, body, secret="forged one")).status_code == 202
+    assert (await deliver(shop, sender, odd, body, secret="forged one")).status_code == 202
     await shop.work()
     assert (await shop.get("/v1/interactions"))["data"] == []
     await shop.call("PATCH", "/v1/integrations/desk", json={"secret": SECRET})
@@ -251,16 +251,16 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("source", sorted({*SIGNED, "freshdesk"}))
 async def test_odd_payloads_are_kept_with_their_reason(shop: Shop, source: str) -> None:
-    made = await register(shop, source)
+    sender = await register(shop, source)
     headers = {
         "content-type": "application/json", "x-shopify-topic": "orders/paid",
         "x-wc-webhook-topic": "order.updated", "x-helpscout-event": "convo.status",
     }  # fmt: skip
     for body in ODD:
-        reply = await deliver(shop, made, headers, body)
+        reply = await deliver(shop, sender, headers, body)
         assert reply.status_code in {200, 202}, (body[:60], reply.text)
     await shop.work()
-    page = await shop.get(f"/v1/integrations/{made['id']}/events", limit=100)
+    page = await shop.get(f"/v1/integrations/{sender['id']}/events", limit=100)
     assert len(page["data"]) >= len(ODD) - 1
     for event in page["data"]:
         assert event["status"] in {"translated", "skipped", "failed"}
@@ -269,32 +269,32 @@ async def test_odd_payloads_are_kept_with_their_reason(shop: Shop, source: str) 
 
 
 async def test_too_large_a_body_and_an_unknown_address(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await register(shop, "freshdesk")
+    path = "/in/" + sender["url"].partition("/in/")[2]
     assert (await shop.client.post(path, content=b"x" * (1 << 20))).status_code == 202
     assert (await shop.client.post(path, content=b"x" * (1 << 20) + b"x")).status_code == 413
     assert (await shop.client.post(f"/in/{shop.workspace_id}", content=b"{}")).status_code == 404
-    assert (await shop.client.get(f"/in/{made['id']}")).status_code == 200
-    assert (await shop.client.head(f"/in/{made['id']}")).status_code == 200
+    assert (await shop.client.get(f"/in/{sender['id']}")).status_code == 200
+    assert (await shop.client.head(f"/in/{sender['id']}")).status_code == 200
 
 
 async def test_woocommerces_ping_is_answered(shop: Shop) -> None:
-    made = await register(shop, "woocommerce")
-    reply = await shop.client.post(f"/in/{made['id']}", data={"webhook_id": "9"})
+    sender = await register(shop, "woocommerce")
+    reply = await shop.client.post(f"/in/{sender['id']}", data={"webhook_id": "9"})
     assert reply.status_code == 200
-    assert (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"] == []
+    assert (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"] == []
 
 
 async def test_the_same_resolution_told_twice_is_one(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
-    made = await register(shop, "zendesk")
+    sender = await register(shop, "zendesk")
     headers, body = sample("zendesk_trigger")
     for number, at in enumerate(("12:15:45", "12:20:00", "13:00:00", "14:00:00")):
         status = "ticket.reopened" if number == 2 else "ticket.solved"
         reply = body | {"event": status, "updated_at": f"2025-01-08T{at}Z"}
         own = headers | {"x-zendesk-webhook-invocation-id": f"i-{number}"}
-        await deliver(shop, made, own, reply)
+        await deliver(shop, sender, own, reply)
         await shop.work()
     types = [i["type"] for i in (await shop.get("/v1/interactions"))["data"]]
     assert sorted(types) == [
@@ -307,9 +307,9 @@ async def test_the_same_resolution_told_twice_is_one(shop: Shop) -> None:
 async def test_a_conversation_that_an_agent_opened_asks_nobody(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
-    made = await register(shop, "intercom")
+    sender = await register(shop, "intercom")
     headers, body = sample("intercom_conversation_admin_closed")
-    await deliver(shop, made, headers, body)
+    await deliver(shop, sender, headers, body)
     await shop.work()
     (decision,) = (await shop.get("/v1/decisions"))["data"]
     assert (decision["outcome"], decision["reason"]) == ("skipped", "condition")
@@ -328,31 +328,33 @@ GENERIC = {
 
 async def test_any_sender_by_a_mapping(shop: Shop) -> None:
     signature = {"header": "X-Sig", "prefix": "v1=", "timestamp_header": "X-Time", "joiner": "."}
-    made = await shop.post("/v1/integrations", GENERIC | {"signature": signature, "secret": SECRET})
-    reply = {"kind": "end", "id": 7, "at": 1_790_000_000, "price": 5.5,
+    sender = await shop.post(
+        "/v1/integrations", GENERIC | {"signature": signature, "secret": SECRET}
+    )
+    webhook_body = {"kind": "end", "id": 7, "at": 1_790_000_000, "price": 5.5,
             "who": {"mail": "a@e.pl", "agent": "eva"}}  # fmt: skip
-    raw = json.dumps(reply).encode()
+    raw = json.dumps(webhook_body).encode()
     chatwoot = signed_headers("chatwoot", raw)
     headers = {
         "X-Time": chatwoot["X-Chatwoot-Timestamp"],
         "X-Sig": chatwoot["X-Chatwoot-Signature"].replace("sha256=", "v1="),
     }
-    path = f"/in/{made['id']}"
+    path = f"/in/{sender['id']}"
     assert (await shop.client.post(path, content=raw, headers=headers)).status_code == 202
     assert (await shop.client.post(path, content=raw)).status_code == 401
     await shop.work()
-    (found,) = (await shop.get("/v1/interactions"))["data"]
-    assert (found["type"], found["external_id"], found["touchpoint"]) == (
+    (interaction,) = (await shop.get("/v1/interactions"))["data"]
+    assert (interaction["type"], interaction["external_id"], interaction["touchpoint"]) == (
         "call.ended", "7", "phone",
     )  # fmt: skip
-    assert found["value"] == {"amount": "5.5", "currency": "EUR"}
-    assert found["properties"] == {"agent": "eva", "line": "main"}
+    assert interaction["value"] == {"amount": "5.5", "currency": "EUR"}
+    assert interaction["properties"] == {"agent": "eva", "line": "main"}
 
 
 async def test_a_mended_mapping_saves_what_failed(shop: Shop) -> None:
     wrong = GENERIC | {"mapping": GENERIC["mapping"] | {"type": "/word"}}  # type: ignore[operator]
-    made = await shop.post("/v1/integrations", wrong)
-    path = "/in/" + made["url"].partition("/in/")[2]
+    sender = await shop.post("/v1/integrations", wrong)
+    path = "/in/" + sender["url"].partition("/in/")[2]
     await shop.client.post(path, json={"kind": "end", "id": "7", "word": "Wrong Type!"})
     await shop.work()
     (event,) = (await shop.get("/v1/integrations/calls/events", status="failed"))["data"]
@@ -360,8 +362,8 @@ async def test_a_mended_mapping_saves_what_failed(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/integrations/calls", json={"mapping": GENERIC["mapping"]})
     await shop.post(f"/v1/integrations/calls/events/{event['id']}/retry", status=202)
     await shop.work()
-    (found,) = (await shop.get("/v1/interactions"))["data"]
-    assert found["type"] == "call.ended"
+    (interaction,) = (await shop.get("/v1/interactions"))["data"]
+    assert interaction["type"] == "call.ended"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What real senders taught: whole stories, told in order, shuffled and doubled."""
+"""Whole stories of real senders' webhooks: in order, backwards, doubled, middle one last."""
 
 import itertools
 import json
@@ -23,8 +23,8 @@ from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 
 
-def shuffled(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
-    """Return another order: backwards, which is never the given one."""
+def backwards(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
+    """Return the deliveries backwards."""
     return list(reversed(deliveries))
 
 
@@ -42,7 +42,7 @@ def middle_last(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
 
 
 ORDERS: dict[str, Callable[[Sequence[SentWebhook]], list[SentWebhook]]] = {
-    "in order": list, "shuffled": shuffled, "doubled": doubled, "middle last": middle_last,
+    "in order": list, "backwards": backwards, "doubled": doubled, "middle last": middle_last,
 }  # fmt: skip
 
 
@@ -54,23 +54,23 @@ ORDERS: dict[str, Callable[[Sequence[SentWebhook]], list[SentWebhook]]] = {
 async def test_a_story_comes_to_the_same_in_any_order(
     shop: Shop, source: str, story: Story, order: str, together: bool
 ) -> None:
-    made = await register(shop, source, **story.settings)
+    sender = await register(shop, source, **story.settings)
     if story.trigger is not None:
         await shop.publish("s", "nps")
         rules = {k: v for k, v in story.trigger.items() if v is not None}
         await shop.make_trigger("s", **rules)
     for headers, body in ORDERS[order](story.deliveries):
-        assert (await deliver(shop, made, headers, body)).status_code in {200, 202}
+        assert (await deliver(shop, sender, headers, body)).status_code in {200, 202}
         if not together:
             await shop.work()
     await shop.work()
-    events = (await shop.get(f"/v1/integrations/{made['id']}/events", limit=100))["data"]
+    events = (await shop.get(f"/v1/integrations/{sender['id']}/events", limit=100))["data"]
     assert {e["status"] for e in events} <= {"translated", "skipped"}, events
-    found = (await shop.get("/v1/interactions"))["data"]
-    given = {name for interaction in found for name in interaction["properties"]}
-    assert given <= set(ADAPTERS[source].properties), "its adapter does not state them"
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    names = {name for interaction in interactions for name in interaction["properties"]}
+    assert names <= set(ADAPTERS[source].properties), "its adapter does not state them"
     # Decisions may depend on the order of arrival; the recorded interactions may not.
-    assert sorted(i["type"] for i in found) == list(story.types)
+    assert sorted(i["type"] for i in interactions) == list(story.types)
     if story.ticket:
         (ticket,) = (await shop.get("/v1/tickets"))["data"]
         assert {name: ticket[name] for name in story.ticket} == story.ticket
@@ -99,22 +99,22 @@ async def expect_decisions(shop: Shop, story: Story) -> None:
 
 
 async def test_without_id_and_time_a_changed_state_is_an_event(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
-    messages = ["Resolved", "Resolved", "Open", "Resolved", "Resolved"]
-    replies = [(await deliver(shop, made, *simple(status))).status_code for status in messages]
+    sender = await register(shop, "freshdesk")
+    statuses = ["Resolved", "Resolved", "Open", "Resolved", "Resolved"]
+    replies = [(await deliver(shop, sender, *simple(status))).status_code for status in statuses]
     assert replies == [202, 200, 202, 202, 200]
     await shop.work()
-    found = (await shop.get("/v1/interactions"))["data"]
-    assert sorted(i["type"] for i in found) == ["ticket.reopened", *["ticket.solved"] * 2]
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    assert sorted(i["type"] for i in interactions) == ["ticket.reopened", *["ticket.solved"] * 2]
     (ticket,) = (await shop.get("/v1/tickets"))["data"]
     assert (ticket["status"], ticket["reopened"]) == ("solved", True)
 
 
 async def test_equal_bytes_of_two_tickets_are_two(shop: Shop) -> None:
-    made = await register(shop, "freshdesk")
+    sender = await register(shop, "freshdesk")
     for ticket in (1, 2):
         body = {"freshdesk_webhook": SIMPLE | {"ticket_status": "Resolved", "ticket_id": ticket}}
-        assert (await deliver(shop, made, JSON, body)).status_code == 202
+        assert (await deliver(shop, sender, JSON, body)).status_code == 202
     await shop.work()
     assert len((await shop.get("/v1/tickets"))["data"]) == 2
 
@@ -129,13 +129,13 @@ async def test_equal_bytes_of_two_tickets_are_two(shop: Shop) -> None:
         ("shopify", shopify("orders/paid", "2T10:00:00Z", test=True)),
     ],
 )  # fmt: skip
-async def test_a_test_is_a_test_unless_the_shop_tries(
+async def test_a_test_order_is_a_test_unless_accept_test_is_set(
     shop: Shop, source: str, delivery: SentWebhook
 ) -> None:
     await shop.publish("s", "nps")
     await shop.make_trigger("s", on="order.paid")
-    made = await register(shop, source)
-    await deliver(shop, made, *delivery)
+    sender = await register(shop, source)
+    await deliver(shop, sender, *delivery)
     await shop.work()
     assert (await shop.get("/v1/interactions"))["data"] == []
     (tried,) = (await shop.get("/v1/interactions", test="true"))["data"]
@@ -151,21 +151,21 @@ async def test_a_test_is_a_test_unless_the_shop_tries(
 
 
 async def test_a_test_orders_later_events_are_tests(shop: Shop) -> None:
-    made = await register(shop, "shopify")
-    await deliver(shop, made, *shopify("orders/paid", "2T10:00:00Z", test=True))
+    sender = await register(shop, "shopify")
+    await deliver(shop, sender, *shopify("orders/paid", "2T10:00:00Z", test=True))
     await shop.work()
-    await deliver(shop, made, *shopify_refund("3T10:00:00Z", "30.00", 1))
+    await deliver(shop, sender, *shopify_refund("3T10:00:00Z", "30.00", 1))
     await shop.work()
     assert (await shop.get("/v1/interactions"))["data"] == []
 
 
 async def test_an_unknown_status_is_listed_mapped_and_retried(shop: Shop) -> None:
-    made = await register(shop, "zendesk")
+    sender = await register(shop, "zendesk")
     for at in ("2T10:00:00Z", "3T10:00:00Z"):
-        reply = zendesk("", at, status="Fertig beim Kunden", ticket_id=at)
-        await deliver(shop, made, *reply)
+        delivery = zendesk("", at, status="Fertig beim Kunden", ticket_id=at)
+        await deliver(shop, sender, *delivery)
     await shop.work()
-    path = f"/v1/integrations/{made['id']}"
+    path = f"/v1/integrations/{sender['id']}"
     (event, _) = (await shop.get(f"{path}/events", status="failed"))["data"]
     assert "status_map" in event["reason"]
     (unmapped,) = (await shop.get(path))["unmapped"]
@@ -181,32 +181,32 @@ async def test_an_unknown_status_is_listed_mapped_and_retried(shop: Shop) -> Non
 
 
 async def test_a_shops_own_status_is_mapped_too(shop: Shop) -> None:
-    made = await register(shop, "woocommerce", status_map={"shipped": "fulfilled"})
-    await deliver(shop, made, *woo("wc-shipped", "4T09:00:00"))
-    await deliver(shop, made, *woo("at-the-post", "5T09:00:00"))
-    await deliver(shop, made, *woo("pending", "6T09:00:00"))
+    sender = await register(shop, "woocommerce", status_map={"shipped": "fulfilled"})
+    await deliver(shop, sender, *woo("wc-shipped", "4T09:00:00"))
+    await deliver(shop, sender, *woo("at-the-post", "5T09:00:00"))
+    await deliver(shop, sender, *woo("pending", "6T09:00:00"))
     await shop.work()
-    (found,) = (await shop.get("/v1/interactions"))["data"]
-    assert found["type"] == "order.fulfilled"
-    (unmapped,) = (await shop.get(f"/v1/integrations/{made['id']}"))["unmapped"]
+    (interaction,) = (await shop.get("/v1/interactions"))["data"]
+    assert interaction["type"] == "order.fulfilled"
+    (unmapped,) = (await shop.get(f"/v1/integrations/{sender['id']}"))["unmapped"]
     assert unmapped["status"] == "at-the-post"
 
 
 async def test_a_ticket_solved_before_it_was_opened_names_the_setting(shop: Shop) -> None:
-    made = await register(shop, "zendesk")
-    reply = zendesk("ticket.solved", "2 10:00:00", created_at="2026-03-02T10:30:00Z")
-    await deliver(shop, made, *reply)
+    sender = await register(shop, "zendesk")
+    delivery = zendesk("ticket.solved", "2 10:00:00", created_at="2026-03-02T10:30:00Z")
+    await deliver(shop, sender, *delivery)
     await shop.work()
-    (event,) = (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"]
+    (event,) = (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"]
     assert event["status"] == "translated"
     assert "`timezone`" in event["reason"]
 
 
 async def test_a_time_that_cannot_be_read_is_no_receipt(shop: Shop) -> None:
-    made = await register(shop, "zendesk")
-    await deliver(shop, made, *zendesk("ticket.solved", "2", updated_at="the day before"))
+    sender = await register(shop, "zendesk")
+    await deliver(shop, sender, *zendesk("ticket.solved", "2", updated_at="the day before"))
     await shop.work()
-    (event,) = (await shop.get(f"/v1/integrations/{made['id']}/events"))["data"]
+    (event,) = (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"]
     assert event["status"] == "failed"
     assert event["reason"].startswith("the time 'the day before' cannot be read; send ISO 8601")
 
@@ -214,8 +214,8 @@ async def test_a_time_that_cannot_be_read_is_no_receipt(shop: Shop) -> None:
 async def test_a_bad_address_loses_the_address_never_the_event(shop: Shop) -> None:
     await shop.publish("s", "nps")
     await shop.make_trigger("s", on="order.paid")
-    made = await register(shop, "woocommerce")
-    await deliver(shop, made, *woo("processing", "2T09:00:00", billing={"email": "ola at e.pl"}))
+    sender = await register(shop, "woocommerce")
+    await deliver(shop, sender, *woo("processing", "2T09:00:00", billing={"email": "ola at e.pl"}))
     mapped = await shop.post("/v1/integrations", {
         "source": "generic", "key": "g",
         "mapping": {"type": {"const": "order.paid"}, "external_id": "/id",
@@ -225,8 +225,8 @@ async def test_a_bad_address_loses_the_address_never_the_event(shop: Shop) -> No
     body = {"id": 1, "who": "c-1", "mail": "a b@c", "lang": "Polish!"}
     await shop.client.post(path, json=body)
     await shop.work()
-    found = (await shop.get("/v1/interactions"))["data"]
-    assert [i["type"] for i in found] == ["order.paid"] * 2
+    interactions = (await shop.get("/v1/interactions"))["data"]
+    assert [i["type"] for i in interactions] == ["order.paid"] * 2
     (event,) = (await shop.get("/v1/integrations/g/events"))["data"]
     assert event["status"] == "translated"
     assert [note.partition(":")[0] for note in event["notes"]] == [
@@ -249,11 +249,11 @@ async def test_the_newest_word_about_a_person_wins(shop: Shop) -> None:
     for number, (at, email, name) in enumerate(messages):
         customer = {"external_id": "c-1", "email": email} | ({"name": name} if name else {})
         await shop.record("visit", str(number), occurred_at=at, customer=customer)
-    found = await shop.get("/v1/customers/c-1")
-    assert (found["email"], found["name"]) == ("newest@e.pl", "Eva New")
+    person = await shop.get("/v1/customers/c-1")
+    assert (person["email"], person["name"]) == ("newest@e.pl", "Eva New")
     for email in ("old@e.pl", "new@e.pl", "newest@e.pl"):
         (known,) = (await shop.get("/v1/customers", email=email))["data"]
-        assert known["id"] == found["id"]
+        assert known["id"] == person["id"]
 
 
 async def test_two_buyers_of_one_number_are_each_written_to(shop: Shop) -> None:
@@ -282,13 +282,11 @@ def test_a_shop_says_that_it_numbers_its_orders() -> None:
 
 
 def test_every_module_of_a_source_is_registered() -> None:
-    found = {module.name for module in pkgutil.iter_modules(sources.__path__)}
-    assert found == {source.value for source in SourceName} == set(ADAPTERS)
+    names = {module.name for module in pkgutil.iter_modules(sources.__path__)}
+    assert names == {source.value for source in SourceName} == set(ADAPTERS)
 
 
 def test_no_two_stories_say_the_same() -> None:
-    messages = [
-        json.dumps([d[1] for d in story.deliveries], sort_keys=True) for _, story in STORIES
-    ]
-    for first, other in itertools.combinations(messages, 2):
+    bodies = [json.dumps([d[1] for d in story.deliveries], sort_keys=True) for _, story in STORIES]
+    for first, other in itertools.combinations(bodies, 2):
         assert first != other

@@ -22,8 +22,8 @@ async def connect(shop: Shop, receiver: Receiver, source: str) -> None:
     body = {"base_url": receiver.url, "auth": AUTH, "account_id": 3}
     with shop.changed_settings(allow_private_webhooks=True):
         await shop.post(f"/v1/integrations/{source}/write-back", body, status=200)
-    reply = {"type": "ticket.solved", "source": source, "external_id": "e-1", "ticket": "77"}
-    await shop.post("/v1/interactions", reply)
+    interaction = {"type": "ticket.solved", "source": source, "external_id": "e-1", "ticket": "77"}
+    await shop.post("/v1/interactions", interaction)
 
 
 async def work(shop: Shop, settings: Settings) -> None:
@@ -123,7 +123,7 @@ async def test_only_helpdesks_take_scores(shop: Shop) -> None:
     assert reply.status_code == 422
 
 
-async def test_a_number_that_two_helpdesks_use_is_nobodys(
+async def test_a_ticket_number_of_two_helpdesks_needs_the_interaction(
     shop: Shop, settings: Settings, receiver: Receiver
 ) -> None:
     await connect(shop, receiver, "freshdesk")

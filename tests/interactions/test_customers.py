@@ -9,17 +9,17 @@ from tests.shop import Shop
 
 async def test_upsert_by_external_id(shop: Shop) -> None:
     body = {"email": "Ala@e.pl", "name": "Ala", "properties": {"plan": "pro"}}
-    made = await shop.call("PUT", "/v1/customers/c-1", json=body)
-    assert made.status_code == 201
+    reply = await shop.call("PUT", "/v1/customers/c-1", json=body)
+    assert reply.status_code == 201
     again = await shop.call("PUT", "/v1/customers/c-1", json={"properties": {"city": "Łódź"}})
     assert again.status_code == 200
-    assert again.json()["id"] == made.json()["id"]
+    assert again.json()["id"] == reply.json()["id"]
     assert again.json()["properties"] == {"plan": "pro", "city": "Łódź"}
-    found = await shop.get("/v1/customers", email="ala@E.pl")
-    assert [c["name"] for c in found["data"]] == ["Ala"]
-    assert found["data"][0]["external_ids"] == [{"source": None, "id": "c-1"}]
+    page = await shop.get("/v1/customers", email="ala@E.pl")
+    assert [c["name"] for c in page["data"]] == ["Ala"]
+    assert page["data"][0]["external_ids"] == [{"source": None, "id": "c-1"}]
     assert (await shop.get("/v1/customers", external_id="c-2"))["data"] == []
-    read = await shop.get(f"/v1/customers/{made.json()['id']}")
+    read = await shop.get(f"/v1/customers/{reply.json()['id']}")
     assert read["email"] == "Ala@e.pl"
 
 
@@ -31,9 +31,9 @@ async def test_one_person_by_any_name(shop: Shop) -> None:
     assert len((await shop.get("/v1/customers"))["data"]) == 1
     consent = {"surveys": False, "source": "phone"}
     await shop.record("visit", "3", customer={"email": "a@e.pl", "consent": consent})
-    found = await shop.get("/v1/customers/c-1")
-    assert found["consent"]["surveys"] is False
-    assert found["consent"]["at"]
+    customer = await shop.get("/v1/customers/c-1")
+    assert customer["consent"]["surveys"] is False
+    assert customer["consent"]["at"]
 
 
 async def test_the_later_word_on_consent_holds(shop: Shop) -> None:
@@ -45,7 +45,7 @@ async def test_the_later_word_on_consent_holds(shop: Shop) -> None:
     await shop.record("visit", "now", customer=agreed)
     assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is True
 
-    # The clock of this sender is fast; what is said after it was heard is later nevertheless.
+    # This sender's clock is fast: a consent that arrives later still counts as later.
     soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     await shop.record("visit", "fast", customer=agreed, occurred_at=soon)
     refused = who | {"consent": {"surveys": False}}
@@ -94,8 +94,8 @@ async def test_two_records_of_one_customer_are_merged(shop: Shop) -> None:
     (response,) = (await shop.get("/v1/responses", customer="a@e.pl"))["data"]
     assert response["customer"]["id"] == merged["id"]
     again = await shop.answer("s", 3, customer={"external_id": "c-1"})
-    found = await shop.get(f"/v1/responses/{again.json()['id']}")
-    assert found["customer"]["id"] == merged["id"]
+    new_response = await shop.get(f"/v1/responses/{again.json()['id']}")
+    assert new_response["customer"]["id"] == merged["id"]
     same = await shop.call("POST", "/v1/customers/merge", json=body)
     assert same.status_code == 422
     assert len((await shop.get("/v1/customers"))["data"]) == 1
@@ -112,12 +112,12 @@ async def test_an_old_word_does_not_replace_a_newer_one(shop: Shop) -> None:
     assert customer["email"] == "today@e.pl"
 
 
-async def test_by_the_address_before_a_customer_is_found_as_ever(shop: Shop) -> None:
+async def test_a_customer_is_still_found_by_a_former_address(shop: Shop) -> None:
     reply = await shop.call("PUT", "/v1/customers/c-1", json={"email": "old@e.pl"})
     id_ = reply.json()["id"]
     await shop.call("PATCH", "/v1/customers/c-1", json={"email": "new@e.pl"})
-    found = (await shop.get("/v1/customers", email="old@e.pl"))["data"]
-    assert [(c["id"], c["email"]) for c in found] == [(id_, "new@e.pl")]
+    customers = (await shop.get("/v1/customers", email="old@e.pl"))["data"]
+    assert [(c["id"], c["email"]) for c in customers] == [(id_, "new@e.pl")]
     body = await shop.record("visit", "v-1", customer={"email": "old@e.pl"})
     assert body["customer_id"] == id_
     # Null takes all addresses away.
@@ -161,5 +161,5 @@ async def test_a_deleted_touchpoint_that_interactions_name_can_still_be_filtered
     await shop.call("PUT", "/v1/touchpoints/support", json={"stage": "after"})
     await shop.record("visit", "1", touchpoint="support")
     assert (await shop.call("DELETE", "/v1/touchpoints/support")).status_code == 204
-    found = await shop.get("/v1/interactions", touchpoint="support")
-    assert [row["external_id"] for row in found["data"]] == ["1"]
+    page = await shop.get("/v1/interactions", touchpoint="support")
+    assert [row["external_id"] for row in page["data"]] == ["1"]

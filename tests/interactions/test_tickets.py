@@ -120,15 +120,15 @@ VECTORS = json.loads((Path(__file__).parents[1] / "data" / "metric_vectors.json"
     "vector", [v for v in VECTORS if v["metric"] == "ttr_business_hours"], ids=lambda v: v["id"]
 )
 def test_published_examples_of_business_time(vector: dict[str, dict[str, object]]) -> None:
-    given = vector["input"]
-    hours = [[given["open"], given["close"]]]
-    if lunch := given.get("lunch"):
-        hours = [[given["open"], lunch[0]], [lunch[1], given["close"]]]  # type: ignore[index]
+    inputs = vector["input"]
+    hours = [[inputs["open"], inputs["close"]]]
+    if lunch := inputs.get("lunch"):
+        hours = [[inputs["open"], lunch[0]], [lunch[1], inputs["close"]]]  # type: ignore[index]
     days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    weekly = {days[day]: hours for day in given["weekdays"]}  # type: ignore[attr-defined]
-    settings = {"timezone": "UTC", "weekly": weekly, "holidays": given.get("holidays", [])}
+    weekly = {days[day]: hours for day in inputs["weekdays"]}  # type: ignore[attr-defined]
+    settings = {"timezone": "UTC", "weekly": weekly, "holidays": inputs.get("holidays", [])}
     start, end = (
-        dt.datetime.fromisoformat(str(given[name])).replace(tzinfo=dt.UTC)
+        dt.datetime.fromisoformat(str(inputs[name])).replace(tzinfo=dt.UTC)
         for name in ("start", "end")
     )
     schedule = Schedule.from_settings(settings, timezone="UTC")
@@ -152,12 +152,12 @@ _WORK = {
 
 
 def real_log() -> list[dict[str, str]]:
-    """Return the real events as interactions: work after a solution, before the next, reopens."""
+    """Return the real events as interactions; work between two solutions counts as a reopening."""
     tickets = defaultdict(list)
     with LOG.open() as file:
         for row in csv.DictReader(file):
             tickets[row["ticket_id"]].append(row)
-    found = []
+    interactions = []
     for name, rows in tickets.items():
         rows.sort(key=lambda r: int(r["seq"]))
         solved = [n for n, r in enumerate(rows) if r["activity"] == "Resolve ticket"]
@@ -165,12 +165,12 @@ def real_log() -> list[dict[str, str]]:
             between = solved and solved[0] < n < solved[-1] and row["activity"] in _WORK
             known = {"Resolve ticket": "ticket.solved", "Closed": "ticket.closed"}
             type_ = known.get(row["activity"], "ticket.reopened" if between else "ticket.worked")
-            found += [
+            interactions += [
                 {"type": kind, "source": "log", "external_id": f"{name}-{n}-{kind}",
                  "ticket": name, "occurred_at": row["ts"] + "Z"}
                 for kind in (("ticket.opened", type_) if n == 0 else (type_,))
             ]  # fmt: skip
-    return found
+    return interactions
 
 
 @pytest.mark.skipif(not LOG.exists(), reason="needs ../shared/data/helpdesk_italian_events.csv")
@@ -184,11 +184,11 @@ async def test_the_real_log_shuffled_and_repeated(shop: Shop, database: Database
         report = await shop.post("/v1/interactions/batch", part, status=200)
         assert report["rejected"] == []
     span = {"from": "2010-01-01", "to": "2015-01-01"}
-    found = (await shop.metric("ttr", **span))["total"]
-    assert (found["n"], found["unresolved"], found["reopened"]) == (4569, 11, 151)
-    assert found["first"]["median_seconds"] == found["value"] == 516_936
-    assert found["full"]["median_seconds"] == 575_245
-    assert found["first"]["p90_seconds"] == 2_580_536
-    assert found["full"]["p90_seconds"] == 2_595_597
-    assert found["first"]["mean_seconds"] == pytest.approx(960_985.33, abs=0.02)
+    total = (await shop.metric("ttr", **span))["total"]
+    assert (total["n"], total["unresolved"], total["reopened"]) == (4569, 11, 151)
+    assert total["first"]["median_seconds"] == total["value"] == 516_936
+    assert total["full"]["median_seconds"] == 575_245
+    assert total["first"]["p90_seconds"] == 2_580_536
+    assert total["full"]["p90_seconds"] == 2_595_597
+    assert total["first"]["mean_seconds"] == pytest.approx(960_985.33, abs=0.02)
     assert await ticket_differences(database, UUID(shop.workspace_id)) == []

@@ -147,7 +147,7 @@ def certificate() -> bytes:
     """Return a certificate as Amazon would have one, signed by itself."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
     begins = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    made = (
+    cert = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -157,7 +157,7 @@ def certificate() -> bytes:
         .not_valid_after(begins + dt.timedelta(days=9999))
         .sign(KEY, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM)
+    return cert.public_bytes(serialization.Encoding.PEM)
 
 
 def notification(version: str = "2", **changes: Any) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def notification(version: str = "2", **changes: Any) -> dict[str, Any]:
 
 
 async def post_sns(shop: Shop, body: Any) -> Any:
-    """Post as Amazon does: as text, with the key in the address."""
+    """WebhookWorker as Amazon does: as text, with the key in the address."""
     state = shop.client._transport.app.state  # type: ignore[attr-defined]
     state.sns_certificates.known[CERTIFICATE_URL] = certificate()
     headers = {
@@ -247,5 +247,5 @@ async def test_an_unsubscribed_address_is_known_in_every_spelling(shop: Shop) ->
     await shop.post("/v1/unsubscribes", {"email": "Ala@E.pl"})
     async with shop.state.database.session() as session:
         spellings = ["ala@e.pl", "ALA@e.pl", "ola@e.pl"]
-        found = await find_suppressions(session, UUID(shop.workspace_id), spellings)
-    assert set(found) == {"ala@e.pl", "ALA@e.pl"}
+        suppressions = await find_suppressions(session, UUID(shop.workspace_id), spellings)
+    assert set(suppressions) == {"ala@e.pl", "ALA@e.pl"}

@@ -34,24 +34,24 @@ async def test_the_mail_is_in_the_customers_language(
     await shop.publish("s", "ces")
     own = {"from_name": "Sklep Łąka", "reply_to": "pomoc@sklep.example", "footer": "Prosta 1"}
     await shop.call("PATCH", "/v1/workspace", json={"mail": own})
-    made = await invite(shop, ticket="4711")
-    assert made["status"] == "scheduled"
+    invitation = await invite(shop, ticket="4711")
+    assert invitation["status"] == "scheduled"
     await shop.work(known=by_mail)
-    (mail_,) = mailbox.about(made["id"])
+    (mail_,) = mailbox.about(invitation["id"])
     assert mail_["To"].addresses[0].display_name == "Ąłla Nowak"
     assert mail_["From"].addresses[0].display_name == "Sklep Łąka"
     assert mail_["Reply-To"] == "pomoc@sklep.example"
-    assert mail_["Message-ID"] == f"<{made['id']}.invitation@ask.example>"
-    assert mail_["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail_["Message-ID"] == f"<{invitation['id']}.invitation@ask.example>"
+    assert mail_["List-Unsubscribe-WebhookWorker"] == "List-Unsubscribe=One-Click"
     assert mail_["Auto-Submitted"] == "auto-generated"
     text = plain(mail_)
-    token = made["url"].rpartition("/")[2]
+    token = invitation["url"].rpartition("/")[2]
     assert f"https://ask.example/i/{token}" in text
     assert mail_["List-Unsubscribe"] == f"<https://ask.example/u/{token}>"
     assert "Dziękujemy" in text
     assert "Prosta 1" in text
     assert len(mail_.as_bytes(policy=POLICY)) < 20_000
-    sent = await shop.get(f"/v1/invitations/{made['id']}")
+    sent = await shop.get(f"/v1/invitations/{invitation['id']}")
     assert sent["status"] == "sent"
     customer = await shop.get(f"/v1/customers/{sent['customer_id']}")
     assert customer["last_invited_at"]
@@ -59,9 +59,9 @@ async def test_the_mail_is_in_the_customers_language(
 
 async def test_without_a_server_mails_are_stored(shop: Shop) -> None:
     await shop.publish("s")
-    made = await invite(shop)
+    invitation = await invite(shop)
     await shop.work()
-    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "stored"
+    assert (await shop.get(f"/v1/invitations/{invitation['id']}"))["status"] == "stored"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ async def test_what_the_server_says(
 ) -> None:
     await shop.publish("s")
     mailbox.refusals["ala@example.pl"] = reply
-    made = await invite(shop)
+    invitation = await invite(shop)
     await shop.work(known=by_mail)
-    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == status
+    assert (await shop.get(f"/v1/invitations/{invitation['id']}"))["status"] == status
     assert len((await shop.get("/v1/bounces"))["data"]) == suppressed
 
 
@@ -90,7 +90,7 @@ async def test_a_server_that_is_down_is_waited_for(
 ) -> None:
     await shop.publish("s")
     mailbox.stop()
-    made = [await invite(shop, customer={"email": f"{n}@e.pl"}) for n in range(3)]
+    invitations = [await invite(shop, customer={"email": f"{n}@e.pl"}) for n in range(3)]
     await shop.work(known=by_mail)
     assert mailbox.mails == []
     mailbox.start()
@@ -100,20 +100,20 @@ async def test_a_server_that_is_down_is_waited_for(
             (utc_now(), shop.workspace_id),
         )
     await shop.work(known=by_mail)
-    assert [len(mailbox.about(invitation["id"])) for invitation in made] == [1, 1, 1]
+    assert [len(mailbox.about(invitation["id"])) for invitation in invitations] == [1, 1, 1]
 
 
 async def test_one_reminder_and_no_more(shop: Shop, mailbox: Mailbox, by_mail: Jobs) -> None:
     await shop.publish("s")
-    made = await invite(shop)
-    early = await shop.call("POST", f"/v1/invitations/{made['id']}/remind")
+    invitation = await invite(shop)
+    early = await shop.call("POST", f"/v1/invitations/{invitation['id']}/remind")
     assert early.status_code == 409
     await shop.work(known=by_mail)
-    await shop.post(f"/v1/invitations/{made['id']}/remind", status=202)
+    await shop.post(f"/v1/invitations/{invitation['id']}/remind", status=202)
     await shop.work(known=by_mail)
-    first, reminder = mailbox.about(made["id"])
+    first, reminder = mailbox.about(invitation["id"])
     assert reminder["Subject"] == f"Przypomnienie: {first['Subject']}"
-    again = await shop.call("POST", f"/v1/invitations/{made['id']}/remind")
+    again = await shop.call("POST", f"/v1/invitations/{invitation['id']}/remind")
     assert again.status_code == 409
 
 
@@ -130,8 +130,8 @@ async def test_consent_suppression_and_throttle_hold_for_invitations(shop: Shop)
     assert reply.status_code == 403
     await shop.post("/v1/unsubscribes", {"email": "b@e.pl"})
     assert (await invite(shop, customer={"email": "b@e.pl"}))["reason"] == "unsubscribed"
-    gone = await shop.call("DELETE", "/v1/unsubscribes", json={"email": "b@e.pl"})
-    assert gone.status_code == 204
+    deletion = await shop.call("DELETE", "/v1/unsubscribes", json={"email": "b@e.pl"})
+    assert deletion.status_code == 204
     assert (await invite(shop, customer={"email": "b@e.pl"}))["status"] == "scheduled"
     test = await invite(shop, test=True, customer={"email": "c@e.pl"})
     assert (test["status"], test["reason"]) == ("suppressed", "test")
@@ -144,12 +144,12 @@ async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
         "ticket.solved", "e-1", ticket="7", touchpoint="support", properties={"agent": "eva"},
         occurred_at="2026-11-01T08:30:00Z",
     )  # fmt: skip
-    made = await invite(
+    invitation = await invite(
         shop, channel="link", interaction={"source": "helpdesk", "external_id": "e-1"}
     )
-    assert made["status"] == "sent"
-    assert made["score_urls"]["7"] == made["url"] + "/7"
-    path = "/i/" + made["url"].rpartition("/")[2]
+    assert invitation["status"] == "sent"
+    assert invitation["score_urls"]["7"] == invitation["url"] + "/7"
+    path = "/i/" + invitation["url"].rpartition("/")[2]
     page = (await shop.client.get(path + "/6")).text
     assert re.search(r'type="radio" name="score" value="6" checked', page)
     assert "<textarea" in page
@@ -158,7 +158,7 @@ async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
     (click,) = (await shop.get("/v1/responses"))["data"]
     assert (click["integrity"], click["score"]) == ("provisional", 6)
     assert (await shop.metric("ces"))["total"]["n"] == 0
-    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "opened"
+    assert (await shop.get(f"/v1/invitations/{invitation['id']}"))["status"] == "opened"
     replies = [
         await shop.client.post(path, data={"score": score, "why": "Bo tak"})
         for score in ("6", "6", "2")
@@ -170,7 +170,7 @@ async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
     assert (response["score"], response["channel"]) == (2, "web")
     assert response["touchpoint"] == "support"
     assert (response["ticket"], response["properties"]) == ("7", {"agent": "eva"})
-    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "answered"
+    assert (await shop.get(f"/v1/invitations/{invitation['id']}"))["status"] == "answered"
     assert (await shop.metric("ces", group_by="resolution_time"))["rows"][0]["group"] == {
         "resolution_time": "<1h"
     }
@@ -178,8 +178,8 @@ async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
 
 async def test_what_is_required_is_asked_for(shop: Shop) -> None:
     await shop.publish("s")
-    made = await invite(shop, channel="link")
-    path = "/i/" + made["url"].rpartition("/")[2]
+    invitation = await invite(shop, channel="link")
+    path = "/i/" + invitation["url"].rpartition("/")[2]
     for data in ({"why": "x"}, {"score": "11"}, {"score": "<script>"}):
         reply = await shop.client.post(path, data=data)
         assert reply.status_code == 422
@@ -190,8 +190,8 @@ async def test_what_is_required_is_asked_for(shop: Shop) -> None:
 
 async def test_unsubscribing_needs_a_post(shop: Shop) -> None:
     await shop.publish("s")
-    made = await invite(shop, channel="link")
-    path = "/u/" + made["url"].rpartition("/")[2]
+    invitation = await invite(shop, channel="link")
+    path = "/u/" + invitation["url"].rpartition("/")[2]
     assert "form" in (await shop.client.get(path)).text
     assert (await shop.get("/v1/unsubscribes"))["data"] == []
     reply = await shop.client.post(path, data={"List-Unsubscribe": "One-Click"})
@@ -232,9 +232,9 @@ async def test_no_name_can_forge_a_header(shop: Shop, mailbox: Mailbox, by_mail:
     forged = "=?utf-8?q?You=0d=0aBcc:_all@evil.example=0d=0a=0d=0aVisit_us=0d=0a?="
     await shop.call("PATCH", "/v1/workspace", json={"mail": {"from_name": forged}})
     customer = {"email": "mark@example.com", "name": forged, "locale": "en"}
-    made = await invite(shop, customer=customer, order=forged, properties={"agent": forged})
+    invitation = await invite(shop, customer=customer, order=forged, properties={"agent": forged})
     await shop.work(known=by_mail)
-    (mail,) = mailbox.about(made["id"])
+    (mail,) = mailbox.about(invitation["id"])
     assert mail["Bcc"] is None
     assert [a.addr_spec for a in mail["To"].addresses] == ["mark@example.com"]
     head = mail.as_bytes(policy=POLICY).partition(b"\r\n\r\n")[0]
@@ -272,9 +272,9 @@ async def test_a_server_that_refuses_us_is_no_bounce(
 ) -> None:
     await shop.publish("s")
     mailbox.refusals["ala@example.pl"] = "530 5.7.0 Authentication required"
-    made = await invite(shop)
+    invitation = await invite(shop)
     await shop.work(known=by_mail)
-    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "scheduled"
+    assert (await shop.get(f"/v1/invitations/{invitation['id']}"))["status"] == "scheduled"
     assert (await shop.get("/v1/bounces"))["data"] == []
 
 
@@ -282,14 +282,14 @@ async def test_who_unsubscribes_gets_no_reminder(
     shop: Shop, mailbox: Mailbox, by_mail: Jobs
 ) -> None:
     await shop.publish("s")
-    made = await invite(shop)
+    invitation = await invite(shop)
     await shop.work(known=by_mail)
-    customer = (await shop.get(f"/v1/invitations/{made['id']}"))["customer_id"]
+    customer = (await shop.get(f"/v1/invitations/{invitation['id']}"))["customer_id"]
     await shop.call("PATCH", f"/v1/customers/{customer}", json={"email": "new@example.pl"})
-    await shop.client.post("/u/" + made["url"].rpartition("/")[2])
-    await shop.post(f"/v1/invitations/{made['id']}/remind", status=202)
+    await shop.client.post("/u/" + invitation["url"].rpartition("/")[2])
+    await shop.post(f"/v1/invitations/{invitation['id']}/remind", status=202)
     await shop.work(known=by_mail)
-    assert len(mailbox.about(made["id"])) == 1
+    assert len(mailbox.about(invitation["id"])) == 1
 
 
 async def test_odd_requests_to_a_page_are_no_failures(
@@ -297,8 +297,8 @@ async def test_odd_requests_to_a_page_are_no_failures(
 ) -> None:
     caplog.set_level("INFO")
     await shop.publish("s")
-    made = await invite(shop, channel="link")
-    token = made["url"].rpartition("/")[2]
+    invitation = await invite(shop, channel="link")
+    token = invitation["url"].rpartition("/")[2]
     assert (await shop.client.get(f"/i/{token}/{'9' * 4400}")).status_code == 200
     assert (await shop.client.get(f"/i/nobody/{'9' * 4400}")).status_code == 404
     many = {f"a{n}": "1" for n in range(600)}
@@ -326,8 +326,8 @@ async def test_a_link_waits_for_its_time_and_can_be_taken_back(shop: Shop) -> No
 
 async def test_eight_answers_at_once_are_one_response(shop: Shop) -> None:
     await shop.publish("s")
-    made = await invite(shop, channel="link")
-    path = "/i/" + made["url"].rpartition("/")[2]
+    invitation = await invite(shop, channel="link")
+    path = "/i/" + invitation["url"].rpartition("/")[2]
     replies = await asyncio.gather(
         *(shop.client.post(path, data={"score": str(score)}) for score in range(8))
     )
@@ -359,16 +359,16 @@ async def test_what_waits_for_days_becomes_a_job_when_due(
     shop: Shop, mailbox: Mailbox, by_mail: Jobs, database: Database
 ) -> None:
     await shop.publish("s")
-    made = await invite(shop, send_at=rfc3339(utc_now() + dt.timedelta(hours=2)))
+    invitation = await invite(shop, send_at=rfc3339(utc_now() + dt.timedelta(hours=2)))
     await shop.work(known=by_mail)
-    assert mailbox.about(made["id"]) == []
+    assert mailbox.about(invitation["id"]) == []
     async with database.transaction() as session:
         await (await session.connection()).exec_driver_sql(
-            "update invitation set send_at = $1 where id = $2", (utc_now(), UUID(made["id"]))
+            "update invitation set send_at = $1 where id = $2", (utc_now(), UUID(invitation["id"]))
         )
         await enqueue_due_invitations(session, utc_now())
     await shop.work(known=by_mail)
-    assert len(mailbox.about(made["id"])) == 1
+    assert len(mailbox.about(invitation["id"])) == 1
 
 
 async def test_many_mails_share_a_few_connections_and_outlive_them(
@@ -388,5 +388,5 @@ async def test_many_mails_share_a_few_connections_and_outlive_them(
     await asyncio.sleep(1.1)
     await shop.work(known=by_mail)
     assert sorted(mail["To"] for mail in mailbox.mails) == sorted([*addresses, "last@c.pl"])
-    found = (await shop.get("/v1/invitations", limit=100))["data"]
-    assert {invitation["status"] for invitation in found} == {"sent"}
+    invitations = (await shop.get("/v1/invitations", limit=100))["data"]
+    assert {invitation["status"] for invitation in invitations} == {"sent"}

@@ -60,16 +60,16 @@ class _Links(HTMLParser):
         self.hidden: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        attributes = dict(attrs)
         if tag == "a":
-            hidden = found.get("tabindex") == "-1"
-            (self.hidden if hidden else self.shown).append(found["href"] or "")
+            hidden = attributes.get("tabindex") == "-1"
+            (self.hidden if hidden else self.shown).append(attributes["href"] or "")
 
 
 def links_of(html: str) -> _Links:
-    found = _Links()
-    found.feed(html)
-    return found
+    links = _Links()
+    links.feed(html)
+    return links
 
 
 def test_two_parsers_read_the_same_mail() -> None:
@@ -92,7 +92,7 @@ def test_two_parsers_read_the_same_mail() -> None:
     headers: Any = {name.lower(): value for name, value in other.headers.items()}
     expected_headers = {
         "List-Unsubscribe": f"<{LINKS.unsubscribe}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Unsubscribe-WebhookWorker": "List-Unsubscribe=One-Click",
         "List-ID": "<surveys.feedback.example>",
         "Auto-Submitted": "auto-generated",
         "Reply-To": "hello@kawiarnia.example",
@@ -111,12 +111,12 @@ def test_every_score_has_its_link(name: str, locale: str) -> None:
     assert len(raw) < 20_000
     mail: Any = message_from_bytes(raw, policy=default)
     html = mail.get_body(("html",)).get_content()
-    found = links_of(html)
+    links = links_of(html)
     low, high = {"csat": (1, 5), "ces": (1, 7), "nps_yes_no": (0, 1)}.get(name, (0, 10))
-    scores = [link for link in found.shown if link.startswith(LINKS.page + "/")]
+    scores = [link for link in links.shown if link.startswith(LINKS.page + "/")]
     assert set(scores) == {LINKS.score(score) for score in range(low, high + 1)}
-    assert {LINKS.page, LINKS.unsubscribe} <= set(found.shown)
-    assert found.hidden == [LINKS.trap]
+    assert {LINKS.page, LINKS.unsubscribe} <= set(links.shown)
+    assert links.hidden == [LINKS.trap]
     assert f'lang="{locale}"' in html
 
 
@@ -145,17 +145,17 @@ def test_a_survey_without_scores_has_one_button() -> None:
     question = {"key": "what", "type": "text", "text": {"en": "What is on your mind?"}}
     survey = Definition.model_validate({"name": "s", "questions": [question]})
     mail: Any = message_from_bytes(written(survey, asked("en")), policy=default)
-    found = links_of(mail.get_body(("html",)).get_content())
-    assert found.shown == [LINKS.page, LINKS.unsubscribe]
+    links = links_of(mail.get_body(("html",)).get_content())
+    assert links.shown == [LINKS.page, LINKS.unsubscribe]
 
 
 async def test_a_preview_shows_the_draft(shop: Shop) -> None:
     await shop.post("/v1/surveys", {"template": "csat", "key": "s"})
-    wanted = {"locale": "pl", "name": "Ala Nowak", "order": "1001"}
-    shown = await shop.post("/v1/surveys/s/mail-preview", wanted, status=200)
-    assert "Dzień dobry Ala," in shown["text"]
-    assert "Dzień dobry Ala," in shown["html"]
-    assert 0 < shown["bytes"] < 20_000
+    body = {"locale": "pl", "name": "Ala Nowak", "order": "1001"}
+    preview = await shop.post("/v1/surveys/s/mail-preview", body, status=200)
+    assert "Dzień dobry Ala," in preview["text"]
+    assert "Dzień dobry Ala," in preview["html"]
+    assert 0 < preview["bytes"] < 20_000
     assert (await shop.get("/v1/invitations"))["data"] == []
 
 

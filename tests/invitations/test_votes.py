@@ -31,7 +31,7 @@ def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[
 
 
 @pytest.mark.parametrize(
-    ("hits", "held"),
+    ("hits", "state"),
     [
         (opened(9), "provisional"),
         (opened(9, 9, 9, 9), "provisional"),
@@ -44,8 +44,8 @@ def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[
         ([LinkHit(HitKind.TRAP, ago(200)), *opened(9)], "provisional"),
     ],
 )
-def test_what_is_opened_never_counts(hits: list[LinkHit], held: str) -> None:
-    assert hold_state_of_opening(hits, now=NOW) == held
+def test_what_is_opened_never_counts(hits: list[LinkHit], state: str) -> None:
+    assert hold_state_of_opening(hits, now=NOW) == state
 
 
 GESTURE = SubmissionSignals(scripted=True, gesture=True, rendered_at=ago(1))
@@ -53,7 +53,7 @@ SCRIPT = SubmissionSignals(scripted=True, rendered_at=ago(3600))
 
 
 @pytest.mark.parametrize(
-    ("hits", "signs", "held"),
+    ("hits", "signs", "state"),
     [
         (sent(9), GESTURE, None),
         (sent(9), SCRIPT, "unverified"),
@@ -67,10 +67,10 @@ SCRIPT = SubmissionSignals(scripted=True, rendered_at=ago(3600))
         (sent(9, 3, gesture=False) + sent(0), GESTURE, None),
         (sent(9, 3, 0, gesture=False), SubmissionSignals(), "quarantined"),
         (sent(9, 3, seconds=121) + sent(0), GESTURE, None),
-        # What a scanner opened before does not speak against the person who comes after it.
+        # Links that a scanner opened earlier do not count against a person with a gesture.
         (opened(*range(11)) + sent(9), GESTURE, None),
         ([LinkHit(HitKind.TRAP, ago(5)), *sent(9)], GESTURE, None),
-        # Without a gesture it does, with or without scripts, however late.
+        # Without a gesture they do count, with or without scripts, however much later.
         (opened(9, 3, 0) + sent(9), SCRIPT, "quarantined"),
         (opened(9, 3, 0) + sent(9), SubmissionSignals(rendered_at=ago(60)), "quarantined"),
         (opened(9, 3, 0, seconds=86_400) + sent(9), SubmissionSignals(), "quarantined"),
@@ -89,9 +89,9 @@ SCRIPT = SubmissionSignals(scripted=True, rendered_at=ago(3600))
     ],
 )
 def test_what_is_sent_counts_if_a_person_sent_it(
-    hits: list[LinkHit], signs: SubmissionSignals, held: str | None
+    hits: list[LinkHit], signs: SubmissionSignals, state: str | None
 ) -> None:
-    assert hold_state_of_answer(hits, signs, now=NOW) == held
+    assert hold_state_of_answer(hits, signs, now=NOW) == state
 
 
 def test_hits_are_kept_as_they_were() -> None:

@@ -152,9 +152,9 @@ async def test_small_groups_are_hidden(shop: Shop) -> None:
     await fill(shop)
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 2})
     rows = (await shop.metric("nps", group_by="channel", **JAN))["rows"]
-    found = {r["group"]["channel"]: (r["value"], r["reliability"]) for r in rows}
-    assert found["email"] == (None, "hidden")
-    assert found["web"][1] == "indicative"
+    figures = {r["group"]["channel"]: (r["value"], r["reliability"]) for r in rows}
+    assert figures["email"] == (None, "hidden")
+    assert figures["web"][1] == "indicative"
 
 
 async def test_order_limit_and_least_n(shop: Shop) -> None:
@@ -219,28 +219,28 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("params", "named", "hint"), WRONG)
+@pytest.mark.parametrize(("params", "parameter", "hint"), WRONG)
 async def test_a_wrong_query_names_the_parameter_and_the_remedy(
-    shop: Shop, params: dict[str, str], named: str, hint: str
+    shop: Shop, params: dict[str, str], parameter: str, hint: str
 ) -> None:
     await shop.publish("nps", touchpoint="shop")
     reply = await shop.call("GET", "/v1/metrics/nps", params=params)
     assert reply.status_code == 422, reply.text
     error = reply.json()["errors"][0]
-    assert error["loc"][1] == named
+    assert error["loc"][1] == parameter
     assert hint in error["msg"]
 
 
 async def test_what_can_be_asked_is_listed(shop: Shop) -> None:
     await fill(shop)
     listed = await shop.get("/v1/metrics")
-    found = {m["metric"]: m["has_questions"] for m in listed["metrics"]}
-    assert (found["nps"], found["csat"]) == (True, False)
+    metrics = {m["metric"]: m["has_questions"] for m in listed["metrics"]}
+    assert (metrics["nps"], metrics["csat"]) == (True, False)
     assert "touchpoint" in listed["group_by"]
 
 
 async def test_figures_are_read_from_the_replica_where_there_is_one(settings: Settings) -> None:
-    """A replica that is away takes the figures with it, and nothing else."""
+    """If the replica is down, figures and exports fail, and nothing else does."""
     away = "postgresql://afterword@127.0.0.1:1/afterword"
     app = create_app(settings.model_copy(update={"database_url_read": away}))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -261,23 +261,23 @@ async def test_csv_says_what_the_total_is_compared_with(shop: Shop) -> None:
     await shop.publish("s")
     for month, score in (("2026-01", 3), ("2026-02", 9)):
         await shop.answer("s", score, responded_at=f"{month}-10T10:00:00Z")
-    asked = {"from": "2026-02-01", "to": "2026-03-01", "compare": "previous_period"}
-    reply = await shop.metric("nps", **asked)
-    text = await shop.call("GET", "/v1/metrics/nps", params=asked | {"format": "csv"})
-    (row,) = csv.DictReader(io.StringIO(text.text))
+    query = {"from": "2026-02-01", "to": "2026-03-01", "compare": "previous_period"}
+    reply = await shop.metric("nps", **query)
+    csv_reply = await shop.call("GET", "/v1/metrics/nps", params=query | {"format": "csv"})
+    (row,) = csv.DictReader(io.StringIO(csv_reply.text))
     assert float(row["previous_value"]) == reply["previous"]["value"] == -100
     assert row["previous_n"] == "1"
     assert float(row["change_delta"]) == reply["change"]["delta"] == 200
     assert row["change_significant"] in {"true", "false"}
-    names = text.text.splitlines()[0].split(",")
+    names = csv_reply.text.splitlines()[0].split(",")
     assert names.index("previous_value") < names.index("distribution_0")
 
 
 async def test_yes_no_questions_are_never_pooled(shop: Shop) -> None:
-    asked = {"key": "again", "type": "yes_no", "text": {"en": "Again?"}}
+    question = {"key": "again", "type": "yes_no", "text": {"en": "Again?"}}
     other = {"key": "fast", "type": "yes_no", "text": {"en": "Fast?"}}
-    await shop.publish("a", metric="custom", questions=[asked, other])
-    await shop.publish("b", metric="custom", questions=[asked])
+    await shop.publish("a", metric="custom", questions=[question, other])
+    await shop.publish("b", metric="custom", questions=[question])
     for again, fast in ((True, False), (True, False), (False, True)):
         await shop.answer("a", {"again": again, "fast": fast})
     await shop.answer("a", {"again": True, "fast": None})
@@ -304,14 +304,14 @@ async def test_rows_of_a_group_add_up_to_the_total(shop: Shop, source: str) -> N
     zone = {} if source == "rollups" else {"timezone": "Asia/Tokyo"}
     reply = await shop.metric("nps", group_by="property.store", **zone)
     assert reply["source"] == source
-    found = {row["group"]["property.store"]: (row["n"], row["value"]) for row in reply["rows"]}
-    assert found == {"W": (2, 100), "E": (1, -100), None: (2, 0)}
-    assert sum(n for n, _ in found.values()) == reply["total"]["n"]
+    figures = {row["group"]["property.store"]: (row["n"], row["value"]) for row in reply["rows"]}
+    assert figures == {"W": (2, 100), "E": (1, -100), None: (2, 0)}
+    assert sum(n for n, _ in figures.values()) == reply["total"]["n"]
     by_driver = await shop.metric("nps", group_by="driver", **zone)
     assert [(row["group"], row["n"]) for row in by_driver["rows"]] == [({"driver": None}, 5)]
-    asked = {"group_by": "property.store", "format": "csv"} | zone
-    text = await shop.call("GET", "/v1/metrics/nps", params=asked)
-    stores = sorted(row["property.store"] for row in csv.DictReader(io.StringIO(text.text)))
+    query = {"group_by": "property.store", "format": "csv"} | zone
+    csv_reply = await shop.call("GET", "/v1/metrics/nps", params=query)
+    stores = sorted(row["property.store"] for row in csv.DictReader(io.StringIO(csv_reply.text)))
     assert stores == ["", "E", "W"]
     narrowed = await shop.metric(
         "nps", group_by="property.store", **{"property.store": "W"}, **zone

@@ -20,7 +20,7 @@ from app.metrics.statistics import t_cdf, t_quantile
 from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of
 
 DATA = Path(__file__).parents[1] / "data"
-FIGURES = {
+FORMULAS = {
     name: metric.counter.formula
     for name, metric in METRICS.items()
     if isinstance(metric.counter, ScoreCounter)
@@ -45,77 +45,77 @@ def points(high: int) -> Series:
     return Series(str(high), 1, high)
 
 
-def near(vector: dict[str, Any], found: Any) -> None:
+def near(vector: dict[str, Any], result: Any) -> None:
     """Hold every expected number to the vector's tolerance."""
     expected, tolerance = vector["expected"], vector["tolerance"]
     if isinstance(expected, dict):
-        pairs = [(expected[k], found[k]) for k in expected]
+        pairs = [(expected[k], result[k]) for k in expected]
     elif isinstance(expected, list):
-        pairs = list(zip(expected, found, strict=True))
+        pairs = list(zip(expected, result, strict=True))
     else:
-        pairs = [(expected, found)]
-    for wanted, got in pairs:
-        assert math.isclose(wanted, got, rel_tol=1e-12, abs_tol=tolerance), (vector["id"], got)
+        pairs = [(expected, result)]
+    for target, value in pairs:
+        assert math.isclose(target, value, rel_tol=1e-12, abs_tol=tolerance), (vector["id"], value)
 
 
 @pytest.mark.parametrize("id_", [i for i, v in VECTORS.items() if v["metric"] == "nps"])
 def test_nps(id_: str) -> None:
-    given = VECTORS[id_]["input"]
-    if "scores" in given:
-        cell: Cell = {NPS: histogram(given["scores"])}
+    data = VECTORS[id_]["input"]
+    if "scores" in data:
+        cell: Cell = {NPS: histogram(data["scores"])}
     else:
-        cell = {NPS: bands(given["promoters"], given["passives"], given["detractors"])}
-    near(VECTORS[id_], FIGURES["nps"](cell).value)
+        cell = {NPS: bands(data["promoters"], data["passives"], data["detractors"])}
+    near(VECTORS[id_], FORMULAS["nps"](cell).value)
 
 
 @pytest.mark.parametrize("id_", ["csat-001", "csat-002", "csat-004"])
 def test_csat(id_: str) -> None:
-    given = VECTORS[id_]["input"]
-    if "counts" in given:
-        cell: Cell = {points(5): counts({int(k): n for k, n in given["counts"].items()})}
+    data = VECTORS[id_]["input"]
+    if "counts" in data:
+        cell: Cell = {points(5): counts({int(k): n for k, n in data["counts"].items()})}
     else:
-        good = given.get("positive", given.get("good"))
-        bad = given.get("negative", given.get("bad"))
-        cell = {points(5): counts({5: good, 3: given.get("neutral", 0), 1: bad})}
-    near(VECTORS[id_], FIGURES["csat"](cell).value)
+        good = data.get("positive", data.get("good"))
+        bad = data.get("negative", data.get("bad"))
+        cell = {points(5): counts({5: good, 3: data.get("neutral", 0), 1: bad})}
+    near(VECTORS[id_], FORMULAS["csat"](cell).value)
 
 
 def test_easy_share_on_five_and_seven_points() -> None:
     five: Cell = {points(5): counts({1: 5, 3: 5, 5: 10})}
-    near(VECTORS["ces-001"], FIGURES["ces"](five).parts["easy_share"])
+    near(VECTORS["ces-001"], FORMULAS["ces"](five).parts["easy_share"])
     seven: Cell = {points(7): counts({5: 8, 2: 2})}
-    near(VECTORS["ces-002"], FIGURES["ces"](seven).parts["easy_share"])
+    near(VECTORS["ces-002"], FORMULAS["ces"](seven).parts["easy_share"])
 
 
 @pytest.mark.parametrize("id_", ["npsci-adjwald-101", "npsci-adjwald-102"])
 def test_the_interval_of_nps_before_clipping(id_: str) -> None:
-    given = VECTORS[id_]["input"]
-    n = given["promoters"] + given["passives"] + given["detractors"]
-    near(VECTORS[id_], statistics.net_interval(given["promoters"], given["detractors"], n))
+    data = VECTORS[id_]["input"]
+    n = data["promoters"] + data["passives"] + data["detractors"]
+    near(VECTORS[id_], statistics.net_interval(data["promoters"], data["detractors"], n))
 
 
 def test_the_interval_of_nps_is_clipped_to_its_range() -> None:
-    ci = FIGURES["nps"]({NPS: bands(10, 0, 0)}).ci
+    ci = FORMULAS["nps"]({NPS: bands(10, 0, 0)}).ci
     assert ci is not None
     assert [round(bound, 4) for bound in ci] == [47.5036, 100]
 
 
 @pytest.mark.parametrize("id_", [i for i in VECTORS if i.startswith("wilson")])
 def test_wilson(id_: str) -> None:
-    given = VECTORS[id_]["input"]
-    near(VECTORS[id_], statistics.wilson(given["successes"], given["n"]))
+    data = VECTORS[id_]["input"]
+    near(VECTORS[id_], statistics.wilson(data["successes"], data["n"]))
 
 
 @pytest.mark.parametrize("id_", ["prop2-001", "prop2-005"])
 def test_newcombe(id_: str) -> None:
-    given = VECTORS[id_]["input"]
-    near(VECTORS[id_], statistics.newcombe((given["k1"], given["n1"]), (given["k2"], given["n2"])))
+    data = VECTORS[id_]["input"]
+    near(VECTORS[id_], statistics.newcombe((data["k1"], data["n1"]), (data["k2"], data["n2"])))
 
 
 def test_the_t_interval_of_a_mean() -> None:
-    given = VECTORS["mean-001"]["input"]
-    found = statistics.mean_interval(given["mean"], given["sd"] ** 2, given["n"])
-    near(VECTORS["mean-001"], found)
+    data = VECTORS["mean-001"]["input"]
+    interval = statistics.mean_interval(data["mean"], data["sd"] ** 2, data["n"])
+    near(VECTORS["mean-001"], interval)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def sfo_nps(year: str) -> Cell:
 
 
 def test_nps_of_real_answers() -> None:
-    figure = FIGURES["nps"](sfo_nps("2017"))
+    figure = FORMULAS["nps"](sfo_nps("2017"))
     near(VECTORS["sfo-nps-2017"], figure.parts["counts"] | {"nps": figure.value})
     assert figure.n == 2746
     assert figure.ci is not None
@@ -147,9 +147,9 @@ def test_nps_of_real_answers() -> None:
 
 
 def test_csat_of_real_answers() -> None:
-    figure = FIGURES["csat"]({points(5): histogram(column("q7all", "2017", range(1, 6)))})
+    figure = FORMULAS["csat"]({points(5): histogram(column("q7all", "2017", range(1, 6)))})
     assert figure.ci is not None
-    found = {
+    values = {
         "n": figure.n,
         "top2": figure.parts["counts"]["satisfied"],
         "pct": figure.value,
@@ -157,26 +157,26 @@ def test_csat_of_real_answers() -> None:
         "wilson_lo": figure.ci[0],
         "wilson_hi": figure.ci[1],
     }
-    near(VECTORS["sfo-csat-2017"], found)
+    near(VECTORS["sfo-csat-2017"], values)
 
 
 def test_ces_of_real_answers() -> None:
-    figure = FIGURES["ces"]({points(5): histogram(column("q14passthru", "2018", range(1, 6)))})
+    figure = FORMULAS["ces"]({points(5): histogram(column("q14passthru", "2018", range(1, 6)))})
     assert figure.ci is not None
     assert figure.value is not None
-    found = {
+    values = {
         "n": figure.n,
         "mean": figure.value,
         "ci_half": figure.ci[1] - figure.value,
         "top2_pct": figure.parts["easy_share"],
     }
-    near(VECTORS["sfo-ces-2018"] | {"tolerance": 0.05}, found | {"n": 2364})
-    near(VECTORS["sfo-ces-2018"], found | {"top2_pct": 72.8})
+    near(VECTORS["sfo-ces-2018"] | {"tolerance": 0.05}, values | {"n": 2364})
+    near(VECTORS["sfo-ces-2018"], values | {"top2_pct": 72.8})
 
 
 def test_the_change_of_nps_between_two_years() -> None:
-    given = VECTORS["sfo-npsdiff-wald"]["input"]
-    before, now = ({NPS: bands(**given[name])} for name in ("period1", "period2"))
+    data = VECTORS["sfo-npsdiff-wald"]["input"]
+    before, now = ({NPS: bands(**data[name])} for name in ("period1", "period2"))
     change = compare_nps(before, now)
     assert change.delta == pytest.approx(-8.8586, abs=0.002)
     assert change.z == pytest.approx(-4.509, abs=0.01)
@@ -186,23 +186,23 @@ def test_the_change_of_nps_between_two_years() -> None:
 
 def test_windows_pool_answers_and_never_average_scores() -> None:
     days = VECTORS["trend-001"]["input"]["days"]
-    pooled = FIGURES["nps"]({NPS: histogram(days["d1"]) + histogram(days["d2"])})
+    pooled = FORMULAS["nps"]({NPS: histogram(days["d1"]) + histogram(days["d2"])})
     assert pooled.value == VECTORS["trend-001"]["expected"]["pooled"]
 
 
-@pytest.mark.parametrize("metric", list(FIGURES))
+@pytest.mark.parametrize("metric", list(FORMULAS))
 def test_no_answers_have_no_value(metric: str) -> None:
-    figure = FIGURES[metric]({})
+    figure = FORMULAS[metric]({})
     assert (figure.value, figure.display, figure.ci, figure.n) == (None, None, None, 0)
     assert figure.reliability == "none"
 
 
 @pytest.mark.parametrize(
-    ("value", "digits", "shown"),
+    ("value", "digits", "result"),
     [(0.5, 0, 1), (-0.5, 0, -1), (2.5, 0, 3), (46.15, 0, 46), (4.25, 1, 4.3), (-4.25, 1, -4.3)],
 )
-def test_rounding_goes_half_away_from_zero(value: float, digits: int, shown: float) -> None:
-    assert round_half_away(value, digits) == shown
+def test_rounding_goes_half_away_from_zero(value: float, digits: int, result: float) -> None:
+    assert round_half_away(value, digits) == result
 
 
 def test_few_answers_are_only_indicative() -> None:
@@ -216,22 +216,22 @@ def test_scales_meet_only_on_0_to_100_with_reverse_items_flipped() -> None:
         points(7): counts({1: 1}),
         Series("5", 1, 5, reverse=True): counts({1: 2}),
     }
-    found = mean_0_100(cell)
-    assert (found["mean_0_100"], found["mean_0_100_n"]) == (75.0, 4)
+    parts = mean_0_100(cell)
+    assert (parts["mean_0_100"], parts["mean_0_100_n"]) == (75.0, 4)
 
 
 def test_emotions_are_weighed_by_their_valence() -> None:
-    asked = Series("options", 0, 8)
-    cell: Cell = {asked: counts({1: 10})}
+    series = Series("options", 0, 8)
+    cell: Cell = {series: counts({1: 10})}
     for option, valence, n in (("joy", 1, 6), ("calm", 1, 1), ("anger", -1, 2), ("meh", 0, 1)):
         cell[Series("options", 0, 8, option=option, valence=valence)] = counts({1: n})
-    figure = FIGURES["emotion"](cell)
+    figure = FORMULAS["emotion"](cell)
     assert (figure.value, figure.n) == (50, 10)
     assert figure.distribution == {"anger": 2, "calm": 1, "joy": 6, "meh": 1}
 
 
 def test_a_yes_no_recommendation_has_no_passives() -> None:
-    figure = FIGURES["nps"]({Series("yes_no", 0, 1): counts({1: 3, 0: 1})})
+    figure = FORMULAS["nps"]({Series("yes_no", 0, 1): counts({1: 3, 0: 1})})
     assert figure.value == 50
     assert figure.parts["counts"] == {"promoters": 3, "passives": 0, "detractors": 1}
 
@@ -244,7 +244,7 @@ def wilson(k: int, n: int) -> list[float]:
 
 
 def test_expectation_is_better_less_worse_with_its_wow_share() -> None:
-    figure = FIGURES["expectation"]({Series("expectation", 0, 2): counts({0: 10, 1: 70, 2: 20})})
+    figure = FORMULAS["expectation"]({Series("expectation", 0, 2): counts({0: 10, 1: 70, 2: 20})})
     assert (figure.value, figure.n) == (10, 100)
     assert figure.parts["counts"] == {"worse": 10, "as": 70, "better": 20}
     assert figure.parts["wow_share"] == 20
@@ -256,7 +256,7 @@ def test_choice_is_the_share_of_the_option_chosen_most() -> None:
     cell: Cell = {Series("options", 0, 3): counts({1: 50})}
     for option, n in (("price", 30), ("place", 15), ("people", 5)):
         cell[Series("options", 0, 3, option=option)] = counts({1: n})
-    figure = FIGURES["choice"](cell)
+    figure = FORMULAS["choice"](cell)
     assert (figure.value, figure.n, figure.parts["leading"]) == (60, 50, "price")
     assert figure.parts["options"]["place"]["share"] == 30
     assert figure.parts["options"]["place"]["ci"] == pytest.approx(wilson(15, 50))
@@ -280,7 +280,7 @@ def test_a_metric_of_words_reads_one_set_of_words() -> None:
             assert first == spec.answers, f"{type_} needs a metric of its own words"
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_comparison_is_that_of_the_figure(name: str) -> None:
     """Its difference is the figure's own, and a value lies between the ends of its unit."""
     metric = METRICS[name]
@@ -291,7 +291,7 @@ def test_a_comparison_is_that_of_the_figure(name: str) -> None:
     chance = random.Random(4)
     for type_ in types * 20:
         before, now = (drawn(QuestionType(type_), chance) for _ in range(2))
-        values = [FIGURES[name](cell).value or 0.0 for cell in (before, now)]
+        values = [FORMULAS[name](cell).value or 0.0 for cell in (before, now)]
         assert any(values), f"{name} reads no answers of {type_}"
         for value in values:
             low, high = metric.unit.ends or (-math.inf, math.inf)

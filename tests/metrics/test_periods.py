@@ -59,9 +59,9 @@ def test_days_before_are_as_many_days_and_a_year_ago_is_the_same_date() -> None:
 
 def test_every_period_is_there_and_the_present_one_is_not_complete() -> None:
     span = Span(D(2026, 9, 15), D(2026, 11, 19))
-    found = list(periods_of(span, Interval.MONTH, UTC, TODAY))
-    assert [(p.first_day.month, p.complete) for p in found] == [(9, True), (10, True), (11, False)]
-    assert (found[0].start, found[-1].end) == (D(2026, 9, 15), D(2026, 11, 19))
+    months = list(periods_of(span, Interval.MONTH, UTC, TODAY))
+    assert [(p.first_day.month, p.complete) for p in months] == [(9, True), (10, True), (11, False)]
+    assert (months[0].start, months[-1].end) == (D(2026, 9, 15), D(2026, 11, 19))
 
 
 def test_weeks_begin_on_monday_and_quarters_with_their_month() -> None:

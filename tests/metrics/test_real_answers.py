@@ -25,8 +25,8 @@ def answers_of(row: dict[str, str]) -> dict[str, Any]:
     nps = code(row["nps_0_10_11blank"], blank=11)
     answers: dict[str, Any] = {"score": None if nps == 11 else nps}
     for name in ["q7all", "q14passthru", *TOUCHPOINTS]:
-        given = code(row[name], blank=0)
-        answers[name] = None if given == 0 else "na" if given == 6 else given
+        score = code(row[name], blank=0)
+        answers[name] = None if score == 0 else "na" if score == 6 else score
     return answers
 
 
@@ -108,6 +108,6 @@ async def test_rollups_and_rows_give_the_same_figures(airport: Shop) -> None:
 
 async def test_a_question_may_count_at_a_touchpoint_of_its_own(airport: Shop) -> None:
     rows = (await airport.metric("rating", period="all", group_by="touchpoint"))["rows"]
-    found = {row["group"]["touchpoint"]: row["n"] for row in rows}
-    assert set(found) == {name[2:] for name in TOUCHPOINTS}
-    assert all(n > 1000 for n in found.values())
+    counts = {row["group"]["touchpoint"]: row["n"] for row in rows}
+    assert set(counts) == {name[2:] for name in TOUCHPOINTS}
+    assert all(n > 1000 for n in counts.values())

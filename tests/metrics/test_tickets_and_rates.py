@@ -16,10 +16,10 @@ SPAN = {"from": "2026-11-01", "to": "2026-11-08"}
 
 async def solve(shop: Shop, ticket: str, seconds: int, day: int = 2, **more: Any) -> None:
     """Open and solve a ticket of November 2026 at noon."""
-    minutes, rest = divmod(seconds, 60)
+    minutes, second = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    end = f"2026-11-{day + days:02}T{hours:02}:{minutes:02}:{rest:02}Z"
+    end = f"2026-11-{day + days:02}T{hours:02}:{minutes:02}:{second:02}Z"
     for type_, at in (("ticket.opened", f"2026-11-{day:02}T00:00:00Z"), ("ticket.solved", end)):
         await shop.record(type_, f"{ticket} {type_}", ticket=ticket, occurred_at=at, **more)
 
@@ -72,9 +72,9 @@ async def test_many_tickets_are_read_from_the_sketch(
     times = [int(chance.lognormvariate(9, 2)) for _ in range(400)]
     lines = []
     for number, seconds in enumerate(times):
-        days, rest = divmod(seconds, 86_400)
+        days, remainder = divmod(seconds, 86_400)
         end = f"{2026 + days // 300}-{days % 300 // 28 + 1:02}-{days % 28 + 1:02}"
-        clock = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+        clock = f"{remainder // 3600:02}:{remainder % 3600 // 60:02}:{remainder % 60:02}"
         begin = f"{end}T00:00:00Z"
         for type_, at in (("ticket.opened", begin), ("ticket.solved", f"{end}T{clock}Z")):
             lines.append(
@@ -96,21 +96,21 @@ async def test_many_tickets_are_read_from_the_sketch(
 
 def test_a_bucket_stands_for_its_times() -> None:
     assert seconds_of_bucket(-1) == 0
-    found = Durations()
+    sketch = Durations()
     for value in (5, 1, 3, 3):
-        found.add(value, 1, value)
-    assert (found.n, found.mean, found.quantile(0.5), found.quantile(0.9)) == (4, 3, 3, 3)
+        sketch.add(value, 1, value)
+    assert (sketch.n, sketch.mean, sketch.quantile(0.5), sketch.quantile(0.9)) == (4, 3, 3, 3)
 
 
 @pytest.mark.parametrize("n", [5, 6, 7, 30, 151, 1000])
 def test_the_interval_of_a_median_is_the_exact_binomial_one(n: int) -> None:
-    found = Durations()
+    sketch = Durations()
     for value in range(n):
-        found.add(value, 1, value)
+        sketch.add(value, 1, value)
     below = [sum(math.comb(n, k) for k in range(r + 1)) / 2**n for r in range(n)]
     ranks = [rank for rank, share in enumerate(below) if share <= 0.025]
     expected = (max(ranks), n - 1 - max(ranks)) if ranks else None
-    assert found.median_interval() == expected
+    assert sketch.median_interval() == expected
 
 
 async def test_effort_by_time_to_resolution(shop: Shop) -> None:
@@ -143,9 +143,9 @@ async def test_a_journeys_map_shows_the_time_to_resolution(shop: Shop) -> None:
     await solve(shop, "1", 3600, touchpoint="support")
     steps = [{"touchpoint": "support"}, {"touchpoint": "checkout"}]
     await shop.call("PUT", "/v1/journeys/way", json={"steps": steps})
-    found = await shop.get("/v1/journeys/way/map", **SPAN)
-    assert found["steps"][0]["ttr"]["value"] == 3600
-    assert found["steps"][1]["ttr"] is None
+    journey = await shop.get("/v1/journeys/way/map", **SPAN)
+    assert journey["steps"][0]["ttr"]["value"] == 3600
+    assert journey["steps"][1]["ttr"] is None
 
 
 async def test_a_property_that_is_a_list_is_no_group_of_a_rate(shop: Shop) -> None:

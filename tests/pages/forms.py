@@ -33,26 +33,26 @@ class _Parser(HTMLParser):
         self._area: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.page.attributes.setdefault(tag, found)
+        attributes = dict(attrs)
+        self.page.attributes.setdefault(tag, attributes)
         if tag == "form":
-            self.page.action = self.page.action or found["action"] or ""
+            self.page.action = self.page.action or attributes["action"] or ""
         elif tag == "a":
-            hidden = found.get("tabindex") == "-1"
-            (self.page.hidden_links if hidden else self.page.links).append(found["href"] or "")
+            hidden = attributes.get("tabindex") == "-1"
+            (self.page.hidden_links if hidden else self.page.links).append(attributes["href"] or "")
         elif tag == "input":
-            self._input(found)
+            self._input(attributes)
         elif tag == "textarea":
-            self._area = found["name"] or ""
+            self._area = attributes["name"] or ""
             self.page.fields[self._area] = ""
 
-    def _input(self, found: dict[str, str | None]) -> None:
-        name, value = found["name"] or "", found.get("value") or ""
-        if found.get("tabindex") == "-1":
+    def _input(self, attributes: dict[str, str | None]) -> None:
+        name, value = attributes["name"] or "", attributes.get("value") or ""
+        if attributes.get("tabindex") == "-1":
             self.page.traps.append(name)
-        if found.get("type") in {"radio", "checkbox"}:
+        if attributes.get("type") in {"radio", "checkbox"}:
             self.page.choices.setdefault(name, []).append(value)
-            if "checked" in found:
+            if "checked" in attributes:
                 self.page.fields[name] = value
         else:
             self.page.fields[name] = value

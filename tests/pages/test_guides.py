@@ -17,7 +17,7 @@ from tests.integrations.senders import SENDERS
 from tests.integrations.test_sources import deliver
 from tests.shop import Shop
 
-# Their events name nobody; the guides say how the customer becomes known.
+# Events of these sources carry no address; their guides say how to add one.
 SENDS_NO_ADDRESS = {"hubspot", "bigcommerce"}
 
 
@@ -50,19 +50,19 @@ def test_a_guide_says_the_same_in_each_language(source: str) -> None:
 
 def code_in(instructions: Instructions) -> Counter[str]:
     """Count what a guide's instructions show as code: addresses, names of events, commands."""
-    messages = [instructions["before"], *instructions["steps"], instructions["test"]]
-    return Counter(re.findall("`[^`]+`", " ".join(messages)))
+    texts = [instructions["before"], *instructions["steps"], instructions["test"]]
+    return Counter(re.findall("`[^`]+`", " ".join(texts)))
 
 
 async def commands_of(shop: Shop, guide: str) -> list[tuple[str, Any]]:
     """Return the requests that a guide's commands make, in their order."""
     page = html.unescape((await shop.client.get(f"/guides/{guide}")).text)
     blocks = "\n".join(re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL))
-    found = re.findall(r"curl -s -u \$KEY:.*? \$URL(/v1/\S+)(?: --json '([^']*)')?", blocks)
-    return [(path, json.loads(body) if body else None) for path, body in found]
+    requests = re.findall(r"curl -s -u \$KEY:.*? \$URL(/v1/\S+)(?: --json '([^']*)')?", blocks)
+    return [(path, json.loads(body) if body else None) for path, body in requests]
 
 
-async def follow(shop: Shop, guide: str) -> Any:
+async def follow_guide(shop: Shop, guide: str) -> Any:
     """Do what a guide says up to the sender's side, and return the integration."""
     commands = await commands_of(shop, guide)
     assert [path.rpartition("/")[2] for path, _ in commands[4:]] == [
@@ -71,24 +71,24 @@ async def follow(shop: Shop, guide: str) -> Any:
     (path, register), (_, survey), (publish, _), (_, trigger) = commands[:4]
     assert path == "/v1/integrations"
     if guide in SENDERS and SENDERS[guide].needs_url_first:
-        made = await shop.post(path, register)
+        sender = await shop.post(path, register)
         secret = {"secret": SECRET}
-        await shop.call("PATCH", f"/v1/integrations/{made['key']}", json=secret)
+        await shop.call("PATCH", f"/v1/integrations/{sender['key']}", json=secret)
     else:
         secrets = {"secret": SECRET} if "secret" in register else {}
         if guide in PRESETS:
             secrets = {"secret": test_presets.SECRET} if "secret" in register else {}
         if guide in {"prestashop", "standard-webhooks"}:
             secrets = {"secret": test_presets.WHSEC}
-        made = await shop.post(path, register | secrets)
+        sender = await shop.post(path, register | secrets)
     await shop.post("/v1/surveys", survey)
     await shop.post(publish, status=200)
     await shop.post("/v1/triggers", trigger)
-    # Done twice it asks nobody twice, and it asks nobody about another sender's events.
+    # A second run makes no second trigger; and the trigger ignores events of other senders.
     assert (await shop.call("POST", "/v1/triggers", json=trigger)).status_code == 409
-    assert trigger["where"] == [{"property": "source", "op": "eq", "value": made["key"]}]
+    assert trigger["where"] == [{"property": "source", "op": "eq", "value": sender["key"]}]
     await shop.post(commands[7][0], commands[7][1], status=200)
-    return made
+    return sender
 
 
 async def expect_a_question(shop: Shop, guide: str) -> None:
@@ -106,9 +106,9 @@ async def expect_a_question(shop: Shop, guide: str) -> None:
 
 @pytest.mark.parametrize("guide", SENDERS)
 async def test_a_guide_leads_to_the_first_question(shop: Shop, guide: str) -> None:
-    made = await follow(shop, guide)
+    sender = await follow_guide(shop, guide)
     headers, body = SENDERS[guide].first
-    assert (await deliver(shop, made, headers, body)).status_code == 202
+    assert (await deliver(shop, sender, headers, body)).status_code == 202
     await shop.work()
     await expect_a_question(shop, guide)
 
@@ -117,35 +117,35 @@ async def test_a_guide_leads_to_the_first_question(shop: Shop, guide: str) -> No
 async def test_a_presets_guide_leads_to_the_first_question(
     shop: Shop, case: test_presets.Case
 ) -> None:
-    made = await follow(shop, case.preset)
+    sender = await follow_guide(shop, case.preset)
     if case.preset == "jira-service-management":
         # Its guide connects Automation, whose body it shows.
         paste = PRESETS[case.preset]["paste"].replace("{{", "").replace("}}", "")
         body = json.loads(paste)
         body |= {"at": "2026-03-04T17:01:09.101+0100", "created": "2026-03-04T16:01:09.101+0100"}
         body["reporter"]["email"] = "lars@example.no"
-        path = "/in/" + made["url"].partition("/in/")[2]
+        path = "/in/" + sender["url"].partition("/in/")[2]
         assert (await shop.client.post(path, json=body)).status_code == 202
     elif case.preset == "standard-webhooks":
         body = json.loads(PRESETS[case.preset]["paste"])
-        assert (await test_presets.send(shop, made, case, {}, body)).status_code == 202
+        assert (await test_presets.send(shop, sender, case, {}, body)).status_code == 202
     else:
         for headers, body in case.deliveries:
-            await test_presets.send(shop, made, case, headers, body)
+            await test_presets.send(shop, sender, case, headers, body)
             await shop.work()
             if (await shop.get("/v1/decisions"))["data"]:
-                # What came later in the story calls the question off again.
+                # Later deliveries of the story would cancel the invitation.
                 break
     await shop.work()
     await expect_a_question(shop, case.preset)
 
 
 async def test_the_generic_guide_leads_to_the_first_question(shop: Shop) -> None:
-    made = await follow(shop, "generic")
+    sender = await follow_guide(shop, "generic")
     body = {"kind": "end", "id": 7, "who": {"mail": "you@shop.example"}}
     raw = json.dumps(body).encode()
     mac = test_presets._mac(raw, key=SECRET).hex()
-    path = "/in/" + made["url"].partition("/in/")[2]
+    path = "/in/" + sender["url"].partition("/in/")[2]
     reply = await shop.client.post(path, content=raw, headers={"X-Signature": f"sha256={mac}"})
     assert reply.status_code == 202
     await shop.work()
@@ -164,9 +164,9 @@ async def test_every_provider_of_mail_has_its_guide(shop: Shop) -> None:
 
 
 async def test_running_and_watching_name_what_exists(shop: Shop) -> None:
-    shown = (await shop.client.get("/guides/watching")).text
+    guide = (await shop.client.get("/guides/watching")).text
     served = (await shop.client.get("/metrics")).text
-    for name in set(re.findall(r"afterword_[a-z_]+", shown)):
+    for name in set(re.findall(r"afterword_[a-z_]+", guide)):
         assert name.removesuffix("_count") in served, name
     assert "afterword up" in (await shop.client.get("/guides/running")).text
     assert "Standard Webhooks" in (await shop.client.get("/guides/webhooks")).text

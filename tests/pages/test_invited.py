@@ -29,8 +29,8 @@ async def invite(shop: Shop, **more: Any) -> tuple[str, str]:
     """Ask Ala by a link; return the invitation's id and the path of its page."""
     customer = {"email": "ala@example.pl", "name": "Ala Nowak"}
     body = {"survey": "s", "customer": customer, "channel": "link"} | more
-    made = await shop.post("/v1/invitations", body)
-    return made["id"], "/i/" + made["url"].rpartition("/")[2]
+    invitation = await shop.post("/v1/invitations", body)
+    return invitation["id"], "/i/" + invitation["url"].rpartition("/")[2]
 
 
 async def states(shop: Shop) -> list[tuple[int, str]]:
@@ -39,11 +39,11 @@ async def states(shop: Shop) -> list[tuple[int, str]]:
 
 
 async def counted(shop: Shop) -> int:
-    found: int = (await shop.metric("nps"))["total"]["n"]
-    return found
+    count: int = (await shop.metric("nps"))["total"]["n"]
+    return count
 
 
-async def test_the_score_stands_alone_then_what_follows_from_it(shop: Shop) -> None:
+async def test_the_score_is_asked_first_then_the_questions_that_depend_on_it(shop: Shop) -> None:
     await shop.publish("s", metric="nps", questions=STEPS)
     id_, path = await invite(shop)
     page = await browse(shop.client, path)
@@ -54,7 +54,7 @@ async def test_the_score_stands_alone_then_what_follows_from_it(shop: Shop) -> N
     response = await shop.get(f"/v1/responses/{id_}")
     assert (response["score"], response["complete"]) == (4, False)
     reply = await page.send(shop.client, why="Late", again="true", _g="1", _js="1")
-    # What only now is asked has a page of its own; the rest can be seen again there.
+    # A question that only now applies gets a page of its own, which shows the earlier ones again.
     page = await follow(shop.client, reply)
     assert page.choices["when"] == ["soon", "later"]
     missing = parse(await page.send(shop.client, _g="1", _js="1"))
@@ -83,7 +83,7 @@ async def test_a_link_resumes_and_a_changed_score_drops_what_it_hides(shop: Shop
     assert await counted(shop) == 1
 
 
-async def test_what_was_typed_is_there_again_beside_what_is_missing(shop: Shop) -> None:
+async def test_a_form_with_a_missing_answer_keeps_what_was_typed(shop: Shop) -> None:
     await shop.publish("s")
     _, path = await invite(shop)
     page = await browse(shop.client, path + "/9")
@@ -129,9 +129,9 @@ async def test_another_site_sends_nothing_in_a_visitors_name(shop: Shop) -> None
 
 async def test_a_survey_that_changed_meanwhile_keeps_what_still_fits(shop: Shop) -> None:
     def asked(*options: str) -> list[dict[str, Any]]:
-        places = [{"key": key, "text": {"en": key}} for key in options]
-        place = {"key": "place", "type": "choice", "text": {"en": "Where?"}, "options": places}
-        return [STEPS[0], place]
+        choices = [{"key": key, "text": {"en": key}} for key in options]
+        question = {"key": "place", "type": "choice", "text": {"en": "Where?"}, "options": choices}
+        return [STEPS[0], question]
 
     await shop.publish("s", metric="nps", questions=asked("1", "2"))
     id_, path = await invite(shop)
@@ -168,8 +168,8 @@ async def test_events_are_emitted_once_a_person_is_known(shop: Shop, database: D
                 "select type from event where workspace_id = :id and type like 'response.%' "
                 "order by created_at, xid"
             )
-            found = await run_sql(session, query.bindparams(id=UUID(shop.workspace_id)))
-            return [row.type for row in found]
+            rows = await run_sql(session, query.bindparams(id=UUID(shop.workspace_id)))
+            return [row.type for row in rows]
 
     await shop.publish("s")
     id_, path = await invite(shop)
@@ -184,21 +184,21 @@ async def test_events_are_emitted_once_a_person_is_known(shop: Shop, database: D
 
 
 async def test_a_deleted_answer_is_emptied_in_its_events(shop: Shop, database: Database) -> None:
-    async def told() -> str:
+    async def read_event_texts() -> str:
         async with database.session() as session:
             query = text("select string_agg(data::text, '') from event where workspace_id = :id")
-            found = await run_sql(session, query.bindparams(id=UUID(shop.workspace_id)))
-            return str(found.scalar_one())
+            result = await run_sql(session, query.bindparams(id=UUID(shop.workspace_id)))
+            return str(result.scalar_one())
 
     await shop.publish("s")
     _, path = await invite(shop)
     page = await browse(shop.client, path + "/4")
     await page.send(shop.client, score="4", why="Zimna kawa", _g="1", _js="1")
-    assert "Zimna kawa" in await told()
+    assert "Zimna kawa" in await read_event_texts()
     page = await browse(shop.client, path + "/data")
     await page.send(shop.client, _js="1", _g="1")
     await shop.work()
-    assert "Zimna kawa" not in await told()
+    assert "Zimna kawa" not in await read_event_texts()
 
 
 async def test_everyone_sees_and_deletes_what_is_stored(shop: Shop) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey's own page: anyone's, one response a page, and a kiosk's."""
+"""A survey's public page: one response for each page that is opened; and its kiosk."""
 
 import re
 from typing import Any
@@ -16,8 +16,8 @@ ARABIC = {
 
 
 async def published(shop: Shop, **changes: Any) -> str:
-    found = await shop.publish("s", **changes)
-    return f"/s/{found['public_id']}"
+    survey = await shop.publish("s", **changes)
+    return f"/s/{survey['public_id']}"
 
 
 async def test_one_page_is_one_response_however_often_it_is_sent(shop: Shop) -> None:
@@ -58,10 +58,10 @@ async def test_thanks_go_with_the_band(shop: Shop) -> None:
     }  # fmt: skip
     questions = [{"key": "score", "type": "nps", "text": {"en": "Recommend us?"}}]
     path = await published(shop, metric="nps", questions=questions, texts=texts)
-    for score, said in (("10", "Tell a friend!"), ("3", "Thanks.")):
+    for score, phrase in (("10", "Tell a friend!"), ("3", "Thanks.")):
         page = await browse(shop.client, path)
         thanks = await follow(shop.client, await page.send(shop.client, score=score))
-        assert said in thanks.text
+        assert phrase in thanks.text
         assert ("https://rate.example/us" in thanks.links) == (score == "10")
 
 
@@ -74,7 +74,7 @@ async def test_a_prefilled_answer_is_only_chosen(shop: Shop) -> None:
     assert "score" not in page.fields
 
 
-async def test_what_an_address_says_is_kept_but_believed_little(shop: Shop) -> None:
+async def test_an_address_sets_order_and_declared_properties_but_no_customer(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     path = await published(shop)
     page = await browse(shop.client, path + "?p.store=WAW-1&p.secret=x&ref=1001&src=till-2")
@@ -95,7 +95,7 @@ async def test_an_order_answers_once_where_the_survey_says_so(shop: Shop) -> Non
     assert (await shop.metric("nps"))["total"]["n"] == 1
 
 
-async def test_an_order_shows_and_gives_nobody_anothers_answer(shop: Shop) -> None:
+async def test_an_order_number_neither_shows_nor_replaces_anothers_answer(shop: Shop) -> None:
     path = await published(shop, one_answer_per="order") + "?ref=555"
     page = await browse(shop.client, path)
     own = await follow(shop.client, await page.send(shop.client, score="2"))
@@ -159,7 +159,7 @@ async def test_a_survey_may_bring_its_own_language(shop: Shop) -> None:
 
 async def test_every_type_of_question_can_be_answered(shop: Shop) -> None:
     options = [{"key": key, "text": {"en": key}} for key in ("one", "two", "three")]
-    asked: list[tuple[dict[str, Any], str | list[str], Any]] = [
+    rows: list[tuple[dict[str, Any], str | list[str], Any]] = [
         ({"type": "csat", "points": 5}, "4", 4),
         ({"type": "ces"}, "7", 7),
         ({"type": "yes_no"}, "false", False),
@@ -170,16 +170,16 @@ async def test_every_type_of_question_can_be_answered(shop: Shop) -> None:
         ({"type": "choices", "options": options}, ["one", "three"], ["one", "three"]),
         ({"type": "text"}, "Tak\r\nnie", "Tak\nnie"),
     ]
-    questions = [{"key": f"q{n}", "text": {"en": f"Q{n}"}} | q for n, (q, *_) in enumerate(asked)]
+    questions = [{"key": f"q{n}", "text": {"en": f"Q{n}"}} | q for n, (q, *_) in enumerate(rows)]
     path = await published(shop, questions=questions, metric="csat")
     page = await follow(
         shop.client, await (await browse(shop.client, path)).send(shop.client, q0="4")
     )
-    answers = {f"q{n}": sent for n, (_, sent, _) in enumerate(asked) if n}
+    answers = {f"q{n}": sent for n, (_, sent, _) in enumerate(rows) if n}
     thanks = await follow(shop.client, await page.send(shop.client, **answers))
     assert "Thank you" in thanks.text
     (response,) = (await shop.get("/v1/responses"))["data"]
-    assert response["answers"] == {f"q{n}": kept for n, (*_, kept) in enumerate(asked)}
+    assert response["answers"] == {f"q{n}": answer for n, (*_, answer) in enumerate(rows)}
 
 
 async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
@@ -188,13 +188,13 @@ async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
         page = await browse(shop.client, path + "?kiosk=1&p.x=1")
         page = await follow(shop.client, await page.send(shop.client, score=score))
         reply = await page.send(shop.client, why="")
-        shown = await shop.client.get(reply.headers["location"])
+        thanks = await shop.client.get(reply.headers["location"])
         # It leads back to the start by itself, and not to this person's answer.
-        refresh = re.search(r'http-equiv="refresh" content="6;url=([^"]+)"', shown.text)
+        refresh = re.search(r'http-equiv="refresh" content="6;url=([^"]+)"', thanks.text)
         assert refresh
         assert "r=" not in refresh[1]
-        assert parse(shown).links == []
-        # Back leads nobody to what the person before has answered.
+        assert parse(thanks).links == []
+        # The browser's back button does not show the answers of the person before.
         back = reply.headers["location"].replace("done=1", "next=1")
         assert (await shop.client.get(back)).status_code == 303
     responses = (await shop.get("/v1/responses"))["data"]
@@ -208,8 +208,8 @@ async def test_robots_in_the_form_are_not_counted(shop: Shop) -> None:
     await page.send(shop.client, **{"score": "9", trap: "buy"})
     await (await browse(shop.client, path)).send(shop.client, score="9", _js="1")
     await (await browse(shop.client, path)).send(shop.client, score="9", _js="1", _g="1")
-    found = {r["integrity"] for r in (await shop.get("/v1/responses"))["data"]}
-    assert found == {"quarantined", "unverified", "ok"}
+    states = {r["integrity"] for r in (await shop.get("/v1/responses"))["data"]}
+    assert states == {"quarantined", "unverified", "ok"}
     total = (await shop.metric("nps"))["total"]
     assert total["n"] == 1
     assert (total["excluded"]["quarantined"], total["excluded"]["unverified"]) == (1, 1)
@@ -259,7 +259,7 @@ async def test_the_links_lead_to_the_page(shop: Shop) -> None:
     assert (await shop.call("GET", "/v1/surveys/draft/links")).status_code == 409
 
 
-async def test_what_a_company_writes_is_text_and_links_are_our_own(shop: Shop) -> None:
+async def test_company_texts_are_escaped_and_links_ignore_the_host_header(shop: Shop) -> None:
     evil = "<script>alert(1)</script>\"'>"
     questions = [{"key": "score", "type": "nps", "text": {"en": evil}}]
     texts = {"intro": {"en": evil}, "thank_you": {"default": {"text": {"en": evil}}}}

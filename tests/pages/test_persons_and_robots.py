@@ -46,7 +46,7 @@ async def test_without_scripts_a_person_is_slower_than_a_robot(shop: Shop) -> No
     page = await browse(shop.client, path + "/9")
     again = await follow(shop.client, await page.send(shop.client, why="Fine"))
     assert await states(shop) == [(9, "unverified")]
-    # One who read the first page needs only a moment for the second.
+    # A person who has read the first page may send the second after one second.
     await asyncio.sleep(1.1)
     await follow(shop.client, await again.send(shop.client))
     (response,) = (await shop.get("/v1/responses"))["data"]
@@ -166,7 +166,7 @@ async def test_what_a_gesture_confirmed_is_not_overwritten_without_one(
     assert await states(shop) == [(2, "ok")]
 
 
-async def test_of_equal_trust_the_last_wins_and_what_is_missing_may_be_added(shop: Shop) -> None:
+async def test_of_equal_trust_the_last_wins_and_less_trust_only_adds(shop: Shop) -> None:
     await shop.publish("s", metric="nps", questions=STEPS)
     _, path = await invite(shop)
     for score in ("9", "3"):

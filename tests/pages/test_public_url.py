@@ -43,7 +43,7 @@ async def proxied(
 
 
 def addresses(text: str) -> list[str]:
-    return [html.unescape(found) for found in ADDRESS.findall(text)]
+    return [html.unescape(address) for address in ADDRESS.findall(text)]
 
 
 async def test_an_answer_arrives_through_every_page(proxied: Shop, shop: Shop) -> None:
@@ -62,8 +62,8 @@ async def test_an_answer_arrives_through_every_page(proxied: Shop, shop: Shop) -
     page = await browse(proxied.client, url.path)
     reply = await page.send(proxied.client, score="8", _g="1", _js="1")
     assert reply.headers["location"].startswith(f"{ROOT}/i/")
-    found = (await shop.get("/v1/responses"))["data"]
-    assert sorted(address["score"] for address in found) == [8, 9]
+    responses = (await shop.get("/v1/responses"))["data"]
+    assert sorted(address["score"] for address in responses) == [8, 9]
 
 
 async def test_every_address_of_every_page_is_below_the_path(proxied: Shop, shop: Shop) -> None:
@@ -83,11 +83,11 @@ async def test_every_address_of_every_page_is_below_the_path(proxied: Shop, shop
         assert reply.status_code in {200, 303}, (path, reply.status_code)
         if "html" not in reply.headers.get("content-type", ""):
             continue
-        for found in addresses(reply.text):
-            if found.startswith(("http", "data:", "mailto:")):
+        for address in addresses(reply.text):
+            if address.startswith(("http", "data:", "mailto:")):
                 continue
-            below = found if found.startswith("/") else f"{ROOT}/{found}"
-            assert below.startswith(f"{ROOT}/"), (path, found)
+            below = address if address.startswith("/") else f"{ROOT}/{address}"
+            assert below.startswith(f"{ROOT}/"), (path, address)
             if "sign-out" not in below and "/forms/" not in below and "-sent" not in below:
                 left.append(below.partition("?")[0])
     assert len(seen) > 30

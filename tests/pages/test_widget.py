@@ -14,7 +14,7 @@ from tests.shop import Shop
 PAGE = "https://shop.example"
 
 
-async def opened(shop: Shop, **changes: Any) -> tuple[str, str]:
+async def publish_for_pages(shop: Shop, **changes: Any) -> tuple[str, str]:
     """Publish a survey and make a publishable key for a page; return public id and key."""
     survey = await shop.publish("after-order", **changes)
     await shop.call("PATCH", "/v1/workspace", json={"allowed_origins": [PAGE, "null"]})
@@ -31,7 +31,7 @@ async def send(
 
 
 async def test_an_answer_needs_no_preflight_and_learns_no_content(shop: Shop) -> None:
-    public_id, key = await opened(shop)
+    public_id, key = await publish_for_pages(shop)
     first = await send(shop, key, survey=public_id, id=(id_ := str(uuid4())), complete=False)
     assert first.status_code == 201
     assert first.json() == {"id": id_, "seq": 1, "complete": False}
@@ -52,7 +52,7 @@ async def test_an_answer_needs_no_preflight_and_learns_no_content(shop: Shop) ->
     [(PAGE, 201), ("null", 201), (None, 201), ("https://evil.example", 403)],
 )
 async def test_only_allowed_pages_may_send(shop: Shop, origin: str | None, status: int) -> None:
-    _, key = await opened(shop)
+    _, key = await publish_for_pages(shop)
     reply = await send(shop, key, origin=origin)
     assert reply.status_code == status
     allowed = origin if status == 201 else None
@@ -60,7 +60,7 @@ async def test_only_allowed_pages_may_send(shop: Shop, origin: str | None, statu
 
 
 async def test_bad_answers_name_the_field(shop: Shop) -> None:
-    _, key = await opened(shop)
+    _, key = await publish_for_pages(shop)
     cases: list[tuple[dict[str, Any], int, str]] = [
         ({"answers": {"score": 11}}, 422, "score"),
         ({"anwsers": {}}, 422, "answers"),
@@ -83,7 +83,7 @@ async def test_bad_answers_name_the_field(shop: Shop) -> None:
 
 
 async def test_robots_are_held_and_a_slower_answer_lifts_it(shop: Shop) -> None:
-    _, key = await opened(shop)
+    _, key = await publish_for_pages(shop)
     await send(shop, key, trap="http://buy.example")
     id_ = str(uuid4())
     await send(shop, key, id=id_, t=90)
@@ -96,7 +96,7 @@ async def test_robots_are_held_and_a_slower_answer_lifts_it(shop: Shop) -> None:
 
 
 async def test_a_quarantined_answer_stays_so_whatever_a_page_sends(shop: Shop) -> None:
-    _, key = await opened(shop)
+    _, key = await publish_for_pages(shop)
     id_ = str(uuid4())
     await send(shop, key, id=id_, trap="x")
     await send(shop, key, id=id_, seq=2, t=5000)
@@ -104,7 +104,7 @@ async def test_a_quarantined_answer_stays_so_whatever_a_page_sends(shop: Shop) -
 
 
 async def test_two_pages_of_one_order_are_one_response(shop: Shop) -> None:
-    _, key = await opened(shop, one_answer_per="order")
+    _, key = await publish_for_pages(shop, one_answer_per="order")
     for score in (9, 2):
         reply = await send(shop, key, order="1001", answers={"score": score})
         assert reply.status_code in {200, 201}
@@ -113,7 +113,7 @@ async def test_two_pages_of_one_order_are_one_response(shop: Shop) -> None:
 
 
 async def test_a_page_may_read_why_it_was_refused(shop: Shop) -> None:
-    _, key = await opened(shop)
+    _, key = await publish_for_pages(shop)
     refused: list[tuple[str, dict[str, Any]]] = [
         (key, {"order": ""}), (key, {"answers": {"score": 11}}), ("pk_nobody", {}),
     ]  # fmt: skip
@@ -131,7 +131,7 @@ async def test_a_survey_is_read_by_its_public_id_or_by_key(shop: Shop) -> None:
          "show_if": {"question": "score", "op": ">=", "value": 3}},
     ]  # fmt: skip
     texts = {"thank_you": {"satisfied": {"text": {"en": "Great!"}}}}
-    public_id, key = await opened(shop, metric="csat", questions=questions, texts=texts)
+    public_id, key = await publish_for_pages(shop, metric="csat", questions=questions, texts=texts)
     await shop.call("PATCH", "/v1/workspace", json={"brand": {"colour": "#8A1C4A"}})
     by_id = await shop.client.get(f"/w/surveys/{public_id}?lang=pl")
     by_key = await shop.client.get(f"/w/surveys/after-order?lang=pl&key={key}")
@@ -149,7 +149,7 @@ async def test_a_survey_is_read_by_its_public_id_or_by_key(shop: Shop) -> None:
 
 
 async def test_only_allowed_pages_may_read_a_survey(shop: Shop) -> None:
-    public_id, key = await opened(shop)
+    public_id, key = await publish_for_pages(shop)
     for origin, status in ((PAGE, 200), ("https://evil.example", 403)):
         reply = await shop.client.get(f"/w/surveys/{public_id}", headers={"Origin": origin})
         assert reply.status_code == status

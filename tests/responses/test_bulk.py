@@ -10,21 +10,21 @@ from tests.pages.test_invited import invite
 from tests.shop import Shop
 
 
-async def some(shop: Shop) -> list[str]:
+async def submit_three(shop: Shop) -> list[str]:
     await shop.publish("nps")
     return [(await shop.answer("nps", score)).json()["id"] for score in (2, 3, 10)]
 
 
 async def test_tags_follow_ups_and_states_of_many(shop: Shop) -> None:
-    ids = await some(shop)
+    ids = await submit_three(shop)
     done = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": ["parcel"]})
     assert done.json() == {"found": 3, "changed": 3}
     patch: dict[str, Any] = {"follow_up": {"status": "resolved"}, "remove_tags": ["parcel"]}
     done = await shop.call("PATCH", "/v1/responses?band=detractor", json=patch)
     assert done.json()["found"] == 2
-    found = (await shop.get("/v1/responses"))["data"]
-    shown = sorted((r["score"], r["tags"], r["follow_up"]["status"]) for r in found)
-    assert shown == [(2, [], "resolved"), (3, [], "resolved"), (10, ["parcel"], "none")]
+    responses = (await shop.get("/v1/responses"))["data"]
+    rows = sorted((r["score"], r["tags"], r["follow_up"]["status"]) for r in responses)
+    assert rows == [(2, [], "resolved"), (3, [], "resolved"), (10, ["parcel"], "none")]
     done = await shop.call("PATCH", "/v1/responses?max_score=3", json={"reject": True})
     assert done.json() == {"found": 2, "changed": 2}
     assert (await shop.metric("nps"))["total"]["value"] == 100
@@ -43,17 +43,17 @@ async def test_tags_follow_ups_and_states_of_many(shop: Shop) -> None:
         ("?band=angry", {"reject": True}, ["query", "band"]),
     ],
 )
-async def test_what_is_wrong_is_named(
+async def test_a_wrong_bulk_change_names_the_field(
     shop: Shop, path: str, body: dict[str, Any], loc: list[str | int]
 ) -> None:
-    await some(shop)
+    await submit_three(shop)
     reply = await shop.call("PATCH", f"/v1/responses{path}", json=body)
     assert reply.status_code == 422
     assert [list(error["loc"]) for error in reply.json()["errors"]] == [loc]
 
 
 async def test_who_may_follow_up_may_not_reject(shop: Shop) -> None:
-    ids = await some(shop)
+    ids = await submit_three(shop)
     key = await shop.make_key("respond")
     reply = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "reject": True}, key=key)
     assert reply.status_code == 403
@@ -72,8 +72,8 @@ async def test_a_survey_is_duplicated_as_a_draft(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("name", ["limit", "cursor"])
-async def test_a_change_takes_no_page_of_a_list(shop: Shop, name: str) -> None:
-    await some(shop)
+async def test_a_bulk_change_refuses_limit_and_cursor(shop: Shop, name: str) -> None:
+    await submit_three(shop)
     for query in (f"?{name}=2", f"?band=detractor&{name}=2"):
         reply = await shop.call("PATCH", f"/v1/responses{query}", json={"reject": True})
         assert reply.status_code == 422
@@ -86,10 +86,10 @@ async def test_a_change_takes_no_page_of_a_list(shop: Shop, name: str) -> None:
 async def test_what_is_restored_counts_as_an_answered_invitation(shop: Shop) -> None:
     await shop.publish("nps")
     id_, path = await invite(shop, survey="nps")
-    # A link of a mail that nobody's gesture has confirmed: its answer is held.
+    # No gesture has confirmed the answer of this mail link, so it is held.
     await browse(shop.client, path + "/9")
-    (held,) = (await shop.get("/v1/responses"))["data"]
-    assert (held["id"], held["integrity"]) == (id_, "provisional")
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["id"], response["integrity"]) == (id_, "provisional")
     assert (await shop.get(f"/v1/invitations/{id_}"))["answered_at"] is None
     done = await shop.call("PATCH", "/v1/responses", json={"ids": [id_], "restore": True})
     assert done.json() == {"found": 1, "changed": 1}
@@ -98,7 +98,7 @@ async def test_what_is_restored_counts_as_an_answered_invitation(shop: Shop) -> 
 
 
 async def test_a_tag_too_many_is_refused_and_none_is_dropped(shop: Shop) -> None:
-    ids = await some(shop)
+    ids = await submit_three(shop)
     twenty = [f"t{n}" for n in range(20)]
     await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": twenty})
     refused = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": ["more"]})
@@ -109,7 +109,7 @@ async def test_a_tag_too_many_is_refused_and_none_is_dropped(shop: Shop) -> None
 
 
 async def test_a_deleted_response_is_not_found_by_a_second_deletion(shop: Shop) -> None:
-    ids = await some(shop)
+    ids = await submit_three(shop)
     replies = [await shop.call("DELETE", f"/v1/responses/{ids[0]}") for _ in range(2)]
     assert [reply.status_code for reply in replies] == [204, 404]
 

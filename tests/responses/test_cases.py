@@ -21,12 +21,12 @@ async def test_an_answer_inherits_what_it_does_not_say(shop: Shop) -> None:
         "properties": {"store": "WAW", "plan": "pro"},
     }
     await shop.record("order.paid", "e-1", touchpoint="checkout", **case)
-    reply = {"order": "1001", "properties": {"plan": "free"}}
-    answer = (await shop.answer("s", 9, **reply)).json()
-    found = await shop.get(f"/v1/responses/{answer['id']}")
-    assert (found["touchpoint"], found["locale"]) == ("checkout", "pl")
-    assert found["properties"] == {"store": "WAW", "plan": "free"}
-    assert found["customer"]["email"] == "ala@e.pl"
+    about_order = {"order": "1001", "properties": {"plan": "free"}}
+    answer = (await shop.answer("s", 9, **about_order)).json()
+    response = await shop.get(f"/v1/responses/{answer['id']}")
+    assert (response["touchpoint"], response["locale"]) == ("checkout", "pl")
+    assert response["properties"] == {"store": "WAW", "plan": "free"}
+    assert response["customer"]["email"] == "ala@e.pl"
     about = {"interaction": {"source": "helpdesk", "external_id": "e-1"}, "touchpoint": "own"}
     answer = (await shop.answer("s", 9, **about)).json()
     assert answer["touchpoint"] == "own"
@@ -44,9 +44,9 @@ async def test_a_case_not_known_yet_is_joined_when_it_arrives(
     await shop.record("ticket.solved", "e-1", properties={"agent": "eva"}, **case)
     await shop.work()
     for id_ in (answer["id"], other["id"]):
-        found = await shop.get(f"/v1/responses/{id_}")
-        assert (found["touchpoint"], found["properties"]) == ("support", {"agent": "eva"})
-        assert found["customer"]["email"] == "ala@e.pl"
+        response = await shop.get(f"/v1/responses/{id_}")
+        assert (response["touchpoint"], response["properties"]) == ("support", {"agent": "eva"})
+        assert response["customer"]["email"] == "ala@e.pl"
     rows = (await shop.metric("nps", group_by="property.agent"))["rows"]
     assert [(r["group"], r["n"]) for r in rows] == [({"property.agent": "eva"}, 2)]
     assert await rollups.differences(database, UUID(shop.workspace_id)) == []
@@ -84,8 +84,11 @@ async def test_a_resolved_follow_up_is_a_moment_of_its_own(shop: Shop) -> None:
     for _ in range(2):
         await shop.call("PATCH", path, json={"follow_up": {"status": "resolved", "note": "ok"}})
     await shop.work()
-    (reply,) = (await shop.get("/v1/interactions"))["data"]
-    assert (reply["type"], reply["properties"]) == ("recovery.resolved", {"response": answer["id"]})
+    (interaction,) = (await shop.get("/v1/interactions"))["data"]
+    assert (interaction["type"], interaction["properties"]) == (
+        "recovery.resolved",
+        {"response": answer["id"]},
+    )
     (decision,) = (await shop.get("/v1/decisions"))["data"]
     assert decision["outcome"] == "invited"
 
@@ -105,16 +108,16 @@ async def test_a_browser_proves_whose_customer_it_has(shop: Shop) -> None:
         body = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claim}
         reply = await shop.call("POST", "/v1/responses", key=key, json=body)
         assert reply.status_code == 201, reply.text
-        found = await shop.get(f"/v1/responses/{reply.json()['id']}")
-        known.append(found["customer"]["id"] is not None)
-        assert "proof" not in str(found)
+        response = await shop.get(f"/v1/responses/{reply.json()['id']}")
+        known.append(response["customer"]["id"] is not None)
+        assert "proof" not in str(response)
     assert known == [True, False, False]
     rotated = (await shop.post("/v1/workspace/identity-secret"))["secret"]
     assert rotated != secret
     body = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claims[0]}
     reply = await shop.call("POST", "/v1/responses", key=key, json=body)
-    found = await shop.get(f"/v1/responses/{reply.json()['id']}")
-    assert found["customer"]["id"]
+    response = await shop.get(f"/v1/responses/{reply.json()['id']}")
+    assert response["customer"]["id"]
 
 
 async def test_an_invited_answer_belongs_to_what_was_known_when_it_was_decided(
@@ -125,11 +128,11 @@ async def test_an_invited_answer_belongs_to_what_was_known_when_it_was_decided(
     case: dict[str, Any] = {"ticket": "7", "customer": {"external_id": "c-1"}}
     value = {"amount": "10.50", "currency": "EUR"}
     first = {"agent": "eva", "team": "night"}
-    reply = await shop.record(
+    interaction = await shop.record(
         "ticket.solved", "e-1", touchpoint="support", properties=first, value=value, **case
     )
     await shop.work()
-    invitation = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
+    invitation = await shop.get(f"/v1/invitations/{interaction['decisions'][0]['invitation']}")
     assert (invitation["properties"], invitation["value"]) == (first, value)
     later = {"agent": "bob", "team": "day", "floor": "2"}
     await shop.record("ticket.reopened", "e-2", touchpoint="desk", properties=later, **case)
@@ -137,5 +140,5 @@ async def test_an_invited_answer_belongs_to_what_was_known_when_it_was_decided(
     assert (await shop.client.post(path, data={"score": "6"})).status_code == 303
     await shop.record("ticket.solved", "e-3", properties=later | {"door": "3"}, **case)
     await shop.work()
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert (found["properties"], found["touchpoint"]) == (first, "support")
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["properties"], response["touchpoint"]) == (first, "support")

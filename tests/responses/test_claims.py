@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What public pages say of a case is a claim: it takes nobody's place, customer or key."""
+"""What a public page says of a case is a claim: it replaces no trusted answer."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -47,10 +47,10 @@ async def test_nobody_takes_an_id_that_the_service_derives(
         json={"id": guessed, "key": key, "survey": "page", "answers": {"score": 1}},
     )
     assert reply.status_code == 422
-    given = await shop.answer("page", 9, external_id="order-5002")
-    assert given.status_code == 201
+    answer = await shop.answer("page", 9, external_id="order-5002")
+    assert answer.status_code == 201
     # Nobody who knows the names can tell the id.
-    assert given.json()["id"] != guessed
+    assert answer.json()["id"] != guessed
 
 
 async def test_an_answer_from_before_is_known_by_its_old_id(shop: Shop, database: Database) -> None:
@@ -77,8 +77,8 @@ async def test_a_public_row_under_an_old_id_is_not_found(shop: Shop, database: D
         await connection.exec_driver_sql(
             "update response set public = true where workspace_id = $1", (UUID(shop.workspace_id),)
         )
-    given = await shop.answer("page", 3, external_id="x-1")
-    assert (given.status_code, given.json()["id"] != str(old)) == (201, True)
+    reply = await shop.answer("page", 3, external_id="x-1")
+    assert (reply.status_code, reply.json()["id"] != str(old)) == (201, True)
 
 
 async def _date_back(shop: Shop, database: Database) -> None:
@@ -92,7 +92,9 @@ async def _date_back(shop: Shop, database: Database) -> None:
 
 
 @pytest.mark.parametrize("own", [True, False])
-async def test_a_publishable_key_burns_nobodys_idempotency_key(shop: Shop, own: bool) -> None:
+async def test_a_publishable_key_cannot_use_up_anothers_idempotency_key(
+    shop: Shop, own: bool
+) -> None:
     key = await opened(shop)
     more: dict[str, Any] = {"id": str(uuid4())} if own else {}
     await claim(shop, key, by="order-7001", **more)
@@ -104,7 +106,7 @@ async def test_a_publishable_key_burns_nobodys_idempotency_key(shop: Shop, own: 
 
 
 @pytest.mark.parametrize("first", ["claim", "interaction"])
-async def test_a_claim_takes_no_customer_whichever_comes_first(shop: Shop, first: str) -> None:
+async def test_a_claim_never_gets_the_cases_customer(shop: Shop, first: str) -> None:
     key = await opened(shop)
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
 
@@ -117,10 +119,10 @@ async def test_a_claim_takes_no_customer_whichever_comes_first(shop: Shop, first
 
     if first == "interaction":
         await happen()
-    made = await claim(shop, key, order="1001")
+    response = await claim(shop, key, order="1001")
     if first == "claim":
         await happen()
-    read = await shop.get(f"/v1/responses/{made['id']}")
+    read = await shop.get(f"/v1/responses/{response['id']}")
     assert (read["customer"], read["claimed"], read["integrity"]) == (None, True, "ok")
     assert (read["touchpoint"], read["properties"]) == ("checkout", {"store": "WAW-1"})
     assert (await shop.metric("nps"))["total"]["n"] == 1
@@ -139,22 +141,22 @@ async def test_a_claim_takes_no_customer_whichever_comes_first(shop: Shop, first
         ("customer", {"customer": {"email": "ala@example.pl"}}),
     ],
 )
-async def test_an_answer_that_needs_no_proof_takes_the_claims_place(
+async def test_a_trusted_answer_replaces_a_claim(
     shop: Shop, first: str, per: str, about: dict[str, Any]
 ) -> None:
     key = await opened(shop, one_answer_per=per)
-    made: dict[str, Any] = {}
+    response: dict[str, Any] = {}
     if first == "claim":
-        made = await claim(shop, key, **about)
+        response = await claim(shop, key, **about)
         assert (await shop.metric("nps"))["total"]["value"] == -100
     assert (await shop.answer("page", 9, **about)).status_code == 201
     if first == "trusted":
-        made = await claim(shop, key, **about)
+        response = await claim(shop, key, **about)
     total = (await shop.metric("nps"))["total"]
     assert (total["n"], total["value"]) == (1, 100)
-    id_ = made["id"]
+    id_ = response["id"]
     assert (await shop.get(f"/v1/responses/{id_}"))["integrity"] == "superseded"
-    # The page that claimed it says more: that counts no more than before.
+    # A later answer from the page that made the claim is not counted either.
     await claim(shop, key, seq=2, score=0, status=200, **about)
     assert (await shop.metric("nps"))["total"]["n"] == 1
     assert [r["id"] for r in (await shop.get("/v1/responses", integrity="superseded"))["data"]]
@@ -200,8 +202,8 @@ async def test_another_device_is_told_that_the_order_is_answered(shop: Shop) -> 
     async def is_answered(**about: str) -> bool:
         reply = await shop.client.get("/w/surveys/page", params={"key": key} | about)
         assert reply.status_code == 200
-        found: bool = reply.json()["answered"]
-        return found
+        has_answer: bool = reply.json()["answered"]
+        return has_answer
 
     assert not await is_answered(order="1001")
     sent = {"id": str(uuid4()), "key": key, "survey": "page", "answers": {"score": 3}, "t": 4000}

@@ -41,7 +41,7 @@ async def test_one_customer_by_id_and_by_e_mail_answers_once(shop: Shop) -> None
     assert (again.status_code, again.json()["score"]) == (200, 9)
 
 
-async def test_a_claim_takes_nobodys_place(shop: Shop) -> None:
+async def test_a_claim_does_not_block_the_customers_own_answer(shop: Shop) -> None:
     await shop.publish("s", one_answer_per="customer")
     await shop.call("PATCH", "/v1/workspace", json={"allowed_origins": []})
     public = await shop.make_key("collect")
@@ -58,8 +58,8 @@ async def test_a_batch_that_names_one_person_in_two_ways_makes_one_customer(shop
         for customer in ({"email": "x@y.pl"}, {"external_id": "c-9", "email": "x@y.pl"})
     ]
     await shop.call("POST", "/v1/responses/batch", json=body)
-    found = (await shop.get("/v1/responses"))["data"]
-    assert len({r["customer"]["id"] for r in found}) == 1
+    responses = (await shop.get("/v1/responses"))["data"]
+    assert len({r["customer"]["id"] for r in responses}) == 1
     latest = await shop.metric("nps", count="latest_per_customer")
     assert latest["total"]["n"] == 1
 
@@ -135,8 +135,8 @@ async def test_a_page_may_read_its_survey_only_from_an_allowed_origin(shop: Shop
     assert (read.status_code, read.headers["access-control-allow-origin"]) == (200, page)
     evil = {"Origin": "https://evil.example"}
     assert (await shop.call("GET", "/v1/surveys/s", key=public, headers=evil)).status_code == 403
-    asked = await shop.client.request("OPTIONS", "/v1/surveys/s", headers={"Origin": page})
-    assert asked.status_code == 204
+    preflight = await shop.client.request("OPTIONS", "/v1/surveys/s", headers={"Origin": page})
+    assert preflight.status_code == 204
 
 
 async def test_a_deleted_touchpoint_that_answers_name_stays_listed(shop: Shop) -> None:
@@ -189,7 +189,7 @@ async def test_a_follow_up_and_a_map_hide_small_groups(shop: Shop) -> None:
     assert (rows[0]["value"], rows[0]["reliability"]) == (None, "hidden")
 
 
-async def test_odd_but_possible_times_are_no_error(shop: Shop) -> None:
+async def test_odd_times_are_refused_without_a_server_error(shop: Shop) -> None:
     await shop.publish("s")
     for query in (
         "from=1900-01-01&to=4000-01-01&compare=previous_period",

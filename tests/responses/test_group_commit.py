@@ -33,11 +33,11 @@ async def test_when_too_many_wait_the_rest_must_try_again(shop: Shop, database: 
     survey = (await shop.publish("s"))["id"]
     group = GroupCommit(database, slot=7, max_waiting=5)
     workspace = UUID(shop.workspace_id)
-    found = await asyncio.gather(
+    results = await asyncio.gather(
         *[group.submit(workspace, submission(survey)) for _ in range(20)], return_exceptions=True
     )
     await group.close()
-    refused = [f for f in found if isinstance(f, Busy)]
+    refused = [f for f in results if isinstance(f, Busy)]
     assert len(refused) == 15
     assert refused[0].headers["Retry-After"] == "1"
     assert (await shop.metric("nps"))["total"]["n"] == 5
@@ -60,10 +60,10 @@ async def test_a_row_that_cannot_be_stored_spoils_no_other(shop: Shop, database:
     batch = [submission(survey) for _ in range(9)]
     # No database stores this character.
     batch[3].row.answers = Raw(b'{"why":"\\u0000"}')
-    found = await group.write(UUID(shop.workspace_id), batch, events=True)
+    results = await group.write(UUID(shop.workspace_id), batch, events=True)
     await group.close()
-    assert [n for n, f in enumerate(found) if isinstance(f, AfterwordError)] == [3]
-    assert isinstance(found[3], InvalidInput)
+    assert [n for n, f in enumerate(results) if isinstance(f, AfterwordError)] == [3]
+    assert isinstance(results[3], InvalidInput)
     assert (await shop.metric("nps"))["total"]["n"] == 8
 
 
@@ -73,9 +73,9 @@ async def test_an_answer_to_a_survey_that_is_gone_is_not_stored(
     survey = (await shop.publish("s"))["id"]
     group = GroupCommit(database, slot=7, max_waiting=100)
     for batch in ([submission(str(uuid4()))], [submission(survey), submission(str(uuid4()))]):
-        found = await group.write(UUID(shop.workspace_id), batch, events=True)
-        assert isinstance(found[-1], WriteResult)
-        assert found[-1].outcome is WriteOutcome.CLOSED
+        results = await group.write(UUID(shop.workspace_id), batch, events=True)
+        assert isinstance(results[-1], WriteResult)
+        assert results[-1].outcome is WriteOutcome.CLOSED
     await group.close()
     assert (await shop.metric("nps"))["total"]["n"] == 1
 
@@ -105,18 +105,18 @@ async def test_settings_change_while_answers_keep_coming(shop: Shop) -> None:
     done = asyncio.Event()
 
     async def answer_on_and_on() -> int:
-        taken = 0
+        count = 0
         while not done.is_set():
             assert (await shop.answer("s", 9)).status_code == 201
-            taken += 1
-        return taken
+            count += 1
+        return count
 
     writers = [asyncio.create_task(answer_on_and_on()) for _ in range(8)]
     await asyncio.sleep(0.5)
-    # The writers stop only after the change: one that starved would never end.
+    # The writers stop only after the change, so a starved change would hang this test.
     changed = await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     assert changed.status_code == 200, changed.text
     done.set()
-    taken = sum(await asyncio.gather(*writers))
+    count = sum(await asyncio.gather(*writers))
     await shop.work()
-    assert (await shop.metric("nps"))["total"]["n"] == taken > 0
+    assert (await shop.metric("nps"))["total"]["n"] == count > 0

@@ -20,7 +20,7 @@ async def test_lists_are_newest_first_and_stable_while_answers_come_in(shop: Sho
 
 async def test_every_filter_finds_what_it_names(shop: Shop) -> None:
     await shop.publish("f")
-    wanted = (
+    id_ = (
         await shop.answer(
             "f",
             {"score": 3, "why": "Za drogo 100% _"},
@@ -51,8 +51,8 @@ async def test_every_filter_finds_what_it_names(shop: Shop) -> None:
         "q": "100% _",
     }
     for name, value in filters.items():
-        found = await shop.get("/v1/responses", **{name: value})
-        assert [r["id"] for r in found["data"]] == [wanted], name
+        page = await shop.get("/v1/responses", **{name: value})
+        assert [r["id"] for r in page["data"]] == [id_], name
     assert (await shop.get("/v1/responses", q="100% x"))["data"] == []
     assert len((await shop.get("/v1/responses", survey="f", integrity="ok"))["data"]) == 2
 
@@ -70,7 +70,9 @@ async def test_a_follow_up_is_worked_through_with_notes(shop: Shop) -> None:
             json={"follow_up": {"status": status, "note": note, "assignee": "eva"}},
         )
         assert reply.status_code == 200, reply.text
-        assert "answers" not in reply.json(), "who may only follow up reads no answers"
+        assert "answers" not in reply.json(), (
+            "a key with the scope `respond` alone must not read answers"
+        )
         follow_up = reply.json()["follow_up"]
     assert (follow_up["status"], follow_up["assignee"]) == ("resolved", "eva")
     tagging = await shop.call("PATCH", f"/v1/responses/{id_}", key=responder, json={"tags": ["a"]})

@@ -59,9 +59,9 @@ async def test_a_difference_is_found_and_a_rebuild_repairs_it(
         UUID(shop.workspace_id),
     )
     await connection.close()
-    found = await differences(shop, database)
-    assert len(found) == 1
-    assert found[0]["in_rows"] != found[0]["in_rollups"]
+    cells = await differences(shop, database)
+    assert len(cells) == 1
+    assert cells[0]["in_rows"] != cells[0]["in_rollups"]
     await rollups.rebuild(database, UUID(shop.workspace_id))
     assert await differences(shop, database) == []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Submitting answers: once is once, whatever is repeated, raced or corrected."""
+"""Submitting answers: each counts once, even if it is repeated, raced or corrected."""
 
 import asyncio
 import base64
@@ -144,8 +144,8 @@ async def test_an_answer_to_a_question_that_was_not_shown_is_dropped(shop: Shop)
 
 async def test_a_customer_is_known_again_by_external_id_and_e_mail(shop: Shop) -> None:
     await shop.publish("who")
-    named = {"external_id": "c-1", "email": "Ala@Example.pl", "name": "Ala"}
-    ids = [(await shop.answer("who", 9, customer=named)).json()["id"] for _ in range(2)]
+    customer = {"external_id": "c-1", "email": "Ala@Example.pl", "name": "Ala"}
+    ids = [(await shop.answer("who", 9, customer=customer)).json()["id"] for _ in range(2)]
     ids.append((await shop.answer("who", 8, customer={"email": "ala@example.pl"})).json()["id"])
     people = [(await shop.get(f"/v1/responses/{i}"))["customer"] for i in ids]
     assert len({p["id"] for p in people}) == 1
@@ -191,9 +191,9 @@ async def test_every_question_type_is_stored_and_counted(shop: Shop) -> None:
     questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
     await shop.publish("all", questions=questions)
     answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
-    made = await shop.answer("all", answers)
-    assert made.status_code == 201
-    stored = await shop.get(f"/v1/responses/{made.json()['id']}")
+    reply = await shop.answer("all", answers)
+    assert reply.status_code == 201
+    stored = await shop.get(f"/v1/responses/{reply.json()['id']}")
     assert stored["answers"] == answers
     for type_ in QuestionType:
         if metric := spec_of(type_).metric:

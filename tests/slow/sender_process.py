@@ -32,7 +32,7 @@ def send_until_acknowledged(client: httpx.Client, sent: list[Any]) -> None:
             rejected = [] if alone else reply.json()["rejected"]
             assert not rejected, rejected
             return
-        # Anything below 500 but a limit would never be acknowledged.
+        # A 4xx reply other than 429 is final: sending it again would not help.
         refused = reply is not None and reply.status_code < 500 and reply.status_code != 429
         assert not refused, reply and reply.text
         time.sleep(0.1)

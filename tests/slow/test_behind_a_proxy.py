@@ -79,8 +79,8 @@ async def test_pages_assets_and_the_dashboard_work_at_a_path(proxied: tuple[Serv
             page = await browse(visitor, link.removeprefix(site))
             page = await follow(visitor, await page.send(visitor, score="9"))
             await page.send(visitor, why="Good")
-            shown = await visitor.get(link)
-            assets = re.findall(r'(?:href|src)="([^"]+\.(?:css|js)[^"]*)"', shown.text)
+            reply = await visitor.get(link)
+            assets = re.findall(r'(?:href|src)="([^"]+\.(?:css|js)[^"]*)"', reply.text)
             assert assets
             for asset in [*assets, f"{ROOT}/widget.js"]:
                 assert (await visitor.get(asset)).status_code == 200, asset

@@ -24,7 +24,7 @@ from tests.service import Service
 pytestmark = pytest.mark.slow
 
 DEBIANS = Path("/usr/lib/postgresql/15/bin")
-FIGURES = [
+COMPARED_PATHS = [
     "/v1/metrics/nps?period=all&interval=year&group_by=touchpoint", "/v1/metrics/ttr?period=all",
     "/v1/responses", "/v1/decisions", "/v1/invitations", "/v1/customers/c-1/timeline",
     "/v1/surveys", "/v1/webhook-endpoints",
@@ -33,17 +33,17 @@ FIGURES = [
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    made = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
-    made.start()
-    yield made
-    made.remove()
+    service = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
+    service.start()
+    yield service
+    service.remove()
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="afterword-copy-"))
-    yield made
-    shutil.rmtree(made)
+    path = Path(tempfile.mkdtemp(prefix="afterword-copy-"))
+    yield path
+    shutil.rmtree(path)
 
 
 def furnish(service: Service, receiver: Receiver) -> None:
@@ -66,10 +66,10 @@ def furnish(service: Service, receiver: Receiver) -> None:
             who = {"external_id": f"c-{number}", "email": f"c{number}@example.pl"}
             body = {"survey": "nps", "channel": "api", "answers": answers, "touchpoint": "shop"}
             post("/v1/responses", body | {"customer": who})
-        shown = {"source": "desk", "ticket": "1", "customer": {"external_id": "c-1"}}
+        ticket = {"source": "desk", "ticket": "1", "customer": {"external_id": "c-1"}}
         for type_, at in (("ticket.opened", "08"), ("ticket.solved", "10")):
             moment = {"type": type_, "external_id": type_, "occurred_at": f"2026-11-20T{at}:00:00Z"}
-            post("/v1/interactions", shown | moment)
+            post("/v1/interactions", ticket | moment)
         wait_for(lambda: len(receiver.to("/good")) == 5 and len(receiver.to("/bad")) >= 1)
         wait_for(lambda: client.get("/v1/invitations").json()["data"][0]["status"] == "stored")
         wait_for(lambda: sum(e["pending"] for e in endpoints(client)) == 5)
@@ -79,8 +79,8 @@ def endpoints(client: httpx.Client) -> Any:
     return client.get("/v1/webhook-endpoints").json()["data"]
 
 
-def answers_of(client: httpx.Client) -> dict[str, Any]:
-    return {path: client.get(path).json() for path in FIGURES}
+def read_all(client: httpx.Client) -> dict[str, Any]:
+    return {path: client.get(path).json() for path in COMPARED_PATHS}
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
@@ -104,8 +104,8 @@ def mails_in(service: Service) -> int:
 def look_at_copy(client: httpx.Client, before: dict[str, Any]) -> None:
     """See that it answers the same, without the customer who was erased since."""
     assert client.get("/readyz").json()["checks"]["sending"] == "paused"
-    after = answers_of(client)
-    for path in FIGURES:
+    after = read_all(client)
+    for path in COMPARED_PATHS:
         if "metrics" in path or path == "/v1/surveys":
             assert after[path] == before[path], path
     words = [r["answers"].get("why") for r in after["/v1/responses"]["data"]]
@@ -115,16 +115,16 @@ def look_at_copy(client: httpx.Client, before: dict[str, Any]) -> None:
 def test_a_restored_backup_answers_the_same_and_sends_nothing_twice(
     service: Service, receiver: Receiver, folder: Path
 ) -> None:
-    receiver.manners["/bad"] = fail
+    receiver.behaviours["/bad"] = fail
     furnish(service, receiver)
     file = folder / "afterword.backup"
-    made = service.command("backup", str(file))
-    assert made.returncode == 0, made.stderr
+    backup = service.command("backup", str(file))
+    assert backup.returncode == 0, backup.stderr
     assert file.stat().st_mode & 0o077 == 0
     with service.client() as client:
-        before = answers_of(client)
+        before = read_all(client)
         cursor = client.get("/v1/events?limit=3").json()["next_cursor"]
-        rest = [e["id"] for e in client.get("/v1/events", params={"after": cursor}).json()["data"]]
+        ids = [e["id"] for e in client.get("/v1/events", params={"after": cursor}).json()["data"]]
         # Erased after the backup was made: the backup must not bring her back.
         client.delete("/v1/customers/c-2").raise_for_status()
     service.stop()
@@ -137,13 +137,13 @@ def test_a_restored_backup_answers_the_same_and_sends_nothing_twice(
         refused = copy.command("restore", str(file))
         assert refused.returncode == 1
         assert "holds a database already" in refused.stderr
-        del receiver.manners["/bad"]
+        del receiver.behaviours["/bad"]
         received = len(receiver.requests)
         copy.start()
         with copy.client() as client:
             look_at_copy(client, before)
             pulled = client.get("/v1/events", params={"after": cursor}).json()["data"]
-            assert set(rest) <= {event["id"] for event in pulled}
+            assert set(ids) <= {event["id"] for event in pulled}
             time.sleep(3)
             assert len(receiver.requests) == received
             assert copy.command("rollups", "check").returncode == 0
@@ -164,15 +164,15 @@ def test_a_restored_backup_answers_the_same_and_sends_nothing_twice(
         copy.remove()
 
 
-def test_it_moves_to_an_older_postgresql_of_its_own(
+def test_a_service_moves_to_another_older_postgresql(
     service: Service, receiver: Receiver, folder: Path
 ) -> None:
     if not (DEBIANS / "postgres").exists():
         pytest.skip("needs Debian's PostgreSQL 15: apt-get install postgresql-15")
-    receiver.manners["/bad"] = fail
+    receiver.behaviours["/bad"] = fail
     furnish(service, receiver)
     with service.client() as client:
-        before = answers_of(client)
+        before = read_all(client)
         secrets = (Path(service.environment["AFTERWORD_DATA_DIR"]) / "secret_keys").read_text()
     busy = service.command("move", "--to", "postgresql://nobody@127.0.0.1:1/x")
     assert busy.returncode == 1
@@ -194,18 +194,20 @@ def test_it_moves_to_an_older_postgresql_of_its_own(
         assert "0 cells differ" in done.stdout
         again = service.command("move", "--to", target)
         assert "not empty" in again.stderr
-        del receiver.manners["/bad"]
+        del receiver.behaviours["/bad"]
         moved.start()
         with moved.client() as client:
-            after = answers_of(client)
-            assert {p: after[p] for p in FIGURES[:-1]} == {p: before[p] for p in FIGURES[:-1]}
+            after = read_all(client)
+            assert {p: after[p] for p in COMPARED_PATHS[:-1]} == {
+                p: before[p] for p in COMPARED_PATHS[:-1]
+            }
             wait_for(lambda: sum(e["pending"] for e in endpoints(client)) == 0)
             line = {"survey": "nps", "channel": "api", "answers": {"score": 9}}
             client.post("/v1/responses", json=line).raise_for_status()
             wait_for(lambda: len(receiver.to("/good")) == 6)
         assert len({r["headers"]["webhook-id"] for r in receiver.to("/good")}) == 6
-        made = moved.command("bi-role")
-        assert "CREATEROLE" in made.stderr
+        refusal = moved.command("bi-role")
+        assert "CREATEROLE" in refusal.stderr
         able = superuser_url(folder).rpartition("/")[0] + "/afterword"
         moved.environment["AFTERWORD_DATABASE_URL"] = able
         assert moved.command("bi-role").stdout.startswith("postgresql://bi_")
@@ -229,19 +231,19 @@ def test_the_doctor_says_what_is_wrong(service: Service) -> None:
     assert "set AFTERWORD_PUBLIC_URL" in well.stdout
     assert "default: figures and rows agree" in well.stdout
     assert "the service owns its tables" in well.stdout
-    # A role that was made elsewhere, and a proxy that nobody has named.
+    # A proxy sends X-Forwarded-For but is not among the trusted ones; no mail server answers.
     forwarded = {"X-Forwarded-For": "203.0.113.9"}
     with service.client() as client:
         client.get("/sign-in", headers=forwarded)
         client.post("/sign-in", data={"email": "a@b.pl"}, headers=forwarded)
     ill = {**service.environment, "AFTERWORD_SMTP_URL": "smtp://127.0.0.1:1"}
-    service.environment, kept = ill, service.environment
-    found = service.command("doctor")
-    service.environment = kept
-    assert found.returncode == 1
-    assert "FAIL  the mail server does not answer" in found.stdout
-    assert "the proxy 127.0.0.1 sends X-Forwarded-For and is not trusted" in found.stdout
-    assert "AFTERWORD_TRUSTED_PROXIES=127.0.0.1" in found.stdout
+    service.environment, environment = ill, service.environment
+    report = service.command("doctor")
+    service.environment = environment
+    assert report.returncode == 1
+    assert "FAIL  the mail server does not answer" in report.stdout
+    assert "the proxy 127.0.0.1 sends X-Forwarded-For and is not trusted" in report.stdout
+    assert "AFTERWORD_TRUSTED_PROXIES=127.0.0.1" in report.stdout
 
 
 async def undo_to(url: str, revision: str) -> None:
@@ -263,6 +265,6 @@ def test_the_database_is_kept_before_its_schema_changes(service: Service) -> Non
     finally:
         server.stop()
     service.start()
-    (kept,) = (data / "backups").iterdir()
-    assert kept.name.startswith("before-")
-    assert str(kept) in service.log.read_text()
+    (backup,) = (data / "backups").iterdir()
+    assert backup.name.startswith("before-")
+    assert str(backup) in service.log.read_text()

@@ -17,19 +17,19 @@ MEBIBYTE = 1 << 20
 @pytest.fixture
 def service() -> Iterator[Service]:
     """A service whose data folder is a small disk of its own."""
-    made = Service(workers=2)
-    disk = made.folder / "disk"
+    service = Service(workers=2)
+    disk = service.folder / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=170m", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        made.remove()
+        service.remove()
         pytest.skip("needs the right to mount a tmpfs")
-    made.environment["AFTERWORD_DATA_DIR"] = str(disk / "data")
-    made.start()
-    yield made
-    made.stop()
+    service.environment["AFTERWORD_DATA_DIR"] = str(disk / "data")
+    service.start()
+    yield service
+    service.stop()
     subprocess.run(["umount", str(disk)], check=True)
-    made.remove()
+    service.remove()
 
 
 def _fill(filler: Path) -> None:
@@ -60,11 +60,11 @@ def test_a_full_disk_refuses_for_now_and_recovers(service: Service) -> None:
         client.post("/v1/surveys/s/publish")
         alive = {process.pid for process in service.processes()}
         _fill(filler)
-        taken, refused, unready_after = 0, 0, float("inf")
+        count, refused, unready_after = 0, 0, float("inf")
         while refused < 20:
             reply = client.post("/v1/responses", json=body)
             assert reply.status_code in {201, 503}, reply.text
-            taken += reply.status_code == 201
+            count += reply.status_code == 201
             if reply.status_code == 503:
                 refused += 1
                 assert reply.headers["retry-after"]
@@ -75,14 +75,14 @@ def test_a_full_disk_refuses_for_now_and_recovers(service: Service) -> None:
         assert ready.status_code == 503
         assert ready.json()["checks"]["disk"] == "full: free some disk space"
         assert client.get("/metrics").status_code == 200
-        assert client.get("/v1/metrics/nps").json()["total"]["n"] == taken
+        assert client.get("/v1/metrics/nps").json()["total"]["n"] == count
         assert {process.pid for process in service.processes()} >= alive
         filler.unlink()
         for _ in range(200):
             reply = client.post("/v1/responses", json=body)
             if reply.status_code == 201 and client.get("/readyz").status_code == 200:
                 break
-            taken += reply.status_code == 201
+            count += reply.status_code == 201
             time.sleep(0.1)
-        assert client.get("/v1/metrics/nps").json()["total"]["n"] == taken + 1
+        assert client.get("/v1/metrics/nps").json()["total"]["n"] == count + 1
         assert client.get("/readyz").status_code == 200

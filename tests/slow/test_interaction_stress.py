@@ -41,13 +41,13 @@ def running(workers: int) -> Iterator[Service]:
         service.remove()
 
 
-def happened() -> list[dict[str, Any]]:
-    """Return orders that are told under two ids each, and tickets that are opened again."""
+def make_interactions() -> list[dict[str, Any]]:
+    """Return interactions of orders, some under two ids, and of tickets, some of them reopened."""
     chance = random.Random(5)
-    messages: list[dict[str, Any]] = []
+    interactions: list[dict[str, Any]] = []
     for number in range(ORDERS):
         customer = {"email": f"c{chance.randrange(CUSTOMERS)}@example.com"}
-        messages += [
+        interactions += [
             {"type": "order.paid", "source": "shop", "external_id": f"o-{number}-{times}",
              "order": f"o-{number}", "customer": customer,
              "occurred_at": f"2026-03-01T10:00:{times:02}Z",
@@ -57,13 +57,13 @@ def happened() -> list[dict[str, Any]]:
     for number in range(TICKETS):
         customer = {"email": f"c{chance.randrange(CUSTOMERS)}@example.com"}
         types = ["opened", "solved", "reopened", "solved", "reopened", "solved"]
-        for place, type_ in enumerate(types[: chance.randint(1, 6)]):
-            messages.append({
+        for step, type_ in enumerate(types[: chance.randint(1, 6)]):
+            interactions.append({
                 "type": f"ticket.{type_}", "source": "desk", "ticket": f"t-{number}",
-                "external_id": f"t-{number}-{place}", "customer": customer,
-                "occurred_at": f"2026-03-0{1 + place}T{chance.randint(8, 18):02}:00:00Z",
+                "external_id": f"t-{number}-{step}", "customer": customer,
+                "occurred_at": f"2026-03-0{1 + step}T{chance.randint(8, 18):02}:00:00Z",
             })  # fmt: skip
-    return messages
+    return interactions
 
 
 def prepare(service: Service) -> None:
@@ -84,7 +84,7 @@ def start_sender(service: Service, folder: Path, number: int) -> subprocess.Pope
 
 def send_under_kills(service: Service, folder: Path) -> None:
     """Let four processes send everything, some twice, while they and the service are killed."""
-    chance, interactions = random.Random(9), happened()
+    chance, interactions = random.Random(9), make_interactions()
     shares: list[list[dict[str, Any]]] = [[] for _ in range(SENDERS)]
     for number, interaction in enumerate(interactions):
         shares[number % SENDERS].append(interaction)
@@ -96,30 +96,30 @@ def send_under_kills(service: Service, folder: Path) -> None:
         time.sleep(1.5)
         senders[number].kill()
         senders[number].wait()
-        found = service.find(pattern)
-        if found:
-            found[0].send_signal(signal.SIGKILL)
+        processes = service.find(pattern)
+        if processes:
+            processes[0].send_signal(signal.SIGKILL)
         senders[number] = start_sender(service, folder, number)
     assert [sender.wait(240) for sender in senders] == [0] * SENDERS
 
 
 def pages(client: httpx.Client, path: str) -> list[dict[str, Any]]:
-    found, cursor = [], None
+    rows, cursor = [], None
     while True:
         params = {"limit": "200"} | ({"cursor": cursor} if cursor else {})
         reply = client.get(path, params=params).raise_for_status().json()
-        found += reply["data"]
+        rows += reply["data"]
         cursor = reply.get("next_cursor")
         if cursor is None:
-            return found
+            return rows
 
 
 def outcome(service: Service) -> dict[str, Any]:
-    """Return what the interactions have come to, by names that both services share."""
+    """Return the final state of a service, by names instead of ids, so that two can be compared."""
     with service.client() as client:
         names = {trigger["id"]: trigger["name"] for trigger in pages(client, "/v1/triggers")}
-        interactions = {one["id"]: one for one in pages(client, "/v1/interactions")}
-        emails = {one["id"]: one["email"] for one in pages(client, "/v1/customers")}
+        interactions = {row["id"]: row for row in pages(client, "/v1/interactions")}
+        emails = {row["id"]: row["email"] for row in pages(client, "/v1/customers")}
         tickets = {
             ticket["ticket"]: {name: ticket[name] for name in (
                 "status", "opened_at", "first_solved_at", "last_solved_at", "reopened", "invalid",
@@ -137,32 +137,32 @@ def outcome(service: Service) -> dict[str, Any]:
                 who = about["order"] if name == "each order" else emails[about["customer_id"]]
                 decisions[name, who, decision["outcome"], decision["reason"]] += 1
         invitations = Counter(
-            (names[one["trigger"]], one["email"])
-            for one in pages(client, "/v1/invitations")
-            if names[one["trigger"]] != "solved"
+            (names[row["trigger"]], row["email"])
+            for row in pages(client, "/v1/invitations")
+            if names[row["trigger"]] != "solved"
         )
         ttr = client.get("/v1/metrics/ttr", params={"from": "2026-03-01", "to": "2026-04-01"})
     return {
-        "interactions": sorted(one["external_id"] for one in interactions.values()),
+        "interactions": sorted(row["external_id"] for row in interactions.values()),
         "customers": sorted(emails.values()),
         "tickets": tickets, "decisions": decisions, "decided": decided,
         "invitations": invitations, "ttr": ttr.json()["total"],
     }  # fmt: skip
 
 
-def test_it_comes_to_what_a_slow_replay_does(tmp_path: Path) -> None:
+def test_senders_under_kills_end_with_the_result_of_a_slow_replay(tmp_path: Path) -> None:
     with running(workers=2) as service:
         send_under_kills(service, tmp_path)
-        found = outcome(service)
+        result = outcome(service)
         checked = service.command("rollups", "check")
         assert checked.returncode == 0, checked.stdout + checked.stderr
     with running(workers=1) as service:
         with service.client() as client:
-            for interaction in sorted(happened(), key=lambda one: one["occurred_at"]):
+            for interaction in sorted(make_interactions(), key=lambda row: row["occurred_at"]):
                 client.post("/v1/interactions", json=interaction).raise_for_status()
         expected = outcome(service)
-    assert set(found["decided"].values()) == {1}, "an interaction was decided twice"
-    throttled = Counter(email for name, email in found["invitations"] if name == "throttled")
+    assert set(result["decided"].values()) == {1}, "an interaction was decided twice"
+    throttled = Counter(email for name, email in result["invitations"] if name == "throttled")
     assert set(throttled.values()) == {1}, "the throttle was broken"
     for name, value in expected.items():
-        assert found[name] == value, name
+        assert result[name] == value, name

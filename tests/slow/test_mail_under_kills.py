@@ -50,7 +50,7 @@ def wait_for_all(mailbox: Mailbox, service: Service, seconds: float) -> None:
             if not client.get("/v1/invitations?status=scheduled&limit=1").json()["data"]:
                 return
             time.sleep(0.5)
-    raise AssertionError(f"only {len(mailbox.mails)} mails left in {seconds} s")
+    raise AssertionError(f"only {len(mailbox.mails)} mails were sent within {seconds} s")
 
 
 def test_a_killed_worker_loses_no_mail(service: Service, mailbox: Mailbox) -> None:

@@ -25,9 +25,9 @@ def _may_unshare() -> bool:
 
 @pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    made = Path("/tmp") / f"afterword-restarts-{os.getpid()}"
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+    path = Path("/tmp") / f"afterword-restarts-{os.getpid()}"
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -29,17 +29,17 @@ class Machines:
         self.web = [environment_of(settings, folder / f"web{n}") for n in (1, 2)]
         self.workers = [environment_of(settings, folder / f"worker{n}") for n in (1, 2)]
         urls = [f"http://127.0.0.1:{machine['AFTERWORD_PORT']}" for machine in self.web]
-        self.one, self.two = (httpx.Client(base_url=url, auth=(key, "")) for url in urls)
+        self.first, self.second = (httpx.Client(base_url=url, auth=(key, "")) for url in urls)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[list[Popen[bytes]]]:
         """Run both web machines meanwhile."""
-        with running("serve", self.web[0]) as one, running("serve", self.web[1]) as two:
-            for client in (self.one, self.two):
+        with running("serve", self.web[0]) as first, running("serve", self.web[1]) as two:
+            for client in (self.first, self.second):
                 wait_for(lambda: client.get("/readyz").status_code == 200)  # noqa: B023 - at once
-            yield [one, two]
-        self.one.close()
-        self.two.close()
+            yield [first, two]
+        self.first.close()
+        self.second.close()
 
     def mails_of(self, invitations: list[str]) -> list[Path]:
         """Return the mails of these invitations that the workers have stored.
@@ -68,36 +68,36 @@ async def test_what_changes_on_one_machine_holds_on_the_other(
 
 
 def change_on_one(machines: Machines, key: str) -> None:
-    one, two = machines.one, machines.two
+    first, two = machines.first, machines.second
     with machines.serving():
         # A session begun on one machine is known on the other.
-        entered = one.post("/sign-in", data={"key": key}, follow_redirects=False)
+        entered = first.post("/sign-in", data={"key": key}, follow_redirects=False)
         assert entered.status_code == 303
         cookies = dict(entered.cookies)
         assert httpx.get(f"{two.base_url}/account", cookies=cookies).status_code == 200
 
         # A key ends everywhere.
-        made = one.post("/v1/api-keys", json={"name": "k", "scopes": ["read"]}).json()
-        other = httpx.Client(base_url=two.base_url, auth=(made["secret"], ""))
+        api_key = first.post("/v1/api-keys", json={"name": "k", "scopes": ["read"]}).json()
+        other = httpx.Client(base_url=two.base_url, auth=(api_key["secret"], ""))
         assert other.get("/v1/surveys").status_code == 200
-        assert one.delete(f"/v1/api-keys/{made['id']}").status_code == 204
+        assert first.delete(f"/v1/api-keys/{api_key['id']}").status_code == 204
         wait_for(lambda: other.get("/v1/surveys").status_code == 401, 10)
         other.close()
 
         # A new version of a survey, which both hold in memory.
-        assert submit(one, str(uuid4())).status_code == 201
+        assert submit(first, str(uuid4())).status_code == 201
         assert submit(two, str(uuid4())).status_code == 201
         fuller = {"answers": {"score": 9, "more": "quick"}}
         assert submit(two, str(uuid4()), **fuller).status_code == 422
         question = {"key": "more", "type": "text", "text": {"en": "More?"}}
-        survey = one.get("/v1/surveys/s").json()
-        asked = [*survey["questions"], question]
-        assert one.patch("/v1/surveys/s", json={"questions": asked}).status_code == 200
-        assert one.post("/v1/surveys/s/publish").status_code == 200
+        survey = first.get("/v1/surveys/s").json()
+        questions = [*survey["questions"], question]
+        assert first.patch("/v1/surveys/s", json={"questions": questions}).status_code == 200
+        assert first.post("/v1/surveys/s/publish").status_code == 200
         wait_for(lambda: submit(two, str(uuid4()), **fuller).status_code == 201, 10)
 
         # A setting of the workspace: what happened before the change keeps its day.
-        changed = one.patch("/v1/workspace", json={"timezone": "Pacific/Auckland"})
+        changed = first.patch("/v1/workspace", json={"timezone": "Pacific/Auckland"})
         assert changed.status_code == 200
         asked_of = {"survey": "s"}
         wait_for(
@@ -110,24 +110,24 @@ def change_on_one(machines: Machines, key: str) -> None:
 
 async def test_a_web_machine_dies_and_no_answer_is_lost(shop: Shop, machines: Machines) -> None:
     await shop.publish("s")
-    kept = await asyncio.to_thread(answer_while_one_dies, machines)
-    found = (await shop.metric("nps", survey="s"))["total"]["n"]
-    assert found >= len(kept) > 100
-    for id_ in kept[:: len(kept) // 50]:
+    ids = await asyncio.to_thread(answer_while_one_dies, machines)
+    count = (await shop.metric("nps", survey="s"))["total"]["n"]
+    assert count >= len(ids) > 100
+    for id_ in ids[:: len(ids) // 50]:
         await shop.get(f"/v1/responses/{id_}")
 
 
 def answer_while_one_dies(machines: Machines) -> list[str]:
     """Answer on both machines; where one does not reply, send the same again to the other."""
-    kept: list[str] = []
+    ids: list[str] = []
 
     def answer_one(number: int) -> None:
-        clients = [machines.one, machines.two]
+        clients = [machines.first, machines.second]
         id_ = str(uuid4())
         for client in (clients[number % 2], clients[(number + 1) % 2]):
             with contextlib.suppress(httpx.TransportError):
                 if submit(client, id_).status_code in {200, 201}:
-                    kept.append(id_)
+                    ids.append(id_)
                     return
         raise AssertionError("neither machine took it")
 
@@ -138,16 +138,16 @@ def answer_while_one_dies(machines: Machines) -> list[str]:
         kill(processes[0])
         for future in first:
             future.result()
-    return kept
+    return ids
 
 
 async def test_a_worker_dies_and_every_mail_goes_out(shop: Shop, machines: Machines) -> None:
     await shop.publish("s")
     sent = await asyncio.to_thread(invite_while_a_worker_dies, machines)
-    messages = {path.name for path in machines.mails_of(sent)}
-    assert {name.partition(".")[0] for name in messages} == set(sent)
+    file_names = {path.name for path in machines.mails_of(sent)}
+    assert {name.partition(".")[0] for name in file_names} == set(sent)
     # What the dying one had just handed over goes out again, as the same message.
-    assert len(messages) == len(sent)
+    assert len(file_names) == len(sent)
 
 
 def invite_while_a_worker_dies(machines: Machines) -> list[str]:
@@ -155,12 +155,12 @@ def invite_while_a_worker_dies(machines: Machines) -> list[str]:
         sent = []
         for number in range(40):
             body = {"survey": "s", "channel": "email", "customer": {"email": f"c{number}@e.pl"}}
-            sent.append(machines.one.post("/v1/invitations", json=body).json()["id"])
+            sent.append(machines.first.post("/v1/invitations", json=body).json()["id"])
         first, second = (running("worker", machine) for machine in machines.workers)
         with first as dying, second:
             wait_for(lambda: len(machines.mails_of(sent)) > 5)
             kill(dying)
-            wait_for(lambda: all(stored(machines.two, id_) for id_ in sent), 240)
+            wait_for(lambda: all(stored(machines.second, id_) for id_ in sent), 240)
         return sent
 
 
@@ -182,7 +182,7 @@ async def test_a_newer_schema_is_served_by_the_older_program(
     def serve_meanwhile() -> None:
         """Answer before, while and after a newer version has made its additive migration."""
         with machines.serving():
-            assert submit(machines.one, str(uuid4())).status_code == 201
+            assert submit(machines.first, str(uuid4())).status_code == 201
             upgrade_between(
                 [
                     "alter table response add column later text",
@@ -191,7 +191,7 @@ async def test_a_newer_schema_is_served_by_the_older_program(
                     "update alembic_version set version_num = '9999'",
                 ]
             )
-            for client in (machines.one, machines.two):
+            for client in (machines.first, machines.second):
                 for _ in range(20):
                     assert submit(client, str(uuid4())).status_code == 201
                 assert client.get("/readyz").status_code == 200

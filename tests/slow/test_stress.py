@@ -23,7 +23,7 @@ from app.core.database import Database
 from app.core.postgres_server import url_of
 from app.responses import rollups
 from tests.service import Service
-from tests.slow.writer import content
+from tests.slow.writer import scores_of
 
 pytestmark = pytest.mark.slow
 SECONDS = 16
@@ -80,12 +80,12 @@ def test_nothing_drifts_under_races_and_kills(service: Service) -> None:
         service.find("postgres -D")[0].send_signal(signal.SIGKILL)
         for writer in writers[:3]:
             assert writer.wait(60) == 0
-        messages = [json.loads((Path(folder) / f"{n}.json").read_text()) for n in range(3)]
+        acknowledged = [json.loads((Path(folder) / f"{n}.json").read_text()) for n in range(3)]
         assert changes.result() > 1
-    asyncio.run(judge(url, UUID(workspace), messages))
+    asyncio.run(judge(url, UUID(workspace), acknowledged))
 
 
-async def judge(url: str, workspace: UUID, told: list[list[list[object]]]) -> None:
+async def judge(url: str, workspace: UUID, messages: list[list[list[object]]]) -> None:
     """Hold the database to what was acknowledged."""
     database = Database(url)
     connection = await database.connect()
@@ -107,7 +107,7 @@ async def judge(url: str, workspace: UUID, told: list[list[list[object]]]) -> No
     }
     created: Counter[str] = Counter()
     highest: dict[str, int] = defaultdict(int)
-    for id_, seq, outcome in (entry for part in told for entry in part):
+    for id_, seq, outcome in (entry for part in messages for entry in part):
         created[str(id_)] += outcome == "created"
         if outcome != "deleted":
             highest[str(id_)] = max(highest[str(id_)], int(str(seq)))
@@ -118,7 +118,7 @@ async def judge(url: str, workspace: UUID, told: list[list[list[object]]]) -> No
         row = rows[id_]
         if row["state"] != "deleted":
             assert row["seq"] >= seq
-            assert json.loads(row["scores"]) == content(id_, row["seq"])
+            assert json.loads(row["scores"]) == scores_of(id_, row["seq"])
     deadlocks = await connection.fetchval(
         "select deadlocks from pg_stat_database where datname = current_database()"
     )

@@ -14,20 +14,20 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    made = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
-    made.start()
-    yield made
-    made.remove()
+    service = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
+    service.start()
+    yield service
+    service.remove()
 
 
 def test_sixty_pending_survive_kill_9(service: Service, receiver: Receiver) -> None:
-    receiver.manners["/slow"] = lambda _reply: time.sleep(2)
+    receiver.behaviours["/slow"] = lambda _reply: time.sleep(2)
     with service.client() as client:
         client.post("/v1/surveys", json={"template": "nps", "key": "nps"}).raise_for_status()
         client.post("/v1/surveys/nps/publish").raise_for_status()
-        # It answers none of its first requests; the next ones it does.
-        wanted = {"url": receiver.url + "/slow", "events": ["response.created"]}
-        client.post("/v1/webhook-endpoints", json=wanted).raise_for_status()
+        # The receiver answers nothing until its manner is removed, so all deliveries stay pending.
+        body = {"url": receiver.url + "/slow", "events": ["response.created"]}
+        client.post("/v1/webhook-endpoints", json=body).raise_for_status()
         lines = [
             {"survey": "nps", "channel": "api", "answers": {"score": number % 11}}
             for number in range(60)
@@ -35,7 +35,7 @@ def test_sixty_pending_survive_kill_9(service: Service, receiver: Receiver) -> N
         client.post("/v1/responses/batch", json=lines).raise_for_status()
         wait_for(lambda: len(receiver.requests) > 0)
     service.kill_everything()
-    del receiver.manners["/slow"]
+    del receiver.behaviours["/slow"]
     service.start()
     wait_for(lambda: len({r["headers"]["webhook-id"] for r in receiver.requests}) == 60)
     with service.client() as client:

@@ -28,8 +28,8 @@ from app.responses.writing import Submission, WriteResult
 IDS = 4000
 
 
-def content(id_: str, seq: int) -> dict[str, int]:
-    """Return the scores that (id, seq) says: a pure function, so that the end can be judged."""
+def scores_of(id_: str, seq: int) -> dict[str, int]:
+    """Return scores derived from id and seq alone, so that the test can compute them again."""
     chance = random.Random(f"{id_}{seq}")
     scores = {"score": chance.choice([chance.randint(0, 10), -1])}
     if chance.random() < 0.5:
@@ -39,7 +39,7 @@ def content(id_: str, seq: int) -> dict[str, int]:
 
 def row(survey: UUID, id_: UUID, seq: int) -> ResponseRow:
     chance = random.Random(f"{id_}")
-    scores = json.dumps(content(str(id_), seq)).encode()
+    scores = json.dumps(scores_of(str(id_), seq)).encode()
     return ResponseRow(
         id=id_, survey_id=survey, survey_version=1, seq=seq,
         channel=chance.choice(["web", "email"]), touchpoint=f"t{chance.randint(0, 2)}",
@@ -61,10 +61,10 @@ async def write(group: GroupCommit, chance: random.Random, context: dict[str, An
             row(context["survey"], some_id(chance), chance.choice([1, 1, 1, 2, 2, 3, 4]))
             for _ in range(chance.choice([1, 3, 20, 100, 300]))
         ]
-        found = await group.write(context["workspace"], [Submission(r) for r in rows], events=True)
-        for sent, written in zip(rows, found, strict=True):
+        result = await group.write(context["workspace"], [Submission(r) for r in rows], events=True)
+        for sent, written in zip(rows, result, strict=True):
             assert isinstance(written, WriteResult)
-            context["told"].append([str(sent.id), sent.seq, written.outcome.value])
+            context["acknowledged"].append([str(sent.id), sent.seq, written.outcome.value])
 
 
 async def edit(database: Database, chance: random.Random, context: dict[str, Any]) -> None:

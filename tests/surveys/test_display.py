@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a scale is shown changes its signs, never its values; and texts leave no holes."""
+"""A display changes the labels of a scale, never its values; an unknown name leaves no gap."""
 
 import re
 
@@ -24,8 +24,8 @@ async def test_signs_stand_for_the_same_scores(
     await shop.publish("s", questions=[question], metric="custom")
     links = await shop.get("/v1/surveys/s/links")
     page = (await shop.client.get("/s/" + links["page"].rpartition("/")[2])).text
-    shown = re.findall(r'value="(\d)"[^>]*> <span>([^<]+)</span>', page)
-    assert shown == [(str(n), label) for n, label in enumerate(labels, start=1)]
+    signs = re.findall(r'value="(\d)"[^>]*> <span>([^<]+)</span>', page)
+    assert signs == [(str(n), label) for n, label in enumerate(labels, start=1)]
     assert f'aria-label="1/{points}"' in page
     widget = (await shop.client.get("/w/surveys/" + links["page"].rpartition("/")[2])).json()
     choices = widget["questions"][0]["choices"]
@@ -51,7 +51,7 @@ async def test_thumbs_for_yes_and_no(shop: Shop) -> None:
     [("nps", None, "stars"), ("csat", 7, "smileys"), ("csat", 5, "thumbs"), ("text", None, "stars"),
      ("yes_no", None, "stars"), ("csat", 5, "hearts")],
 )  # fmt: skip
-async def test_what_does_not_suit_is_refused(
+async def test_a_display_that_does_not_fit_is_refused(
     shop: Shop, type_: str, points: int | None, display: str
 ) -> None:
     question = {

@@ -22,12 +22,12 @@ TEMPLATES = (
 
 @pytest.mark.parametrize("name", TEMPLATES)
 async def test_a_template_is_ready_in_three_languages(shop: Shop, name: str) -> None:
-    made = await shop.publish("t", template=name)
-    assert made["status"] == "live"
-    keys = [q["key"] for q in made["questions"]]
+    survey = await shop.publish("t", template=name)
+    assert survey["status"] == "live"
+    keys = [q["key"] for q in survey["questions"]]
     assert keys[0] == "score"
     assert keys[-1] == "why"
-    for question in made["questions"]:
+    for question in survey["questions"]:
         assert {"en", "pl", "ro"} <= set(question["text"])
     Definition.model_validate(template(name))
 
@@ -78,12 +78,12 @@ async def test_a_survey_that_is_deleted_while_it_is_answered_leaves_no_answer_be
     deletion = asyncio.create_task(delete())
     answered = await asyncio.gather(*(shop.answer("race", 9) for _ in range(12)))
     deleted = await deletion
-    taken = sum(reply.status_code == 201 for reply in answered)
+    count = sum(reply.status_code == 201 for reply in answered)
     stored = (await shop.get("/v1/responses"))["data"]
-    assert len(stored) == taken
+    assert len(stored) == count
     # The others learn that it is closed, or that there is none of this key.
     assert {reply.status_code for reply in answered} <= {201, 409, 422}
-    assert deleted == (409 if taken else 204)
+    assert deleted == (409 if count else 204)
 
 
 async def test_an_answer_that_waits_for_a_deletion_is_not_stored(
@@ -107,15 +107,15 @@ async def test_an_answer_that_waits_for_a_deletion_is_not_stored(
 
 
 async def test_a_closed_survey_opens_again(shop: Shop) -> None:
-    made = await shop.publish("again")
+    survey = await shop.publish("again")
     await shop.post("/v1/surveys/again/close", status=200)
-    await shop.post(f"/v1/surveys/{made['id']}/publish", status=200)
+    await shop.post(f"/v1/surveys/{survey['id']}/publish", status=200)
     assert (await shop.answer("again", 9)).status_code == 201
 
 
 async def test_a_key_is_made_from_the_name_and_taken_once(shop: Shop) -> None:
-    made = await shop.post("/v1/surveys", {"template": "nps", "name": "Łatwość Żądań 2"})
-    assert made["key"] == "latwosc-zadan-2"
+    survey = await shop.post("/v1/surveys", {"template": "nps", "name": "Łatwość Żądań 2"})
+    assert survey["key"] == "latwosc-zadan-2"
     body = {"template": "nps", "key": "latwosc-zadan-2"}
     assert (await shop.call("POST", "/v1/surveys", json=body)).status_code == 409
 
@@ -138,10 +138,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "named"), WRONG)
+@pytest.mark.parametrize(("body", "field"), WRONG)
 async def test_a_wrong_definition_is_refused_and_names_the_field(
-    shop: Shop, body: dict[str, Any], named: str
+    shop: Shop, body: dict[str, Any], field: str
 ) -> None:
     reply = await shop.call("POST", "/v1/surveys", json={"name": "x", "key": "x"} | body)
     assert reply.status_code == 422
-    assert named in reply.text
+    assert field in reply.text

@@ -63,9 +63,9 @@ def test_every_page_and_template_of_the_dashboard_has_its_words() -> None:
             assert f"about.{name}" in words
     templates = files("app.pages").joinpath("templates/dashboard")
     modules = Path(str(files("app.pages").joinpath("dashboard"))).glob("*.py")
-    named = [(file, r'texts\["([a-z0-9_.]+)"\]') for file in templates.iterdir()]
-    named += [(file, r'visit\.texts\["([a-z0-9_.]+)"\]') for file in modules]
-    for file, pattern in named:
+    pairs = [(file, r'texts\["([a-z0-9_.]+)"\]') for file in templates.iterdir()]
+    pairs += [(file, r'visit\.texts\["([a-z0-9_.]+)"\]') for file in modules]
+    for file, pattern in pairs:
         for name in re.findall(pattern, file.read_text()):
             assert name in words, (file.name, name)
 
@@ -75,11 +75,11 @@ def test_every_language_fills_in_the_same() -> None:
     for section in SECTIONS:
         texts = {language: texts_of(section, language) for language in LANGUAGES}
         for name in texts["en"]:
-            found = {
+            fields = {
                 language: set(re.findall(r"\{(\w+)\}", json.dumps(texts[language][name])))
                 for language in LANGUAGES
             }
-            assert found["en"] == found["pl"] == found["ro"], (section, name, found)
+            assert fields["en"] == fields["pl"] == fields["ro"], (section, name, fields)
 
 
 def test_every_question_type_has_its_words() -> None:
@@ -89,8 +89,8 @@ def test_every_question_type_has_its_words() -> None:
         if isinstance(answers, WordAnswers):
             # Statements of SQL take scales of words to begin at 0.
             assert min(answer.score for answer in answers.answers) == 0
-            shown = {f"answer.{str(answer.value).lower()}" for answer in answers.answers}
-            assert shown <= texts_of("dashboard", "en").keys()
+            names = {f"answer.{str(answer.value).lower()}" for answer in answers.answers}
+            assert names <= texts_of("dashboard", "en").keys()
     assert set(WORD_NAMES) <= texts_of("survey", "en").keys()
 
 
@@ -130,7 +130,7 @@ def test_a_surveys_own_words_win_and_the_rest_says_its_language() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "chosen"),
+    ("languages", "chosen"),
     [
         (["pl-PL"], "pl"),
         (["de", "ro"], "ro"),
@@ -140,8 +140,8 @@ def test_a_surveys_own_words_win_and_the_rest_says_its_language() -> None:
         ([], "pl"),
     ],
 )
-def test_the_first_known_language_is_chosen(wanted: list[str], chosen: str) -> None:
-    assert choose_language(wanted, ["pl", "ro", "en-GB"], "pl") == chosen
+def test_the_first_known_language_is_chosen(languages: list[str], chosen: str) -> None:
+    assert choose_language(languages, ["pl", "ro", "en-GB"], "pl") == chosen
 
 
 def test_languages_are_accepted_in_the_order_of_their_weight() -> None:

@@ -12,12 +12,12 @@ ALA = {"external_id": "c-1", "email": "ala@example.pl", "name": "Ala Nowak", "lo
 
 
 async def reason(shop: Shop, external_id: str = "e-1", **more: Any) -> str | None:
-    """Tell of a solved ticket and return why nobody was asked; None where somebody was."""
-    reply = await shop.record("ticket.solved", external_id, **{"customer": ALA} | more)
-    (decision,) = reply["decisions"]
+    """Record a solved ticket; return why nobody was invited, or None if somebody was."""
+    interaction = await shop.record("ticket.solved", external_id, **{"customer": ALA} | more)
+    (decision,) = interaction["decisions"]
     assert (decision["outcome"] == "invited") is (decision["reason"] is None)
-    found: str | None = decision["reason"]
-    return found
+    cause: str | None = decision["reason"]
+    return cause
 
 
 async def test_a_solved_ticket_invites_its_customer_once(shop: Shop) -> None:
@@ -73,7 +73,7 @@ CONDITIONS = [
 async def test_conditions(shop: Shop, condition: dict[str, Any], holds: bool) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", where=[condition])
-    found = await reason(
+    cause = await reason(
         shop,
         ticket="1",
         touchpoint="support",
@@ -81,7 +81,7 @@ async def test_conditions(shop: Shop, condition: dict[str, Any], holds: bool) ->
         value={"amount": "129.90", "currency": "pln"},
         customer=ALA | {"properties": {"plan": "pro"}},
     )
-    assert found == (None if holds else "condition")
+    assert cause == (None if holds else "condition")
 
 
 async def test_all_of_unless_must_hold_to_skip(shop: Shop) -> None:
@@ -136,10 +136,10 @@ async def test_a_sample_is_stable_per_customer(shop: Shop) -> None:
 async def test_thirty_at_once_under_a_throttle_make_one_invitation(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", throttle={"days": 30}, delay="PT1H")
-    found = await asyncio.gather(*(reason(shop, f"e-{n}", ticket=f"{n}") for n in range(30)))
-    assert sorted(map(str, found)) == ["None"] + ["throttled"] * 29
-    held = (await shop.get("/v1/decisions", reason="throttled"))["data"][0]
-    assert held["detail"].startswith("until ")
+    reasons = await asyncio.gather(*(reason(shop, f"e-{n}", ticket=f"{n}") for n in range(30)))
+    assert sorted(map(str, reasons)) == ["None"] + ["throttled"] * 29
+    decision = (await shop.get("/v1/decisions", reason="throttled"))["data"][0]
+    assert decision["detail"].startswith("until ")
 
 
 async def test_a_throttle_is_released_when_nothing_was_sent(shop: Shop) -> None:
@@ -196,7 +196,7 @@ async def test_reopened_within_the_delay_is_called_off(shop: Shop) -> None:
     assert (decision["outcome"], decision["reason"]) == ("invited", "cancelled")
 
 
-async def test_what_is_known_to_be_open_again_is_not_asked_about(shop: Shop) -> None:
+async def test_a_ticket_that_is_known_to_be_reopened_invites_nobody(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
     case: dict[str, Any] = {"ticket": "1", "customer": ALA}
@@ -223,10 +223,10 @@ async def test_conditions_are_checked_again_when_the_delay_is_over(shop: Shop) -
     await shop.record("ticket.tagged", "e-2", ticket="1", properties={"tags": ["angry"]})
     other = await shop.record("ticket.solved", "e-3", ticket="2", customer={"email": "b@e.pl"})
     await shop.work()
-    found = [
+    invitations = [
         await shop.get(f"/v1/invitations/{t['decisions'][0]['invitation']}") for t in (reply, other)
     ]
-    assert [(i["status"], i["reason"]) for i in found] == [
+    assert [(i["status"], i["reason"]) for i in invitations] == [
         ("cancelled", "condition"),
         ("stored", None),
     ]
@@ -251,7 +251,7 @@ async def test_a_dry_run_stores_nothing(shop: Shop) -> None:
         assert (await shop.get(f"/v1/{list_}"))["data"] == []
 
 
-async def test_a_batch_is_history_unless_it_says_otherwise(shop: Shop) -> None:
+async def test_a_batch_invites_nobody_unless_it_asks_for_triggers(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
     body = [
@@ -274,8 +274,8 @@ async def test_triggers_are_changed_and_deleted(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     window = {"days": ["mon"], "from": "09:00", "to": "17:00"}
     await shop.make_trigger("ces", key="after", throttle=None, send_window=window)
-    taken = {"name": "n", "on": "visit", "survey": "ces", "key": "after"}
-    assert (await shop.call("POST", "/v1/triggers", json=taken)).status_code == 409
+    body = {"name": "n", "on": "visit", "survey": "ces", "key": "after"}
+    assert (await shop.call("POST", "/v1/triggers", json=body)).status_code == 409
     read = await shop.get("/v1/triggers/after")
     assert (read["throttle"], read["send_window"], read["delay"]) == (None, window, "PT0S")
     changed = await shop.call("PATCH", "/v1/triggers/after", json={"delay": "P1D"})
@@ -321,9 +321,9 @@ async def test_a_link_of_a_trigger_is_given_out_when_due(shop: Shop) -> None:
     await shop.make_trigger("ces", channel="link")
     reply = await shop.record("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
     await shop.work()
-    found = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
-    assert found["status"] == "sent"
-    assert (await shop.client.get("/i/" + found["url"].rpartition("/")[2])).status_code == 200
+    invitation = await shop.get(f"/v1/invitations/{reply['decisions'][0]['invitation']}")
+    assert invitation["status"] == "sent"
+    assert (await shop.client.get("/i/" + invitation["url"].rpartition("/")[2])).status_code == 200
 
 
 async def test_odd_properties_break_no_trigger(shop: Shop) -> None:
@@ -345,7 +345,7 @@ async def test_nobody_is_asked_about_a_ticket_that_the_company_opened(shop: Shop
     assert await reason(shop, "e-4", properties={"opened_by": "admin"}) is None
 
 
-async def test_a_dry_run_says_what_the_trigger_hears(shop: Shop) -> None:
+async def test_a_dry_run_skips_an_interaction_of_another_type(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     trigger = await shop.make_trigger("ces")
     body = {"type": "ticket.opened", "source": "h", "external_id": "x", "customer": ALA}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trigger tried over history: whom it would have asked, and why not the others."""
+"""A dry run over past interactions: whom a trigger would have invited, and why not the others."""
 
 import datetime as dt
 from typing import Any
@@ -23,23 +23,23 @@ async def test_history_is_judged_as_it_happened(shop: Shop) -> None:
     await solved(shop, 0, days=8)
     await solved(shop, 5, days=5, customer={"external_id": "nobody"})
     await solved(shop, 6, days=40)
-    made = await shop.make_trigger(
+    trigger = await shop.make_trigger(
         "ces", active=False, max_age="PT1H", delay="PT2H", throttle={"days": 7}
     )
-    found = await shop.post(f"/v1/triggers/{made['id']}/dry-run?since=P30D", status=200)
-    assert (found["interactions"], found["invited"]) == (5, 3)
-    assert found["skipped"] == {"throttled": 1, "no_address": 1}
-    assert found["examples"][0]["outcome"] == "invited"
+    report = await shop.post(f"/v1/triggers/{trigger['id']}/dry-run?since=P30D", status=200)
+    assert (report["interactions"], report["invited"]) == (5, 3)
+    assert report["skipped"] == {"throttled": 1, "no_address": 1}
+    assert report["examples"][0]["outcome"] == "invited"
     assert (await shop.get("/v1/decisions"))["data"] == []
-    longer = await shop.post(f"/v1/triggers/{made['id']}/dry-run?since=P60D", status=200)
+    longer = await shop.post(f"/v1/triggers/{trigger['id']}/dry-run?since=P60D", status=200)
     assert longer["interactions"] == 6
 
 
 async def test_a_dry_run_needs_a_body_or_a_time(shop: Shop) -> None:
     await shop.publish("ces", "ces")
-    made = await shop.make_trigger("ces")
-    reply = await shop.call("POST", f"/v1/triggers/{made['id']}/dry-run")
+    trigger = await shop.make_trigger("ces")
+    reply = await shop.call("POST", f"/v1/triggers/{trigger['id']}/dry-run")
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["loc"] == ["body"]
-    wrong = await shop.call("POST", f"/v1/triggers/{made['id']}/dry-run?since=month")
+    wrong = await shop.call("POST", f"/v1/triggers/{trigger['id']}/dry-run?since=month")
     assert wrong.json()["errors"][0]["loc"] == ["query", "since"]

@@ -13,7 +13,7 @@ def _draft(number: int, **about: Any) -> InteractionDraft:
     return InteractionDraft(type="order.paid", source="shop", external_id=f"e-{number}", **about)
 
 
-def test_what_is_tied_stays_in_one_lane_and_in_order() -> None:
+def test_lines_of_one_case_or_customer_stay_in_one_lane_and_in_order() -> None:
     eva, eve = CustomerReference(email="Eva@c.pl"), CustomerReference(email="eva@c.pl", name="E")
     drafts = [
         _draft(0, order="1"),
@@ -26,8 +26,8 @@ def test_what_is_tied_stays_in_one_lane_and_in_order() -> None:
         _draft(0),
     ]
     lanes = split_into_lanes(drafts, 3)
-    assert sorted(place for lane in lanes for place in lane) == list(range(7))
-    by_place = {place: number for number, lane in enumerate(lanes) for place in lane}
+    assert sorted(index for lane in lanes for index in lane) == list(range(7))
+    by_place = {index: number for number, lane in enumerate(lanes) for index in lane}
     assert by_place[0] == by_place[2] == by_place[3] == by_place[6]
     assert by_place[1] == by_place[4]
     assert all(lane == sorted(lane) for lane in lanes)
@@ -58,15 +58,15 @@ async def test_lines_of_one_case_are_told_in_order_whatever_lies_between(shop: S
                         "occurred_at": "2026-11-02T10:00:00Z"}  # fmt: skip
         lines[number * 7] = paid
         lines[1199 - number * 7] = sent
-    for place, name, surveys in ((340, "Eva", True), (900, "Ewa", False)):
+    for index, name, surveys in ((340, "Eva", True), (900, "Ewa", False)):
         customer = who | {"name": name, "consent": {"surveys": surveys}}
-        lines[place] = {"type": "account.changed", "source": "shop", "external_id": name,
+        lines[index] = {"type": "account.changed", "source": "shop", "external_id": name,
                         "customer": customer}  # fmt: skip
     reply = await shop.call("POST", "/v1/interactions/batch", json=lines)
     assert reply.json()["accepted"] == 1200
     for number in range(20):
-        found = await shop.get("/v1/interactions", order=f"o-{number}", type="order.delivered")
-        (delivered,) = found["data"]
+        page = await shop.get("/v1/interactions", order=f"o-{number}", type="order.delivered")
+        (delivered,) = page["data"]
         assert delivered["customer_id"] is not None
         assert delivered["value"] == {"amount": "12.50", "currency": "PLN"}
     (eva,) = (await shop.get("/v1/customers", email="eva@c.pl"))["data"]

@@ -17,7 +17,7 @@ from tests.shop import Shop, wait_until_readable
 
 
 @dataclass
-class Post:
+class WebhookWorker:
     """Sends the deliveries of a test; only here endpoints may be on this machine."""
 
     database: Database
@@ -56,6 +56,6 @@ class Post:
 
 
 @pytest.fixture
-def post(database: Database, settings: Settings, shop: Shop) -> Post:
+def post(database: Database, settings: Settings, shop: Shop) -> WebhookWorker:
     private = settings.model_copy(update={"allow_private_webhooks": True})
-    return Post(database, private, shop)
+    return WebhookWorker(database, private, shop)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.receiver import Receiver
 from tests.shop import Shop
-from tests.webhooks.conftest import Post
+from tests.webhooks.conftest import WebhookWorker
 
 
 async def test_a_key_learns_who_it_is(shop: Shop) -> None:
@@ -27,7 +27,7 @@ async def test_a_key_learns_who_it_is(shop: Shop) -> None:
 
 @pytest.mark.parametrize("types", ["order.paid", ["order.paid", "visit"]])
 async def test_interactions_are_filtered_by_their_type(
-    shop: Shop, post: Post, receiver: Receiver, types: Any
+    shop: Shop, post: WebhookWorker, receiver: Receiver, types: Any
 ) -> None:
     endpoint = await post.subscribe(
         receiver.url, ["interaction.created", "ticket.resolved"], filter={"type": types}
@@ -37,28 +37,28 @@ async def test_interactions_are_filtered_by_their_type(
         await shop.record(type_, str(number))
     await shop.record("ticket.solved", "9", ticket="5")
     await post.deliver()
-    reply = sorted(r["body"]["data"]["type"] for r in receiver.requests
+    received = sorted(r["body"]["data"]["type"] for r in receiver.requests
                   if r["body"]["type"] == "interaction.created")  # fmt: skip
-    assert reply == sorted([types] if isinstance(types, str) else types)
+    assert received == sorted([types] if isinstance(types, str) else types)
     assert [r["body"]["type"] for r in receiver.requests].count("ticket.resolved") == 1
 
 
-async def test_an_interaction_is_told_with_its_decisions(
-    shop: Shop, post: Post, receiver: Receiver
+async def test_an_interaction_is_delivered_with_its_decisions(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("ces", "ces")
     trigger = await shop.make_trigger("ces", delay="P1D")
     await post.subscribe(receiver.url, ["interaction.created"])
     who = {"email": "ala@e.pl"}
-    reply = await shop.record("ticket.solved", "1", ticket="5", customer=who)
+    interaction = await shop.record("ticket.solved", "1", ticket="5", customer=who)
     await post.deliver()
     (request,) = receiver.requests
     (decision,) = request["body"]["data"]["decisions"]
-    assert decision == reply["decisions"][0]
+    assert decision == interaction["decisions"][0]
     assert (decision["trigger"], decision["outcome"]) == (trigger["id"], "invited")
 
 
-async def test_each_resolution_and_reopening_is_told_once(shop: Shop, post: Post) -> None:
+async def test_each_resolution_and_reopening_is_told_once(shop: Shop, post: WebhookWorker) -> None:
     story = [
         ("ticket.solved", "1", "10:00"), ("ticket.solved", "2", "10:30"),
         ("ticket.reopened", "3", "11:00"), ("ticket.solved", "4", "12:00"),
@@ -91,7 +91,7 @@ async def test_an_opened_invitation_is_told_once(shop: Shop) -> None:
 
 
 async def test_an_endpoints_own_headers_are_sent_and_never_shown(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     headers = {"Authorization": "Bearer of-the-tool", "X-Team": "cx"}
     endpoint = await post.subscribe(receiver.url, ["interaction.created"], headers=headers)
@@ -126,7 +126,7 @@ async def test_odd_headers_are_refused(shop: Shop, headers: Any) -> None:
 
 
 async def test_the_same_subscription_twice_is_a_conflict(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     first = await post.subscribe(receiver.url, ["response.created", "response.updated"])
     with shop.changed_settings(allow_private_webhooks=True):
@@ -141,13 +141,13 @@ async def test_the_same_subscription_twice_is_a_conflict(
 
 
 async def test_a_replay_tells_the_number_that_it_sends(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("one")
     await shop.publish("two")
-    wanted = ["response.created", "response.completed", "response.low_score"]
+    events = ["response.created", "response.completed", "response.low_score"]
     endpoint = await post.subscribe(
-        receiver.url, wanted, filter={"survey": "one", "max_score": 4, "type": "visit"}
+        receiver.url, events, filter={"survey": "one", "max_score": 4, "type": "visit"}
     )
     for score in (2, 4, 9):
         await shop.answer("one", score)
@@ -167,7 +167,7 @@ async def test_a_replay_tells_the_number_that_it_sends(
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[0-9:.+Z-]*")
 
 
-async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: Post) -> None:
+async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: WebhookWorker) -> None:
     """Everything that can hold a time is made, then all that is read is searched."""
     await shop.publish("s")
     await shop.make_trigger("s", on="order.paid", delay="P1D")
@@ -180,8 +180,8 @@ async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: Post) -> 
     follow_up = {"status": "contacted", "note": "n", "due_at": "2026-12-01T10:00:00+02:00"}
     await shop.call("PATCH", f"/v1/responses/{answer['id']}", json={"follow_up": follow_up})
     await shop.post("/v1/integrations", {"source": "freshdesk"})
-    asked = {"survey": "s", "channel": "link", "customer": who}
-    url = (await shop.post("/v1/invitations", asked))["url"]
+    body = {"survey": "s", "channel": "link", "customer": who}
+    url = (await shop.post("/v1/invitations", body))["url"]
     await shop.client.get("/i/" + url.partition("/i/")[2])
     endpoint = {"url": "https://93.184.215.14/", "events": ["response.created"]}
     await shop.call("POST", "/v1/webhook-endpoints", json=endpoint)
@@ -198,14 +198,14 @@ async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: Post) -> 
         "/v1/exports/tickets?format=ndjson", "/v1/exports/invitations?format=ndjson",
         "/v1/exports/responses?format=ndjson&wide=true", "/odata/v4/metric_daily",
     ]  # fmt: skip
-    found = 0
+    count = 0
     for path in paths:
         reply = await shop.call("GET", path)
         assert reply.status_code == 200, (path, reply.text)
         times = TIMES.findall(reply.text)
         assert [time for time in times if not time.endswith("Z")] == [], path
-        found += len(times)
-    assert found > 60
+        count += len(times)
+    assert count > 60
     assert post.shop is shop
 
 

@@ -6,18 +6,18 @@ import hmac
 
 from tests.receiver import Receiver
 from tests.shop import Shop
-from tests.webhooks.conftest import Post
+from tests.webhooks.conftest import WebhookWorker
 
 
 async def test_an_old_verifier_only_changes_its_key(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("d")
     events = ["response.created", "response.updated", "customer.unsubscribed"]
     endpoint = await post.subscribe(receiver.url, events, format="delighted")
     person = {"email": "ala@shop.example", "name": "Ala"}
-    made = await shop.answer("d", {"score": 2, "why": "Late"}, customer=person)
-    await shop.answer("d", {"score": 9, "why": "Fine"}, id=made.json()["id"], seq=2)
+    reply = await shop.answer("d", {"score": 2, "why": "Late"}, customer=person)
+    await shop.answer("d", {"score": 9, "why": "Fine"}, id=reply.json()["id"], seq=2)
     await shop.post("/v1/unsubscribes", {"email": "ala@shop.example"})
     await post.deliver()
     # Events of one moment may arrive in any order.
@@ -38,7 +38,7 @@ async def test_an_old_verifier_only_changes_its_key(
 
 
 async def test_further_answers_stand_beside_the_score(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     text = {"en": "?"}
     await shop.publish("effort", metric="ces", questions=[
@@ -49,12 +49,12 @@ async def test_further_answers_stand_beside_the_score(
          "options": [{"key": "shop", "text": {"en": "In the shop"}}]},
     ])  # fmt: skip
     await post.subscribe(receiver.url, ["response.created"], format="delighted")
-    given = {"score": 4, "why": "Slow", "more": "Very", "where": "shop"}
-    await shop.answer("effort", given)
+    answers = {"score": 4, "why": "Slow", "more": "Very", "where": "shop"}
+    await shop.answer("effort", answers)
     await post.deliver()
     (request,) = receiver.requests
     data = request["body"]["event_data"]
-    # The band of a middle answer is that of several metrics.
+    # Bands of several metrics share names, so the metric comes from the survey, not from the band.
     assert (data["survey_type"], data["score"], data["comment"]) == ("ces", 4, "Slow")
     further = {answer["id"]: answer["value"] for answer in data["additional_answers"]}
     assert further["more"]["free_response"] == "Very"

@@ -18,7 +18,7 @@ from app.core import guarded_http
 from app.core.guarded_http import RefusedAddressError, UnreachableError
 from tests.receiver import Receiver
 from tests.shop import Shop
-from tests.webhooks.conftest import Post
+from tests.webhooks.conftest import WebhookWorker
 
 REFUSED_URLS = [
     "http://example.com/", "ftp://example.com/", "https://user:pw@example.com/",
@@ -55,14 +55,14 @@ def fetch_packages(folder: Path) -> None:
     if npm is None:
         pytest.skip("Node is not installed")
     command = [npm, "install", "--no-audit", "--no-fund", "standardwebhooks", "svix"]
-    got = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
-    if got.returncode:
+    result = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
+    if result.returncode:
         pytest.skip("npm could not fetch the packages")
 
 
-def verify_in_node(folder: Path, told: dict[str, Any]) -> str:
+def verify_in_node(folder: Path, message: dict[str, Any]) -> str:
     ran = subprocess.run(
-        ["node", "-e", NODE], cwd=folder, input=json.dumps(told).encode(), capture_output=True,
+        ["node", "-e", NODE], cwd=folder, input=json.dumps(message).encode(), capture_output=True,
         timeout=60, check=False,
     )  # fmt: skip
     return ran.stdout.decode() + ran.stderr.decode()
@@ -82,29 +82,29 @@ async def test_a_hostile_url_is_refused_when_it_is_saved(shop: Shop, url: str) -
     assert reply.status_code == 422, reply.text
     (error,) = reply.json()["errors"]
     assert error["loc"] == ["body", "url"]
-    shown = error["msg"].replace(url, "")
-    assert not any(number in shown for number in ("127.", "10.", "169.", "192.", "::"))
+    message = error["msg"].replace(url, "")
+    assert not any(number in message for number in ("127.", "10.", "169.", "192.", "::"))
 
 
 @pytest.mark.parametrize(
     "url", [u for u in REFUSED_URLS if u.startswith("https://") and " " not in u]
 )
 async def test_a_hostile_url_is_refused_when_it_is_called(url: str) -> None:
-    with pytest.raises((RefusedAddressError, UnreachableError)) as found:
+    with pytest.raises((RefusedAddressError, UnreachableError)) as error:
         await guarded_http.send("POST", url, headers={}, content=b"")
-    assert not any(number in str(found.value) for number in ("127.", "10.", "169.254", "::1"))
+    assert not any(number in str(error.value) for number in ("127.", "10.", "169.254", "::1"))
 
 
-async def test_a_name_that_turns_inwards_later_is_refused(
-    shop: Shop, post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_a_host_that_later_resolves_to_this_machine_is_refused(
+    shop: Shop, post: WebhookWorker, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name meant a public number when it was saved, and this machine when it is called."""
-    meant = ["93.184.215.14"]
+    addresses = ["93.184.215.14"]
     real = socket.getaddrinfo
 
     def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        return real(meant[0] if name == "rebound.example" else host, port, *args, **kwargs)
+        return real(addresses[0] if name == "rebound.example" else host, port, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     await shop.publish("nps")
@@ -112,7 +112,7 @@ async def test_a_name_that_turns_inwards_later_is_refused(
     url = f"https://rebound.example:{port}/"
     body = {"url": url, "events": ["response.created"]}
     endpoint = await shop.post("/v1/webhook-endpoints", body)
-    meant[0] = "127.0.0.1"
+    addresses[0] = "127.0.0.1"
     await shop.answer("nps", 9)
     await post.deliver(post.sender(allow_private_webhooks=False))
     async with guarded_http.GuardedClient(allow_private=False) as client:
@@ -124,7 +124,7 @@ async def test_a_name_that_turns_inwards_later_is_refused(
 
 
 async def test_deliveries_verify_with_the_official_packages(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -142,7 +142,7 @@ async def test_deliveries_verify_with_the_official_packages(
 
 
 async def test_they_verify_with_the_package_for_node(
-    shop: Shop, post: Post, receiver: Receiver, tmp_path: Path
+    shop: Shop, post: WebhookWorker, receiver: Receiver, tmp_path: Path
 ) -> None:
     fetch_packages(tmp_path)
     await shop.publish("nps")
@@ -150,16 +150,21 @@ async def test_they_verify_with_the_package_for_node(
     await shop.answer("nps", {"score": 9, "why": "Zażółć"})
     await post.deliver()
     (request,) = receiver.requests
-    reply = {
+    signed_request = {
         "secret": endpoint["secret"],
         "body": request["raw"].decode(),
         "headers": {k.lower(): v for k, v in request["headers"].items()},
     }
-    assert verify_in_node(tmp_path, reply).split() == ["standardwebhooks", "9", "svix", "9"]
+    assert verify_in_node(tmp_path, signed_request).split() == [
+        "standardwebhooks",
+        "9",
+        "svix",
+        "9",
+    ]
 
 
 async def test_after_a_rotation_both_secrets_verify(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -171,30 +176,30 @@ async def test_after_a_rotation_both_secrets_verify(
     assert len(request["headers"]["webhook-signature"].split()) == 2
     verify(request, endpoint["secret"])
     verify(request, fresh["secret"])
-    shown = await shop.get(path)
-    assert shown["old_secret_until"] > shown["created_at"]
-    assert "secret" not in shown
+    state = await shop.get(path)
+    assert state["old_secret_until"] > state["created_at"]
+    assert "secret" not in state
 
 
 async def test_a_test_is_sent_once_and_is_marked(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     receiver.statuses = [500]
     endpoint = await post.subscribe(receiver.url, ["response.completed"])
     path = f"/v1/webhook-endpoints/{endpoint['id']}"
-    made = await shop.post(f"{path}/test", status=202)
+    trial = await shop.post(f"{path}/test", status=202)
     await post.deliver()
     (request,) = receiver.requests
     assert request["body"]["data"]["test"] is True
     verify(request, endpoint["secret"])
     (delivery,) = await post.log(endpoint)
-    assert (delivery["id"], delivery["kind"], delivery["status"]) == (made["id"], "test", "failed")
+    assert (delivery["id"], delivery["kind"], delivery["status"]) == (trial["id"], "test", "failed")
     other = await shop.call("POST", f"{path}/test", json={"event": "customer.erased"})
     assert other.json()["event"] == "customer.erased"
 
 
 async def test_redelivery_and_replay_keep_the_id_and_are_single_shots(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -219,8 +224,8 @@ async def test_redelivery_and_replay_keep_the_id_and_are_single_shots(
     assert len(set(ids)) == 2
 
 
-async def test_an_endpoint_hears_nothing_from_before_it_was_made(
-    shop: Shop, post: Post, receiver: Receiver
+async def test_an_endpoint_gets_no_event_from_before_it_was_made(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     await shop.answer("nps", 1)
@@ -230,7 +235,9 @@ async def test_an_endpoint_hears_nothing_from_before_it_was_made(
     assert [r["body"]["data"]["score"] for r in receiver.requests] == [2]
 
 
-async def test_paused_sending_holds_everything(shop: Shop, post: Post, receiver: Receiver) -> None:
+async def test_paused_sending_holds_everything(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
+) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ["response.created"])
     await shop.answer("nps", 1)
@@ -240,17 +247,17 @@ async def test_paused_sending_holds_everything(shop: Shop, post: Post, receiver:
     assert len(receiver.requests) == 1
 
 
-@pytest.mark.parametrize("asked", ["9" * 5000, "Mon, 01 Jan 99999999999999 00:00:00 GMT", "x", ""])
-async def test_odd_wishes_to_wait_break_nothing(
-    shop: Shop, post: Post, receiver: Receiver, asked: str
+@pytest.mark.parametrize("delay", ["9" * 5000, "Mon, 01 Jan 99999999999999 00:00:00 GMT", "x", ""])
+async def test_an_odd_retry_after_header_breaks_nothing(
+    shop: Shop, post: WebhookWorker, receiver: Receiver, delay: str
 ) -> None:
     def refuse(reply: BaseHTTPRequestHandler) -> None:
         reply.send_response(503)
-        reply.send_header("retry-after", asked)
+        reply.send_header("retry-after", delay)
         reply.send_header("content-length", "0")
         reply.end_headers()
 
-    receiver.manners["/odd"] = refuse
+    receiver.behaviours["/odd"] = refuse
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url + "/odd", ["response.created"])
     await shop.answer("nps", 1)
@@ -259,8 +266,8 @@ async def test_odd_wishes_to_wait_break_nothing(
     assert [a["status_code"] for a in delivery["attempts"]] == [503]
 
 
-async def test_one_that_is_gone_is_disabled_though_another_delivery_arrived(
-    shop: Shop, post: Post, receiver: Receiver
+async def test_an_endpoint_that_answers_410_is_disabled_though_another_delivery_arrived(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -268,13 +275,13 @@ async def test_one_that_is_gone_is_disabled_though_another_delivery_arrived(
     for score in (1, 2):
         await shop.answer("nps", score)
     await post.deliver()
-    shown = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
-    assert shown["active"] is False
-    assert "410" in shown["disabled_reason"]
+    state = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert state["active"] is False
+    assert "410" in state["disabled_reason"]
 
 
 async def test_slack_and_teams_get_their_own_forms(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     for format_ in ("slack", "teams"):
@@ -285,9 +292,9 @@ async def test_slack_and_teams_get_their_own_forms(
     await post.deliver()
     (slack,) = receiver.to("/slack")
     assert slack["body"]["text"].startswith("A low score: 1 (detractor)")
-    reply = slack["body"]["blocks"][0]["text"]["text"]
-    assert "Parcel &lt;late&gt; &amp; wet" in reply
-    assert "Customer: Ala a@c.pl" in reply
+    slack_text = slack["body"]["blocks"][0]["text"]["text"]
+    assert "Parcel &lt;late&gt; &amp; wet" in slack_text
+    assert "Customer: Ala a@c.pl" in slack_text
     (teams,) = receiver.to("/teams")
     card = teams["body"]["attachments"][0]["content"]
     assert card["type"] == "AdaptiveCard"
@@ -296,7 +303,7 @@ async def test_slack_and_teams_get_their_own_forms(
 
 
 async def test_messages_are_in_the_workspaces_language(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.call("PATCH", "/v1/workspace", json={"default_locale": "pl"})
     await shop.publish("nps")
@@ -310,7 +317,7 @@ async def test_messages_are_in_the_workspaces_language(
     assert "|Otwórz>" in text_
 
 
-async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: Post) -> None:
+async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: WebhookWorker) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe("mailto:boss@c.pl", ["response.low_score"])
     await shop.answer("nps", {"score": 1, "why": "Much too late"})
@@ -325,13 +332,13 @@ async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: Post) -> N
 
 
 async def test_unknown_surveys_and_odd_ranges_are_refused(shop: Shop) -> None:
-    for wanted in (
+    for filter_ in (
         {"survey": "nope"},
         {"touchpoint": "nope"},
         {"min_score": 5, "max_score": 2},
         {"max_scor": 2},
     ):
-        body = {"url": "mailto:a@c.pl", "events": ["response.created"], "filter": wanted}
+        body = {"url": "mailto:a@c.pl", "events": ["response.created"], "filter": filter_}
         reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
         assert reply.status_code == 422
         assert reply.json()["errors"][0]["loc"][:2] == ["body", "filter"]

@@ -17,7 +17,7 @@ from app.responses.abandoned_responses import queue_abandoned
 from app.webhooks.subscriber_events import MAX_BYTES
 from tests.receiver import Receiver
 from tests.shop import Shop
-from tests.webhooks.conftest import Post
+from tests.webhooks.conftest import WebhookWorker
 
 ANSWERS = ["response.created", "response.updated", "response.completed", "response.low_score"]
 
@@ -26,7 +26,9 @@ def received_types(receiver: Receiver) -> list[str]:
     return sorted(request["body"]["type"] for request in receiver.requests)
 
 
-async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receiver) -> None:
+async def test_an_event_carries_the_whole_answer(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
+) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ANSWERS)
     who = {"external_id": "c-1", "email": "ala@c.pl", "name": "Ala"}
@@ -39,8 +41,10 @@ async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receive
         "response.low_score",
     ]
     assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 3
-    reply = next(r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed")
-    data = reply["data"]
+    completed = next(
+        r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed"
+    )
+    data = completed["data"]
     assert data["id"] == answer["id"]
     assert data["survey"] == {"key": "nps", "name": "NPS", "version": 1} | {
         "name": data["survey"]["name"]
@@ -56,7 +60,7 @@ async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receive
     assert not {"state", "completes"} & set(data)
 
 
-async def test_completion_comes_once(shop: Shop, post: Post, receiver: Receiver) -> None:
+async def test_completion_comes_once(shop: Shop, post: WebhookWorker, receiver: Receiver) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ANSWERS)
     first = (await shop.answer("nps", 2, complete=False)).json()
@@ -72,7 +76,7 @@ async def test_completion_comes_once(shop: Shop, post: Post, receiver: Receiver)
 
 
 async def test_an_answer_left_alone_is_complete_after_half_an_hour(
-    shop: Shop, post: Post, receiver: Receiver, database: Database
+    shop: Shop, post: WebhookWorker, receiver: Receiver, database: Database
 ) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ["response.completed", "response.low_score"])
@@ -96,23 +100,23 @@ async def test_an_answer_left_alone_is_complete_after_half_an_hour(
 
 
 async def test_held_answers_emit_no_events_until_they_count(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ["response.low_score", "response.completed"])
     body = {"survey": "nps", "channel": "link", "customer": {"email": "a@c.pl"}}
-    asked = await shop.post("/v1/invitations", body)
-    await shop.client.get(asked["url"].replace(asked["url"].split("/i/")[0], "") + "/2")
+    invitation = await shop.post("/v1/invitations", body)
+    await shop.client.get(invitation["url"].replace(invitation["url"].split("/i/")[0], "") + "/2")
     await post.deliver()
     assert receiver.requests == []
-    await shop.call("POST", f"/v1/responses/{asked['id']}/restore")
+    await shop.call("POST", f"/v1/responses/{invitation['id']}/restore")
     await post.deliver()
     # What the page saved is the score alone: it is not whole yet.
     assert all(r["body"]["data"]["integrity"] == "ok" for r in receiver.requests)
 
 
 async def test_old_and_imported_answers_alarm_nobody(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ["response.low_score"])
@@ -134,14 +138,14 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "scores"), FILTERS)
+@pytest.mark.parametrize(("filter_", "scores"), FILTERS)
 async def test_filters(
-    shop: Shop, post: Post, receiver: Receiver, wanted: Any, scores: list[int]
+    shop: Shop, post: WebhookWorker, receiver: Receiver, filter_: Any, scores: list[int]
 ) -> None:
     await shop.publish("nps")
     await shop.publish("other")
     await shop.call("PUT", "/v1/touchpoints/shop", json={})
-    await post.subscribe(receiver.url, ["response.low_score"], filter=wanted)
+    await post.subscribe(receiver.url, ["response.low_score"], filter=filter_)
     for score in (0, 6, 8, 10):
         await shop.answer("nps", score, **({"touchpoint": "shop"} if score == 6 else {}))
     await post.deliver()
@@ -149,7 +153,7 @@ async def test_filters(
 
 
 async def test_without_personal_data_only_the_id_is_told(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ["response.created"], include_personal=False)
@@ -161,7 +165,7 @@ async def test_without_personal_data_only_the_id_is_told(
 
 
 async def test_an_erased_customer_is_in_no_later_delivery(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created", "customer.erased"])
@@ -183,7 +187,7 @@ async def test_an_erased_customer_is_in_no_later_delivery(
 
 
 async def test_what_a_receiver_answered_is_erased_with_the_customer(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     def echo(reply: BaseHTTPRequestHandler) -> None:
         body = receiver.requests[-1]["raw"]
@@ -192,7 +196,7 @@ async def test_what_a_receiver_answered_is_erased_with_the_customer(
         reply.end_headers()
         reply.wfile.write(body)
 
-    receiver.manners["/echo"] = echo
+    receiver.behaviours["/echo"] = echo
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url + "/echo", ["response.created"])
     await post.subscribe("mailto:boss@c.pl", ["response.created"])
@@ -209,7 +213,7 @@ async def test_what_a_receiver_answered_is_erased_with_the_customer(
 
 
 async def test_a_long_answer_stays_below_the_limit(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     texts = [{"key": f"t{n}", "type": "text", "text": {"en": "?"}} for n in range(8)]
     score = {"key": "score", "type": "nps", "text": {"en": "?"}}
@@ -227,7 +231,7 @@ async def test_a_long_answer_stays_below_the_limit(
 
 
 async def test_the_feed_holds_what_webhooks_bring(
-    shop: Shop, post: Post, receiver: Receiver
+    shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
     await shop.publish("nps")
     await post.subscribe(receiver.url, ANSWERS)
@@ -248,8 +252,8 @@ async def test_the_feed_holds_what_webhooks_bring(
     brought = {r["headers"]["webhook-id"]: r["body"] for r in receiver.requests}
     assert len(pulled) == len(brought) == 8
     for event in pulled:
-        reply = {name: event[name] for name in ("type", "timestamp", "data")}
-        assert brought[event["id"]] == json.loads(json.dumps(reply))
+        expected_body = {name: event[name] for name in ("type", "timestamp", "data")}
+        assert brought[event["id"]] == json.loads(json.dumps(expected_body))
     await shop.answer("nps", 0)
     low = await shop.get("/v1/events", after=cursor, types="response.low_score")
     assert [e["data"]["score"] for e in low["data"]] == [0]
@@ -268,9 +272,9 @@ async def test_odd_cursors_and_types_are_refused(shop: Shop) -> None:
 
 @pytest.mark.parametrize("broken_first", [True, False])
 async def test_a_workspace_that_breaks_delays_no_other(
-    shop: Shop, other_shop: Shop, post: Post, receiver: Receiver, *, broken_first: bool
+    shop: Shop, other_shop: Shop, post: WebhookWorker, receiver: Receiver, *, broken_first: bool
 ) -> None:
-    theirs = Post(post.database, post.settings, other_shop)
+    theirs = WebhookWorker(post.database, post.settings, other_shop)
     broken, sound = (post, theirs) if broken_first else (theirs, post)
     await sound.shop.publish("nps")
     endpoint = await broken.subscribe(receiver.url, ["response.created"])
@@ -284,8 +288,8 @@ async def test_a_workspace_that_breaks_delays_no_other(
     assert raised.value.__notes__ == [f"in workspace {broken.shop.workspace_id}"]
     async with post.database.transaction() as session:
         await run_sql(session, change.bindparams(filter="{}", id=UUID(endpoint["id"])))
-        made = await run_sql(session, text("select workspace_id from delivery"))
-        assert sound.shop.workspace_id in {str(row.workspace_id) for row in made}
+        deliveries = await run_sql(session, text("select workspace_id from delivery"))
+        assert sound.shop.workspace_id in {str(row.workspace_id) for row in deliveries}
 
 
 async def test_types_may_change_between_two_readings_of_the_feed(shop: Shop) -> None:
@@ -294,16 +298,16 @@ async def test_types_may_change_between_two_readings_of_the_feed(shop: Shop) -> 
         await shop.answer("nps", score)
     await shop.events()
     page = await shop.get("/v1/events", types=",".join(ANSWERS), limit=2)
-    found = []
+    scores = []
     for _ in range(4):
         page = await shop.get(
             "/v1/events", types="response.created", after=page["next_cursor"], limit=2
         )
-        found += [event["data"]["score"] for event in page["data"]]
-    assert sorted(found)[-2:] == [2, 9]
+        scores += [event["data"]["score"] for event in page["data"]]
+    assert sorted(scores)[-2:] == [2, 9]
 
 
-async def test_a_reader_that_had_caught_up_reads_only_minutes_again_after_a_restore(
+async def test_after_a_restore_a_reader_gets_only_the_last_minutes_again(
     shop: Shop, database: Database
 ) -> None:
     await shop.publish("nps")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receivers that fail: tried again by the ladder, cut off, disabled, and in nobody's way."""
+"""Receivers that fail: retried after growing delays, cut off, disabled, and delaying no other."""
 
 import asyncio
 import datetime as dt
@@ -16,11 +16,11 @@ from app.core.guarded_http import GuardedClient
 from app.core.retry_delays import retry_delay
 from tests.receiver import Receiver
 from tests.shop import Shop
-from tests.webhooks.conftest import Post
+from tests.webhooks.conftest import WebhookWorker
 
 
-async def make_due(database: Database, post: Post) -> None:
-    """Let the time of waiting pass."""
+async def make_due(database: Database, post: WebhookWorker) -> None:
+    """Make every pending delivery due now."""
     async with database.transaction() as session:
         await run_sql(
             session,
@@ -81,10 +81,10 @@ MANNERS: list[tuple[Any, int | None, str]] = [
 
 @pytest.mark.parametrize(("manner", "code", "error"), MANNERS)
 async def test_each_failure_is_logged_and_tried_again(
-    shop: Shop, post: Post, receiver: Receiver, manner: Any, code: int | None, error: str
+    shop: Shop, post: WebhookWorker, receiver: Receiver, manner: Any, code: int | None, error: str
 ) -> None:
     await shop.publish("nps")
-    receiver.manners["/odd"] = manner
+    receiver.behaviours["/odd"] = manner
     endpoint = await post.subscribe(receiver.url + "/odd", ["response.created"])
     await shop.answer("nps", 1)
     await post.deliver()
@@ -97,9 +97,9 @@ async def test_each_failure_is_logged_and_tried_again(
     assert receiver.to("/elsewhere") == []
 
 
-async def test_a_flood_is_cut_off(shop: Shop, post: Post, receiver: Receiver) -> None:
+async def test_a_flood_is_cut_off(shop: Shop, post: WebhookWorker, receiver: Receiver) -> None:
     await shop.publish("nps")
-    receiver.manners["/flood"] = flood
+    receiver.behaviours["/flood"] = flood
     endpoint = await post.subscribe(receiver.url + "/flood", ["response.created"])
     await shop.answer("nps", 1)
     await post.deliver()
@@ -109,7 +109,7 @@ async def test_a_flood_is_cut_off(shop: Shop, post: Post, receiver: Receiver) ->
 
 
 async def test_a_receiver_that_comes_back_gets_everything(
-    shop: Shop, post: Post, receiver: Receiver, database: Database
+    shop: Shop, post: WebhookWorker, receiver: Receiver, database: Database
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -125,12 +125,12 @@ async def test_a_receiver_that_comes_back_gets_everything(
     assert [d["status"] for d in log] == ["delivered", "delivered"]
     good = [r["body"]["data"]["score"] for r in receiver.requests[-2:]]
     assert sorted(good) == [1, 2]
-    shown = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
-    assert (shown["failing_since"], shown["pending"]) == (None, 0)
+    state = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert (state["failing_since"], state["pending"]) == (None, 0)
 
 
-async def test_after_the_last_rung_a_delivery_is_given_up(
-    shop: Shop, post: Post, receiver: Receiver, database: Database
+async def test_after_the_last_retry_a_delivery_is_given_up(
+    shop: Shop, post: WebhookWorker, receiver: Receiver, database: Database
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -153,7 +153,9 @@ def test_the_ladder() -> None:
     assert retry_delay(10) is None
 
 
-async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiver) -> None:
+async def test_410_disables_and_says_so(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
+) -> None:
     await shop.publish("nps")
     email = f"boss-{shop.workspace_key}@c.pl"
     await shop.post("/v1/members", {"email": email, "name": "Boss", "role": "admin"})
@@ -162,9 +164,9 @@ async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiv
     await shop.answer("nps", 1)
     await post.deliver()
     path = f"/v1/webhook-endpoints/{endpoint['id']}"
-    shown = await shop.get(path)
-    assert shown["active"] is False
-    assert "410" in shown["disabled_reason"]
+    state = await shop.get(path)
+    assert state["active"] is False
+    assert "410" in state["disabled_reason"]
     await shop.work()
     mails = [path.read_text() for path in (post.settings.data_dir / "mail").glob("*.notice.eml")]
     # The member's welcome has the same address.
@@ -184,7 +186,7 @@ async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiv
 
 
 async def test_five_days_of_only_failures_disable(
-    shop: Shop, post: Post, receiver: Receiver, database: Database
+    shop: Shop, post: WebhookWorker, receiver: Receiver, database: Database
 ) -> None:
     await shop.publish("nps")
     endpoint = await post.subscribe(receiver.url, ["response.created"])
@@ -200,14 +202,16 @@ async def test_five_days_of_only_failures_disable(
         )
     await make_due(database, post)
     await post.deliver()
-    shown = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
-    assert shown["disabled_reason"].startswith("only failures for five days")
-    assert (shown["pending"], shown["failed"]) == (0, 1)
+    state = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert state["disabled_reason"].startswith("only failures for five days")
+    assert (state["pending"], state["failed"]) == (0, 1)
 
 
-async def test_one_that_hangs_delays_no_other(shop: Shop, post: Post, receiver: Receiver) -> None:
+async def test_one_that_hangs_delays_no_other(
+    shop: Shop, post: WebhookWorker, receiver: Receiver
+) -> None:
     await shop.publish("nps")
-    receiver.manners["/hang"] = hang
+    receiver.behaviours["/hang"] = hang
     hanging = await post.subscribe(receiver.url + "/hang", ["response.created"])
     await post.subscribe(receiver.url + "/quick", ["response.created"])
     for score in range(10):
@@ -231,5 +235,5 @@ async def test_one_that_hangs_delays_no_other(shop: Shop, post: Post, receiver: 
                 break
             await sender.run_once(client)
             await asyncio.sleep(0.05)
-    found = [d["attempts"][0]["error"] for d in await post.log(hanging) if d["attempts"]]
-    assert found[0] == "no reply within 15 seconds"
+    errors = [d["attempts"][0]["error"] for d in await post.log(hanging) if d["attempts"]]
+    assert errors[0] == "no reply within 15 seconds"

@@ -101,8 +101,8 @@ async def test_a_logo_is_fetched_once_and_served_from_here(shop: Shop, pictures:
     style = page.partition('href="/brand/')[2].partition('"')[0]
     assert "#8a1c4a" in (await shop.client.get(f"/brand/{style}")).text
     # Without a logo the old address is gone.
-    kept = await shop.call("PATCH", "/v1/workspace", json={"brand": {"name": "Ogród"}})
-    assert kept.json()["brand"] == brand | {"name": "Ogród"}
+    change = await shop.call("PATCH", "/v1/workspace", json={"brand": {"name": "Ogród"}})
+    assert change.json()["brand"] == brand | {"name": "Ogród"}
     await shop.call("PATCH", "/v1/workspace", json={"brand": {"logo_url": None}})
     assert (await shop.client.get(logo)).status_code == 404
 
@@ -127,10 +127,10 @@ async def test_a_logo_comes_from_the_public_internet(shop: Shop, url: str) -> No
 
 
 async def test_a_slow_logo_holds_no_connection_to_the_database(shop: Shop) -> None:
-    asked, answered = asyncio.Event(), asyncio.Event()
+    arrival, answered = asyncio.Event(), asyncio.Event()
 
     async def answer_late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
+        arrival.set()
         await answered.wait()
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(PNG)}\r\nConnection: close\r\n\r\n"
         writer.write(head.encode() + PNG)
@@ -143,7 +143,7 @@ async def test_a_slow_logo_holds_no_connection_to_the_database(shop: Shop) -> No
         changing = asyncio.create_task(
             shop.call("PATCH", "/v1/workspace", json={"brand": {"logo_url": url}})
         )
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(arrival.wait(), 10)
         database: Database = shop.state.database
         assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
         answered.set()
@@ -159,6 +159,6 @@ async def test_mail_brand_and_zone_change_together(shop: Shop) -> None:
     }  # fmt: skip
     reply = await shop.call("PATCH", "/v1/workspace", json=body)
     assert reply.status_code == 200, reply.text
-    found = await shop.get("/v1/workspace")
-    assert (found["mail"]["from_name"], found["brand"]["name"]) == ("Ala", "Łąka")
-    assert (found["timezone"], found["min_group_size"]) == ("Europe/Warsaw", 7)
+    workspace = await shop.get("/v1/workspace")
+    assert (workspace["mail"]["from_name"], workspace["brand"]["name"]) == ("Ala", "Łąka")
+    assert (workspace["timezone"], workspace["min_group_size"]) == ("Europe/Warsaw", 7)

@@ -35,26 +35,26 @@ async def test_a_scope_holds_all_that_are_weaker(shop: Shop, scope: str, allowed
 
 
 async def test_a_secret_is_shown_once_and_never_listed(shop: Shop) -> None:
-    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["write"]})
-    assert made["secret"].startswith("sk_")
+    key = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["write"]})
+    assert key["secret"].startswith("sk_")
     listed = (await shop.call("GET", "/v1/api-keys")).text
     assert "till" in listed
-    assert made["secret"] not in listed
+    assert key["secret"] not in listed
 
 
 async def test_after_rotation_old_and_new_secret_both_work(shop: Shop) -> None:
-    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
-    rotated = await shop.post(f"/v1/api-keys/{made['id']}/rotate", status=200)
-    for secret in (made["secret"], rotated["secret"]):
+    key = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
+    rotated = await shop.post(f"/v1/api-keys/{key['id']}/rotate", status=200)
+    for secret in (key["secret"], rotated["secret"]):
         assert (await shop.call("GET", "/v1/surveys", key=secret)).status_code == 200
     assert rotated["old_secret_until"] > datetime.now(UTC).isoformat()
-    again = await shop.call("POST", f"/v1/api-keys/{made['id']}/rotate")
+    again = await shop.call("POST", f"/v1/api-keys/{key['id']}/rotate")
     assert again.status_code == 409, "a second rotation would end the first secret early"
 
 
 async def test_a_rotation_sent_twice_gives_the_same_secret(shop: Shop) -> None:
-    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
-    path, header = f"/v1/api-keys/{made['id']}/rotate", {"Idempotency-Key": "r"}
+    key = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
+    path, header = f"/v1/api-keys/{key['id']}/rotate", {"Idempotency-Key": "r"}
     replies = [await shop.call("POST", path, headers=header) for _ in range(2)]
     assert replies[0].json()["secret"] == replies[1].json()["secret"]
     assert replies[1].headers["idempotency-replayed"] == "true"
@@ -64,16 +64,16 @@ async def test_a_key_for_figures_learns_nothing_of_one_person(shop: Shop) -> Non
     await shop.publish("s")
     await shop.answer("s", 2, properties={"email": "jan@k.pl"})
     figures = await shop.make_key("metrics")
-    asked = await shop.call("GET", "/v1/metrics/nps?property.email=jan@k.pl", key=figures)
-    assert asked.status_code == 422
-    assert "segment" in asked.text
+    reply = await shop.call("GET", "/v1/metrics/nps?property.email=jan@k.pl", key=figures)
+    assert reply.status_code == 422
+    assert "segment" in reply.text
 
 
 async def test_a_deleted_or_expired_key_stops_at_once(shop: Shop) -> None:
-    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
-    assert (await shop.call("GET", "/v1/surveys", key=made["secret"])).status_code == 200
-    assert (await shop.call("DELETE", f"/v1/api-keys/{made['id']}")).status_code == 204
-    assert (await shop.call("GET", "/v1/surveys", key=made["secret"])).status_code == 401
+    key = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
+    assert (await shop.call("GET", "/v1/surveys", key=key["secret"])).status_code == 200
+    assert (await shop.call("DELETE", f"/v1/api-keys/{key['id']}")).status_code == 204
+    assert (await shop.call("GET", "/v1/surveys", key=key["secret"])).status_code == 401
     past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     expired = await shop.make_key("read", expires_at=past)
     assert (await shop.call("GET", "/v1/surveys", key=expired)).status_code == 401
@@ -97,8 +97,8 @@ async def test_the_last_admin_key_cannot_be_deleted(shop: Shop) -> None:
 
 
 async def test_collect_stands_alone(shop: Shop) -> None:
-    wanted = {"name": "x", "scopes": ["collect", "read"]}
-    assert (await shop.call("POST", "/v1/api-keys", json=wanted)).status_code == 422
+    body = {"name": "x", "scopes": ["collect", "read"]}
+    assert (await shop.call("POST", "/v1/api-keys", json=body)).status_code == 422
 
 
 async def test_a_key_has_its_own_rate(shop: Shop) -> None:
@@ -112,8 +112,8 @@ async def test_a_key_has_its_own_rate(shop: Shop) -> None:
 async def test_only_the_bootstrap_key_makes_workspaces(shop: Shop) -> None:
     body = {"name": "x", "key": "x-1"}
     assert (await shop.call("POST", "/v1/workspaces", json=body)).status_code == 403
-    taken = {"name": "x", "key": shop.workspace_key}
-    reply = await shop.call("POST", "/v1/workspaces", key=BOOTSTRAP_KEY, json=taken)
+    duplicate = {"name": "x", "key": shop.workspace_key}
+    reply = await shop.call("POST", "/v1/workspaces", key=BOOTSTRAP_KEY, json=duplicate)
     assert reply.status_code == 409
 
 
@@ -129,7 +129,9 @@ async def test_an_idempotency_key_replays_the_same_secret_and_makes_one_key(shop
     assert other.status_code == 409
 
 
-async def test_an_expired_admin_key_is_no_reason_to_delete_the_last_one(shop: Shop) -> None:
+async def test_the_last_admin_key_cannot_be_deleted_though_an_expired_one_exists(
+    shop: Shop,
+) -> None:
     soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
     await shop.post("/v1/api-keys", {"name": "a", "scopes": ["admin"], "expires_at": soon})
     own = (await shop.get("/v1/me"))["key"]["id"]

@@ -6,7 +6,7 @@ from typing import Any
 from tests.integrations.sender import (
     CANCELLED,
     JSON,
-    WAITS,
+    ORDER_TRIGGER,
     Sender,
     SentWebhook,
     Story,
@@ -22,10 +22,10 @@ SESSION = {
 CHARGE = {"id": "ch_1", "payment_intent": "pi_1", "amount": 5000, "currency": "eur"}  # fmt: skip
 
 
-def stripe(kind: str, at: int, thing: dict[str, Any], **more: Any) -> SentWebhook:
+def stripe(kind: str, at: int, item: dict[str, Any], **more: Any) -> SentWebhook:
     body = {
         "id": f"evt_{kind}_{at}", "type": kind, "created": at, "livemode": True,
-        "data": {"object": thing},
+        "data": {"object": item},
     } | more  # fmt: skip
     return JSON, body
 
@@ -45,21 +45,21 @@ SENDER = Sender(
             [stripe("checkout.session.completed", 1_772_400_000, SESSION),
              stripe("charge.refunded", 1_772_500_000,
                     CHARGE | {"amount_refunded": 5000, "refunded": True})],
-            ["order.paid", "order.refunded"], trigger=WAITS, decisions=CANCELLED,
+            ["order.paid", "order.refunded"], trigger=ORDER_TRIGGER, decisions=CANCELLED,
         ),
         Story(
             "paid back in part by the payment's number",
             [stripe("checkout.session.completed", 1_772_400_000, SESSION),
              stripe("charge.refunded", 1_772_500_000,
                     CHARGE | {"amount_refunded": 500, "refunded": False})],
-            ["order.paid", "order.refunded"], trigger=WAITS, decisions=[("invited", None)],
+            ["order.paid", "order.refunded"], trigger=ORDER_TRIGGER, decisions=[("invited", None)],
         ),
         Story(
             "disputed at the bank",
             [stripe("checkout.session.completed", 1_772_400_000, SESSION),
              stripe("charge.dispute.created", 1_772_500_000,
                     {"id": "dp_1", "charge": "ch_1", "payment_intent": "pi_1", "reason": "x"})],
-            ["order.cancelled", "order.paid"], trigger=WAITS, decisions=CANCELLED,
+            ["order.cancelled", "order.paid"], trigger=ORDER_TRIGGER, decisions=CANCELLED,
         ),
         Story(
             "a subscription's first invoice is its session",
@@ -68,7 +68,7 @@ SENDER = Sender(
              stripe("invoice.paid", 1_772_400_001,
                     {"id": "in_1", "amount_paid": 5000, "currency": "eur", "customer": "cus_1",
                      "customer_email": "kai@e.de", "billing_reason": "subscription_create"})],
-            ["order.paid", "order.paid"], trigger=WAITS,
+            ["order.paid", "order.paid"], trigger=ORDER_TRIGGER,
             decisions=[("invited", None), ("skipped", "duplicate")],
         ),
         Story(

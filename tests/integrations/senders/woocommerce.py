@@ -6,7 +6,7 @@ from typing import Any
 from tests.integrations.sender import (
     CANCELLED,
     JSON,
-    WAITS,
+    ORDER_TRIGGER,
     Sender,
     SentWebhook,
     Story,
@@ -31,18 +31,18 @@ SENDER = Sender(
         Story(
             "a shop's order fails",
             [woo("processing", "2T09:00:00"), woo("cancelled", "4T09:00:00")],
-            ["order.cancelled", "order.paid"], trigger=WAITS, decisions=CANCELLED,
+            ["order.cancelled", "order.paid"], trigger=ORDER_TRIGGER, decisions=CANCELLED,
         ),
         Story(
             "a shop's order is paid back in part",
             [woo("processing", "2T09:00:00"),
              woo("processing", "4T09:00:00", refunds=[{"id": 3, "total": "-5.00"}])],
-            ["order.paid", "order.refunded"], trigger=WAITS, decisions=[("invited", None)],
+            ["order.paid", "order.refunded"], trigger=ORDER_TRIGGER, decisions=[("invited", None)],
         ),
         Story(
             "a shop's order goes to the trash",
             [woo("processing", "2T09:00:00"), woo("trash", "4T09:00:00")],
-            ["order.cancelled", "order.paid"], trigger=WAITS, decisions=CANCELLED,
+            ["order.cancelled", "order.paid"], trigger=ORDER_TRIGGER, decisions=CANCELLED,
         ),
     ],
 )  # fmt: skip

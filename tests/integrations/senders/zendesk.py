@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.integrations.sender import (
-    ASKS,
     CANCELLED,
     JSON,
+    TICKET_TRIGGER,
     Sender,
     SentWebhook,
     Story,
@@ -59,7 +59,7 @@ SENDER = Sender(
             "deleted after it was solved",
             [zendesk("ticket.solved", "2T10:00:00Z"), zendesk_event("soft_deleted", "3T10:00:00Z")],
             ["ticket.deleted", "ticket.opened", "ticket.solved"],
-            ticket={"status": "deleted"}, trigger=ASKS, decisions=CANCELLED,
+            ticket={"status": "deleted"}, trigger=TICKET_TRIGGER, decisions=CANCELLED,
         ),
         Story(
             "closed by a merge",

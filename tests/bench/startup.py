@@ -40,8 +40,8 @@ def measure_idle() -> list[Row]:
             service.remove()
         totals.append(sum(parts.values()))
         print(f"  idle {number}: " + ", ".join(f"{name} {mib:.0f}" for name, mib in parts.items()))
-    what = f"memory of a service at rest (PSS; worst {max(totals):.0f})"
-    return [Row(what, statistics.median(totals), 250, at_most=True, unit="MiB")]
+    label = f"memory of a service at rest (PSS; worst {max(totals):.0f})"
+    return [Row(label, statistics.median(totals), 250, at_most=True, unit="MiB")]
 
 
 def _held_by_part(processes: list[psutil.Process]) -> dict[str, float]:
@@ -52,6 +52,6 @@ def _held_by_part(processes: list[psutil.Process]) -> dict[str, float]:
         kinds = {"app.cli.web": "web", "app.worker": "worker", "app.cli.supervisor": "supervisor"}
         part = next((kinds[name] for name in kinds if name in command), "PostgreSQL")
         memory = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-        held = {name: int(kib) for name, kib in re.findall(r"(?m)^(Pss\w*):\s+(\d+)", memory)}
-        parts[part] += (held["Pss"] - held["Pss_Shmem"]) / 1024
+        sizes = {name: int(kib) for name, kib in re.findall(r"(?m)^(Pss\w*):\s+(\d+)", memory)}
+        parts[part] += (sizes["Pss"] - sizes["Pss_Shmem"]) / 1024
     return parts
