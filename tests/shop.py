@@ -73,7 +73,7 @@ class Shop:
         return reply.json()
 
     async def post(self, path: str, body: Any = None, *, status: int = 201) -> Any:
-        """WebhookWorker something that must succeed."""
+        """Post something that must succeed."""
         reply = await self.call("POST", path, json=body)
         assert reply.status_code == status, reply.text
         return reply.json()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joins and shrinks the widget: `python -m app.pages.build_widget`.
 
-It is for developers and needs Node; the result, `app/pages/widget.js`, is checked in, so that
+It is for developers and needs Node; the result, `app/pages/widget.js`, is checked in, so
 nobody else does. Its first line holds the digests of the sources and of the rest.
 """
 

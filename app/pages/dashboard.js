@@ -1,4 +1,4 @@
-// The console works without this script too. With it:
+// The dashboard works without this script too. With it:
 // - filters apply at once, rows can be ticked together, and Escape closes what a click has opened;
 // - secrets and addresses have a button to copy them;
 // - charts say their values under the pointer and by the arrow keys;
@@ -77,7 +77,7 @@ if (editor && frame) {
     if (show) body.set("show", show);
     if (lang) body.set("lang", lang);
     const reply = await fetch(editor.dataset.preview, { method: "POST", body });
-    // It leads to an address of its own; no step back is left behind.
+    // The reply redirects to an address of its own; `replace` adds no entry to the browser's history.
     if (reply.ok) frame.contentWindow.location.replace(reply.url);
   };
   editor.addEventListener("input", () => {

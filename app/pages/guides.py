@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`/guides`: how to connect each source and BI tool, how mail bounces, and how asking works.
 
-What is prose lies as Markdown in `docs/guides`, where it can be read without the service.
+Guides in prose are Markdown files in `docs/guides`, readable without the service.
 """
 
 import json

@@ -58,10 +58,12 @@ class InvitedPerson:
 
     def closed_page(self, *, status: int) -> ShowPage:
         """Return the page that says that the survey takes no more answers."""
-        look = page_style_of(self.workspace)
+        page_style = page_style_of(self.workspace)
         name = "deleted" if self.stored.state == "deleted" else "over"
         return ShowPage(
-            show_message(self.invitation.locale, name, look=look, status=status, links=self.links)
+            show_message(
+                self.invitation.locale, name, page_style=page_style, status=status, links=self.links
+            )
         )
 
 
@@ -193,7 +195,7 @@ async def find_person(request: Request, token: str, *, limited: bool = True) -> 
         languages += languages_of(request)
         view = SurveyView(
             survey=survey,
-            look=page_style_of(workspace),
+            page_style=page_style_of(workspace),
             locale=choose_language(languages, sorted(survey.locales), survey.locale),
             values=values_of(
                 name=invitation.name,

@@ -47,7 +47,7 @@ async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
         "unsubscribe.html",
         lang=_language(member, workspace.default_locale),
         title=words["letter_stop"],
-        look=page_style_of(workspace),
+        page_style=page_style_of(workspace),
         message=words["letter_stopped" if done else "letter_question"],
         press=None if done else words["letter_stop"],
         action=public_path(f"/letter/{token}"),

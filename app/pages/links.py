@@ -145,7 +145,7 @@ async def show_poster(
         "poster.html",
         lang=locale,
         title=words["scan"],
-        look=page_style_of(workspace),
+        page_style=page_style_of(workspace),
         question=wording.say(question.text),
         url=_page_url(request.app.state.settings, public_id),
         # Drawn by segno from an address of our own.

@@ -82,7 +82,7 @@ class PublicVisit:
         return posted.signals.asked_again
 
     async def store(self, answers: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
-        """Store what was sent; a closed or deleted response is said to be over."""
+        """Store the answers; for a closed or deleted response show that the survey is over."""
         hold_state = _hold_state_of(posted.signals)
         try:
             stored = await save(
@@ -93,7 +93,9 @@ class PublicVisit:
                 gesture=posted.signals.moved,
             )
         except Conflict:
-            over = show_message(self.view.locale, "over", look=self.view.look, status=409)
+            over = show_message(
+                self.view.locale, "over", page_style=self.view.page_style, status=409
+            )
             raise ShowPage(over) from None
         VOTES.labels(hold_state or "confirmed").inc()
         return stored
@@ -123,7 +125,9 @@ async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSu
     if survey is None:
         raise ShowPage(show_message(locale, "gone", status=404))
     if not survey.live:
-        raise ShowPage(show_message(locale, "over", look=page_style_of(workspace), status=410))
+        raise ShowPage(
+            show_message(locale, "over", page_style=page_style_of(workspace), status=410)
+        )
     return survey, workspace
 
 
@@ -148,7 +152,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     resume_address = _address(survey, known, r=sign_response(box, survey, pending.response_id))
     view = SurveyView(
         survey=survey,
-        look=page_style_of(workspace),
+        page_style=page_style_of(workspace),
         locale=locale,
         values=values_of(name=None, order=known.get("ref"), ticket=None, properties={}),
         kiosk=kiosk,
@@ -233,7 +237,7 @@ async def show_open(request: Request, public_id: str) -> Response:
     """Show the survey: its main question alone, or what is left of one that was begun."""
     visit = await _visit(request, *await find_open_survey(request, public_id))
     if visit.is_order_answered:
-        return show_message(visit.view.locale, "answered", look=visit.view.look)
+        return show_message(visit.view.locale, "answered", page_style=visit.view.page_style)
     box, query = request.app.state.box, request.query_params
     thanks = bool(visit.stored.seq) or visit.view.kiosk
     if page := survey_flow.show(box, visit, query, thanks=thanks):
@@ -258,5 +262,5 @@ async def take_open(request: Request, public_id: str) -> Response:
     box: SealedBox = request.app.state.box
     posted = await read_form(request, box)
     if visit.is_order_answered:
-        return show_message(visit.view.locale, "answered", look=visit.view.look)
+        return show_message(visit.view.locale, "answered", page_style=visit.view.page_style)
     return await survey_flow.take(box, visit, posted)

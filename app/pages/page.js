@@ -36,7 +36,7 @@ if (form) {
       if (event.isTrusted && !byKey) tapped = setTimeout(() => form.requestSubmit(), 300);
     });
   }
-  // What is missing is said above the questions, where it covers none of them.
+  // The server lists missing answers above the questions; a browser's bubble would cover some of them.
   form.noValidate = true;
   form.addEventListener("submit", (event) => {
     clearTimeout(tapped);

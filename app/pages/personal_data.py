@@ -50,7 +50,7 @@ async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
         "data.html",
         lang=lang,
         title=words["data_title"],
-        look=page_style_of(person.workspace),
+        page_style=page_style_of(person.workspace),
         answers=await _answers(request, person, words),
         about=_about(person, words, person.workspace.timezone),
         action=person.links.data,
@@ -123,7 +123,7 @@ async def delete_data(request: Request, token: str) -> Response:
         )  # fmt: skip
     except NotFound:
         return RedirectResponse(public_path(f"/i/{token}/data"), status_code=303)
-    return show_message(invitation.locale, "deleted", look=page_style_of(person.workspace))
+    return show_message(invitation.locale, "deleted", page_style=page_style_of(person.workspace))
 
 
 @routes.get("/u/{token}")
@@ -139,7 +139,7 @@ def _ask_unsubscribe(request: Request, person: InvitedPerson) -> HTMLResponse:
         "unsubscribe.html",
         lang=lang,
         title=words["unsubscribe_title"],
-        look=page_style_of(person.workspace),
+        page_style=page_style_of(person.workspace),
         message=words["unsubscribe_text"],
         press=words["unsubscribe"],
         action=person.links.unsubscribe,
@@ -162,7 +162,9 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
         return _ask_unsubscribe(request, person)
     invitation = person.invitation
     if invitation.test:
-        return show_message(invitation.locale, "unsubscribed", look=page_style_of(person.workspace))
+        return show_message(
+            invitation.locale, "unsubscribed", page_style=page_style_of(person.workspace)
+        )
     database: Database = request.app.state.database
     async with database.transaction() as session:
         workspace_id = invitation.workspace_id
@@ -175,4 +177,6 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
             await update_customer(
                 session, workspace_id, invitation.customer_id, {"do_not_survey": True}
             )
-    return show_message(invitation.locale, "unsubscribed", look=page_style_of(person.workspace))
+    return show_message(
+        invitation.locale, "unsubscribed", page_style=page_style_of(person.workspace)
+    )

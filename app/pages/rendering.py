@@ -57,7 +57,12 @@ _templates = Environment(
 _templates.filters["code"] = _code
 _templates.filters["short_id"] = lambda name: f"…{name[-8:]}" if as_uuid(name) else name
 _templates.globals["root"] = root_path.get
-_DEFAULT_VALUES: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
+_DEFAULT_VALUES: dict[str, Any] = {
+    "page_style": None,
+    "scripts": (),
+    "refresh": None,
+    "kiosk": False,
+}
 
 
 class ShowPage(Exception):
@@ -82,7 +87,7 @@ def render_page(
     finish: Callable[[str], str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """Render a template in a language; what is missing is an error, not an empty place.
+    """Render a template in a language; a missing value is an error, not an empty text.
 
     `finish` changes the rendered text.
     """
@@ -90,9 +95,9 @@ def render_page(
     text = _templates.get_template(template).render(values)
     text = finish(text) if finish else text
     reply = HTMLResponse(text, status_code=status, headers=HEADERS)
-    if values["look"] is not None:
+    if values["page_style"] is not None:
         # A company's page may stand in its own shop's pages, and nowhere else.
-        frames = " ".join(("'self'", *values["look"].frames))
+        frames = " ".join(("'self'", *values["page_style"].frames))
         reply.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {frames}"
     return reply
 

@@ -34,7 +34,7 @@ class SurveyView:
     """A survey being shown to one person: in which words, and in whose name."""
 
     survey: CompiledSurvey
-    look: PageStyle
+    page_style: PageStyle
     locale: str
     values: Mapping[str, object]
     kiosk: bool = False
@@ -114,8 +114,8 @@ def show_form(  # noqa: PLR0913 - what one page holds
         "survey.html",
         lang=view.locale,
         status=422 if wrong else 200,
-        title=view.look.company,
-        look=view.look,
+        title=view.page_style.company,
+        page_style=view.page_style,
         intro=wording.say(intro) if intro and answered is None else None,
         wrong={key: words[reason] for key, reason in wrong.items()},
         reasons=wrong,
@@ -154,7 +154,7 @@ def show_thanks(view: SurveyView, band: str | None, links: PageLinks) -> HTMLRes
         "thanks.html",
         lang=view.locale,
         title=words["thanks_title"],
-        look=view.look,
+        page_style=view.page_style,
         message=wording.say(own.text) if own else words["thanks"],
         own=own is not None,
         link_url=own.link_url if own else None,
@@ -174,7 +174,7 @@ def show_confirmation(box: SealedBox, view: SurveyView, links: PageLinks) -> HTM
         "again.html",
         lang=view.locale,
         title=words["again_title"],
-        look=view.look,
+        page_style=view.page_style,
         links=links,
         # A person has read one page already, so the second one need not wait as long.
         rendered=stamp(box, ago=dt.timedelta(seconds=2)),
@@ -187,7 +187,7 @@ def show_message(
     locale: str | None,
     name: str,
     *,
-    look: PageStyle | None = None,
+    page_style: PageStyle | None = None,
     status: int = 200,
     links: PageLinks | None = None,
     refresh: str | None = None,
@@ -200,7 +200,7 @@ def show_message(
         lang=lang,
         status=status,
         title=words[f"{name}_title"],
-        look=look,
+        page_style=page_style,
         message=words[name],
         links=links,
         words=words,

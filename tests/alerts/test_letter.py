@@ -83,7 +83,7 @@ async def test_a_letter_in_the_members_language(shop: Shop, locale: str, words: 
         assert word in rich.get_content()
     assert "2: The parcel came <late>" in plain.get_content()
     assert "&lt;late&gt;" in rich.get_content()
-    assert "One-Click" in message["List-Unsubscribe-WebhookWorker"]
+    assert "One-Click" in message["List-Unsubscribe-Post"]
 
 
 async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> None:

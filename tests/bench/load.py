@@ -47,7 +47,7 @@ def wrk(
     seconds: int = SECONDS,
     signed: Sequence[tuple[str, str, str]] = (),
 ) -> Measurement:
-    """WebhookWorker the body for some seconds: SCORE changes from request to request, NUMBER grows.
+    """Post the body for some seconds: SCORE changes from request to request, NUMBER grows.
 
     `signed` are ready requests instead: body, name and value of the header that signs it.
     """

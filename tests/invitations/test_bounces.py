@@ -175,7 +175,7 @@ def notification(version: str = "2", **changes: Any) -> dict[str, Any]:
 
 
 async def post_sns(shop: Shop, body: Any) -> Any:
-    """WebhookWorker as Amazon does: as text, with the key in the address."""
+    """Post as Amazon does: as text, with the key in the address."""
     state = shop.client._transport.app.state  # type: ignore[attr-defined]
     state.sns_certificates.known[CERTIFICATE_URL] = certificate()
     headers = {

@@ -42,7 +42,7 @@ async def test_the_mail_is_in_the_customers_language(
     assert mail_["From"].addresses[0].display_name == "Sklep Łąka"
     assert mail_["Reply-To"] == "pomoc@sklep.example"
     assert mail_["Message-ID"] == f"<{invitation['id']}.invitation@ask.example>"
-    assert mail_["List-Unsubscribe-WebhookWorker"] == "List-Unsubscribe=One-Click"
+    assert mail_["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail_["Auto-Submitted"] == "auto-generated"
     text = plain(mail_)
     token = invitation["url"].rpartition("/")[2]

@@ -92,7 +92,7 @@ def test_two_parsers_read_the_same_mail() -> None:
     headers: Any = {name.lower(): value for name, value in other.headers.items()}
     expected_headers = {
         "List-Unsubscribe": f"<{LINKS.unsubscribe}>",
-        "List-Unsubscribe-WebhookWorker": "List-Unsubscribe=One-Click",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-ID": "<surveys.feedback.example>",
         "Auto-Submitted": "auto-generated",
         "Reply-To": "hello@kawiarnia.example",

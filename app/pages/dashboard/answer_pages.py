@@ -69,7 +69,7 @@ async def show_answers(visit: ApiVisitDep, query: AnswerDep, values: PropertiesD
     return visit.render(
         "answers",
         **await filter_form(visit, query, properties),
-        wanted=query, more=more, rows=reply["data"], cursor=reply["next_cursor"],
+        filters=query, more=more, rows=reply["data"], cursor=reply["next_cursor"],
         bands=tuple(Band), integrities=tuple(Integrity),
         tags=sorted({tag for row in reply["data"] for tag in row["tags"]}),
         here_with=query.link("/answers", properties, **more),
@@ -144,7 +144,7 @@ async def show_follow_ups(
     )
     filters = query.model_dump(exclude={"cursor"})
     return visit.render(
-        "follow_ups", wanted=query,
+        "follow_ups", filters=query,
         follow_ups=rows, cursor=cursor,
         owners=[member.name for member in await members.find_page(
             visit.session, visit.workspace.id, limit=200, cursor=None
@@ -215,7 +215,7 @@ async def show_comments(
         order_by="responded_at", **(await filters.list_filters(visit, properties) | more),
     )  # fmt: skip
     return visit.render(
-        "comments", wanted=filters, comments=reply["data"], cursor=reply["next_cursor"],
+        "comments", filters=filters, comments=reply["data"], cursor=reply["next_cursor"],
         bands=tuple(Band), more=more, is_filtered=bool(more or filters.is_narrowed(properties)),
         here_with=filters.link("/comments", properties, **more),
         **await filter_form(visit, filters, properties),

@@ -134,7 +134,7 @@ def _headers_of(start: Mapping[str, Any]) -> dict[str, str]:
 async def stream_application(request: Request, inner: InnerRequest) -> AsyncIterator[bytes]:
     """Send a request and return its reply as it comes: an export of any length.
 
-    Raises ApiRefused for an error; an export that breaks off raises what broke it.
+    Raises ApiRefused for an error; if an export breaks off, the error that ended it is raised.
     """
     waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=8)
     task = asyncio.create_task(

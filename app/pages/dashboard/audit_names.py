@@ -55,7 +55,7 @@ async def find_names(
 
 
 def subject_of(row: Mapping[str, Any], names: SubjectNames) -> AuditSubject | None:
-    """Return what an entry was about; None if it named nothing, as where something was made."""
+    """Return what an entry was about, or None if the path of its request names nothing."""
     value = next(iter(row["target"].values()), None)
     if value is None:
         return None

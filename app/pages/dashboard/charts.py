@@ -191,7 +191,7 @@ class Bars:
 def bars_of(counts: Sequence[tuple[str, int]], band: Callable[[str], str] = lambda _: "") -> Bars:
     """Lay out how often each answer was given; `band` says which are low and high.
 
-    Numbers stand side by side; words lie in rows, so that no label meets another.
+    Bars with short labels stand side by side; with long ones they lie in rows, without overlap.
     """
     most, total = max((count for _, count in counts), default=0), sum(count for _, count in counts)
     lying = sum(len(label) for label, _ in counts) > _SHORT_LABELS

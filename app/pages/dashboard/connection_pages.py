@@ -151,7 +151,7 @@ async def read_rejects(visit: ApiVisitDep, import_id: UUID) -> Response:
 
 @routes.post("/files", include_in_schema=False)
 async def post_file(visit: ApiVisitDep, request: Request) -> Response:
-    """Look at a file that is sent, or take one that was looked at."""
+    """Check an uploaded file, or import one that was checked."""
     visit.require(Scope.WRITE)
     database: Database = request.app.state.database
     chosen: dict[str, str] = {}
@@ -205,7 +205,7 @@ async def post_file(visit: ApiVisitDep, request: Request) -> Response:
 
 
 def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters of the API's import; what is typed goes before what is chosen."""
+    """Return the parameters of the API's import; typed column mappings override chosen ones."""
     params: dict[str, Any] = {n: values[n] for n in (*_OPTIONS, "name") if values.get(n)}
     typed = [line.strip() for line in values.get("map", "").splitlines() if line.strip()]
     columns = {line.rpartition("=")[0].casefold() for line in typed}
@@ -235,7 +235,7 @@ async def _choices(
 def _chosen_so_far(
     choices: ColumnChoices | None, report: dict[str, Any] | None, chosen: Mapping[str, str]
 ) -> dict[str, Any] | None:
-    """Return the report of a look with its columns to choose from, and what each becomes."""
+    """Return the report of a check, with the file's columns and the chosen target of each."""
     if choices is None:
         return report
     rows = [

@@ -114,7 +114,7 @@ def _question(
 def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[dict[str, Any]]:
     """Read the options, one `key = text` a line in each language.
 
-    The lines of the first language that has any say which options there are. A line without a key
+    The first language with any lines decides which options there are. A line without a key
     is about the option that stood in its position; an empty text is left to the first language.
     """
     typed = {

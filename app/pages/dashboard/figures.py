@@ -30,7 +30,7 @@ from app.surveys.question_types import QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS, band_of, scale_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-_PLACES = {band: level for level, bands in (
+_LEVELS = {band: level for level, bands in (
     ("low", LOW_BANDS), ("middle", MIDDLE_BANDS), ("high", HIGH_BANDS)
 ) for band in bands}  # fmt: skip
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
@@ -62,7 +62,7 @@ def format_value(texts: DashboardTexts, metric: str, value: float | None) -> str
 
 
 def interval_of(texts: DashboardTexts, metric: str, ci: Sequence[float] | None) -> str | None:
-    """Write an interval; a sign of per cent stands once."""
+    """Write an interval; the percent sign is written once, at the end."""
     if not ci:
         return None
     unit = METRICS[metric].unit
@@ -89,7 +89,7 @@ async def request_of(
     properties: Mapping[str, list[str]],
     **more: Any,
 ) -> MetricRequest:
-    """Make a view's query of one metric definite."""
+    """Resolve a view's query of one metric: exact dates, zone and filters."""
     query = view.query(**more)
     query = query.model_copy(update={name: [] for name in unknown_filters(metric)})
     return await resolve(visit.session, visit.workspace, metric, query, properties)
@@ -220,7 +220,7 @@ def band_reader(metric: str, scale: str | None) -> Callable[[str], str]:
 
     def band(score: str) -> str:
         score_band = band_of(question_scale, int(score))
-        return "" if score_band is None else _PLACES[score_band]
+        return "" if score_band is None else _LEVELS[score_band]
 
     return band
 

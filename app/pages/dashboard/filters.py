@@ -39,7 +39,7 @@ class PageFilter(BaseModel):
     """What a page is narrowed to; an empty choice of the form means all."""
 
     period: str = Field(default=_USUAL_PERIOD, max_length=10)
-    # The period that the form showed; another one that was chosen takes precedence over the dates.
+    # The period that the form showed. If another one is chosen, it is used instead of the dates.
     form_period: str = Field(default="", alias="was", max_length=10)
     metric: str = Field(default="", max_length=20)
     survey: str = Field(default="", max_length=64)

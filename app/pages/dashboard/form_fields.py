@@ -116,11 +116,11 @@ class DashboardForm:
     then: str | None = None
     # The form whose request is sent first, from the same fields.
     first_form: str | None = None
-    # What of the reply is shown once, such as a secret.
+    # Fields of the reply that are shown once, such as a secret.
     shows_reply: tuple[str, ...] = ()
     # The request stores nothing; the form is shown again as it was filled in, beside the reply.
     is_trial: bool = False
-    # The field that must repeat another, for what cannot be undone.
+    # The field that is typed to confirm, and the field whose value it must equal.
     confirmed_by: tuple[str, str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()

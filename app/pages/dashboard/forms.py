@@ -136,7 +136,7 @@ def _shape_status(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"status_map": {**body.get("status_map", {}), status: meaning}}
 
 
-def _shape_reach(body: dict[str, Any]) -> dict[str, Any]:
+def _shape_word_of_mouth(body: dict[str, Any]) -> dict[str, Any]:
     rates = body.get("word_of_mouth", {})
     if all(rate is None for rate in rates.values()):
         body["word_of_mouth"] = None
@@ -355,7 +355,7 @@ FORMS: dict[str, DashboardForm] = {
         "PATCH", "/v1/workspace", "/settings",
         {"word_of_mouth.told_by_satisfied": as_number_or_null,
          "word_of_mouth.told_by_dissatisfied": as_number_or_null},
-        reshape=_shape_reach,
+        reshape=_shape_word_of_mouth,
     ),
     "member-create": DashboardForm(
         "POST", "/v1/members", "/settings",

@@ -169,7 +169,7 @@ async def show_compare(
 
 
 async def _compared_metrics(visit: DashboardVisit) -> list[str]:
-    """Return the metrics with one figure a group, of those that are asked or counted here."""
+    """Return the metrics that can be compared: with one figure per group, and with data."""
     question_metrics = await metrics_with_questions(visit.session, visit.workspace.id)
     return [
         name
@@ -201,7 +201,7 @@ class _GroupNames:
 
 
 def _groups_of(visit: DashboardVisit, metric: str) -> list[str]:
-    """Return what a figure may be set side by side by."""
+    """Return the groups by which a metric can be compared."""
     own = [name for name in _GROUPS if name in METRICS[metric].counter.groups]
     return own + [f"property.{name}" for name in visit.workspace.segments]
 

@@ -39,7 +39,7 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
     require_sending(settings)
     async with database.transaction() as session:
         member = await members.get(session, job.workspace_id, UUID(job.payload["member"]))
-        # On a retry the fresh link is its own, and the mail may never have been sent.
+        # On a retry this job itself made the fresh link, and its mail may not have been sent.
         if job.attempts == 1 and await sessions.has_fresh_link(session, member):
             return
         workspace = await get_workspace(session, job.workspace_id)

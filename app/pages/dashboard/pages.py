@@ -12,8 +12,8 @@ class DashboardPage:
 
     A page of the navigation has a `group`, the heading under which its link stands, and an `icon`,
     the SVG path of the link: strokes in the colour of the text, 16 units wide. `scope` is what a
-    user needs to see the link. Any other page has a `parent`, which the navigation marks in its
-    stead; the path of a page about one thing, such as one answer, is the part before its id.
+    user needs to see the link. Any other page has a `parent`: the page that the navigation marks
+    instead; the path of a page about one thing, such as one answer, is the part before its id.
     """
 
     name: str

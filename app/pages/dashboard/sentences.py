@@ -168,7 +168,7 @@ def _spending(texts: DashboardTexts, reply: Insight) -> str:
     return sentence
 
 
-def _reach(texts: DashboardTexts, reply: Insight) -> str:
+def _word_of_mouth(texts: DashboardTexts, reply: Insight) -> str:
     index, assumed = reply["index"], reply["assumptions"]
     if index is None:
         sentence = texts["sentence.reach_nobody"]
@@ -233,5 +233,5 @@ SENTENCES: dict[str, Callable[[DashboardTexts, Insight], str]] = {
     "recovery": _or_refusal(_recovery),
     "comments": _or_refusal(_comments),
     "spending": _or_refusal(_spending),
-    "word-of-mouth": _or_refusal(_reach),
+    "word-of-mouth": _or_refusal(_word_of_mouth),
 }

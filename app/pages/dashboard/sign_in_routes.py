@@ -31,7 +31,7 @@ routes = router("Dashboard")
 _ADDRESS = re.compile(r"[!-~]+")
 
 
-def _form(
+def _show_form(
     request: Request,
     *,
     next_: str,
@@ -42,14 +42,14 @@ def _form(
     texts = texts_of_browser(request)
     reply = render_page(
         "dashboard/sign_in.html", lang=texts.language, status=status, title=texts["sign_in"],
-        texts=texts, next=_local(next_), told=message, wrong=wrong,
+        texts=texts, next=_local_path(next_), message=message, wrong=wrong,
         stored=current_settings(request).smtp_url is None,
     )  # fmt: skip
     reply.headers["Cache-Control"] = "no-store"
     return reply
 
 
-def _local(path: str) -> str:
+def _local_path(path: str) -> str:
     """Return a path of ours to go on to; never another site."""
     fits = path.startswith("/") and not path.startswith(("//", "/\\")) and _ADDRESS.fullmatch(path)
     return path[:1000] if fits else "/"
@@ -58,7 +58,7 @@ def _local(path: str) -> str:
 @routes.get(SIGN_IN, include_in_schema=False)
 async def show_sign_in(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
     """Show the form."""
-    return _form(request, next_=next)
+    return _show_form(request, next_=next)
 
 
 @routes.post(SIGN_IN, include_in_schema=False)
@@ -67,9 +67,9 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
     require_public_rate(request)
     fields = await read_own_form(request)
     if fields.get("key", "").strip():
-        return await _with_key(request, session, fields)
+        return await _sign_in_with_key(request, session, fields)
     texts = texts_of_browser(request)
-    next_ = _local(fields.get("next", "/"))
+    next_ = _local_path(fields.get("next", "/"))
     email = normalize_email(fields.get("email", "").strip())
     if email:
         # The address is looked up later, so neither text nor timing reveals who is a member.
@@ -79,19 +79,21 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
             workspace_id=UNKNOWN_WORKSPACE,
             payload={"email": email, "next": next_},
         )
-    return _form(request, next_=next_, message=texts["link_sent"])
+    return _show_form(request, next_=next_, message=texts["link_sent"])
 
 
-async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, str]) -> Response:
+async def _sign_in_with_key(
+    request: Request, session: SessionDep, fields: Mapping[str, str]
+) -> Response:
     keyring: Keyring = request.app.state.keyring
     texts = texts_of_browser(request)
-    next_ = _local(fields.get("next", "/"))
+    next_ = _local_path(fields.get("next", "/"))
     try:
         caller = await keyring.caller(f"Bearer {fields['key'].strip()}")
     except Unauthorized:
         caller = None
     if caller is None or Scope.READ not in caller.scopes:
-        return _form(request, next_=next_, status=401, message=texts["key_wrong"], wrong=True)
+        return _show_form(request, next_=next_, status=401, message=texts["key_wrong"], wrong=True)
     token = await sessions.open_with_key(session, caller, locale=texts.language)
     return await start_session(request, session, token, next_)
 
@@ -102,7 +104,7 @@ async def show_link(request: Request, token: str, next: str = "/") -> HTMLRespon
     texts = texts_of_browser(request)
     reply = render_page(
         "dashboard/sign_in_link.html", lang=texts.language, title=texts["sign_in"], texts=texts,
-        action=public_path(f"{SIGN_IN}/{token}"), next=_local(next),
+        action=public_path(f"{SIGN_IN}/{token}"), next=_local_path(next),
     )  # fmt: skip
     reply.headers["Cache-Control"] = "no-store"
     return reply
@@ -113,11 +115,11 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
     """Use the link up and sign in."""
     require_public_rate(request)
     fields = await read_own_form(request)
-    next_ = _local(fields.get("next", "/"))
+    next_ = _local_path(fields.get("next", "/"))
     opened = await sessions.redeem_link(session, token)
     if opened is None:
         texts = texts_of_browser(request)
-        return _form(request, next_=next_, status=410, message=texts["link_old"], wrong=True)
+        return _show_form(request, next_=next_, status=410, message=texts["link_old"], wrong=True)
     return await start_session(request, session, opened, next_)
 
 

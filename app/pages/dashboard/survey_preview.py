@@ -150,7 +150,7 @@ async def show_widget(visit: ApiVisitDep, preview: PreviewDep) -> Response:
     """Show a page with the widget in it, which asks this preview for its survey."""
     return render_page(
         "widget_preview.html", lang=preview.locale, title=visit.texts["preview"],
-        look=page_style_of(visit.workspace), survey=preview.survey.key, base=preview.address,
+        page_style=page_style_of(visit.workspace), survey=preview.survey.key, base=preview.address,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def _label_table(table: str) -> str:
     head = _HEAD.search(table)
     if head is None:
         return table
-    # A column whose name only a screen reader hears holds buttons, which name themselves.
+    # A column whose header is only for screen readers holds buttons, which have their own labels.
     names = ["" if "<" in name else name.strip() for name in _COLUMN.findall(head[0])]
     body = _ROW.sub(lambda row: _label_row(row[0], names), table[head.end() :])
     return table[: head.end()] + body

@@ -59,7 +59,7 @@ class DashboardTexts:
     def detail(self, detail: str | None, zone: dt.tzinfo) -> str:
         """Write what a decision says beside its reason in the reader's language and zone.
 
-        A sentence that only explains the reason is left out in other languages than its own.
+        A detail that is an English sentence is left out in other languages.
         """
         if not detail:
             return ""

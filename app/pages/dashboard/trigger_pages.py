@@ -37,7 +37,7 @@ routes = router("Dashboard")
 
 _LATELY = dt.timedelta(days=30)
 _STATUSES = tuple(InvitationStatus)
-# What conditions may ask of beside the properties.
+# What conditions may test besides properties.
 _FACTS = ("value.amount", "value.currency", "touchpoint", "ticket", "order", "source", "locale")
 
 
@@ -148,7 +148,7 @@ async def show_decisions(
     )
     return visit.render(
         "decisions",
-        wanted=filters,
+        filters=filters,
         decisions=page,
         about=subjects,
         summary=counts.most_common(),

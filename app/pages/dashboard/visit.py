@@ -49,11 +49,11 @@ OUTCOME = "afterword.form_outcome"
 SHARED_WITH = "afterword.shared_with"
 _TEXTS = "afterword.texts"
 # The pages on which an admin reads what holds up mails and figures.
-_WITH_NOTICES = {"overview", "asking", "invitations", "settings"}
+_PAGES_WITH_WARNINGS = {"overview", "asking", "invitations", "settings"}
 NO_OUTCOME = FormOutcome("", {})
 
 
-# The parameter that lets a page say that something was saved; `saved_notice` reads it.
+# The parameter that lets a page say that something was saved; `saved_message` reads it.
 Saved = Annotated[str, Query(max_length=5)]
 
 
@@ -154,7 +154,7 @@ class DashboardVisit:
         return led
 
     @property
-    def saved_notice(self) -> str:
+    def saved_message(self) -> str:
         """What was saved before the page is shown; empty for an ordinary visit."""
         saved = self.request.query_params.get("saved", "")
         if saved[:1] == "n" and saved[1:].isdecimal():
@@ -199,7 +199,7 @@ class DashboardVisit:
             texts=self.texts,
             visit=self,
             navigation=navigation_for(self),
-            notices=self._admin_warnings() if name in _WITH_NOTICES else [],
+            warnings=self._admin_warnings() if name in _PAGES_WITH_WARNINGS else [],
             finish=label_cells,
             **context,
         )
@@ -210,7 +210,7 @@ class DashboardVisit:
         return shown_reply
 
     def _admin_warnings(self) -> list[str]:
-        """Return notices about problems that only an admin can fix."""
+        """Return warnings about problems that only an admin can fix."""
         settings = current_settings(self.request)
         warnings: list[str] = []
         if not self.may_admin or self.shared:

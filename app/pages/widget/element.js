@@ -1,7 +1,7 @@
 // <afterword-survey>: one survey in a page, inline or as a popup.
 import { make, newId } from "./dom.js";
 import { post, storage } from "./outbox.js";
-import { draw, read, spoken } from "./questions.js";
+import { draw, read, languageAttributes } from "./questions.js";
 import { isShown } from "./show_if.js";
 import { site, visitor } from "./site.js";
 import { sheets } from "./style.js";
@@ -9,18 +9,18 @@ import { sheets } from "./style.js";
 const HEADING = { id: "h", tabindex: -1 };
 
 export class Survey extends HTMLElement {
-  // If one of these changes, it is another question, to which no earlier score is sent.
+  // If one of these changes, the element asks anew and sends no earlier score.
   static observedAttributes = ["survey", "key", "order", "ticket"];
   #id;
   #seq;
   #step;
   #answers;
-  #asked; // what was asked for, to tell a change from a repeat
+  #target; // what was asked for, to tell a change from a repeat
   #survey; // as the server tells of it
   #form;
   #shown; // the questions of this step
-  #since; // when the first one was shown
-  #came; // where the focus was before it came in here
+  #shownAt; // when the first one was shown
+  #focusBefore; // where the focus was before it came in here
 
   get #name() {
     return this.getAttribute("survey") || site.survey;
@@ -30,15 +30,15 @@ export class Survey extends HTMLElement {
     return this.getAttribute("key") || site.key;
   }
 
-  // In which language a word of ours is, where not in the survey's.
-  #spoken(name) {
-    return spoken(this.#survey.foreign[name]);
+  // The language attributes of one of our words, if it is not in the survey's language.
+  #languageOf(name) {
+    return languageAttributes(this.#survey.foreign[name]);
   }
 
   #tell(name) {
     const detail = { survey: this.#name, id: this.#id };
     const event = new CustomEvent("afterword:" + name, { bubbles: true, composed: true, detail });
-    // One that was closed meanwhile is heard all the same.
+    // If the element was closed meanwhile, the document dispatches its event.
     (this.isConnected ? this : document).dispatchEvent(event);
   }
 
@@ -52,24 +52,24 @@ export class Survey extends HTMLElement {
     this.refresh();
   }
 
-  // Asks anew where something else is to be asked. The page's own nodes are never touched: where
+  // Starts again if the attributes ask for another survey. Never touches the page's own nodes: if
   // nothing can be asked, the element stays, and is empty.
   refresh() {
     if (!this.isConnected || !this.shadowRoot) return;
     const asked = [this.#name, this.#key, this.#about("order"), this.#about("ticket")] + "";
-    if (asked == this.#asked || !this.#name) return;
-    this.#asked = asked;
+    if (asked == this.#target || !this.#name) return;
+    this.#target = asked;
     this.#id = newId();
     this.#seq = this.#step = 0;
     this.#answers = {};
     this.#empty();
     // Several attributes that are set in turn are applied together.
-    queueMicrotask(() => asked == this.#asked && this.#start(asked));
+    queueMicrotask(() => asked == this.#target && this.#start(asked));
   }
 
   async #start(asked) {
     const survey = await this.#fetch();
-    if (asked != this.#asked) return;
+    if (asked != this.#target) return;
     if (!survey) return this.#leave();
     this.#survey = survey;
     const { colours, main, questions, answered, words } = survey;
@@ -78,7 +78,7 @@ export class Survey extends HTMLElement {
     this.shadowRoot.adoptedStyleSheets = sheets(this.getAttribute("theme") || site.theme, colours);
     this.shadowRoot.append(this.#box());
     if (answered) return this.#say(words.answered_title, words.answered);
-    this.#since = performance.now();
+    this.#shownAt = performance.now();
     this.#show(questions.filter(({ key }) => !main || key == main));
     this.#tell("shown");
   }
@@ -93,7 +93,7 @@ export class Survey extends HTMLElement {
     document.removeEventListener("keydown", this);
   }
 
-  // What we have put into the page, we take away again; what the page has put there, stays.
+  // Empties the element, and removes it only if this script added it to the page.
   #leave() {
     this.#empty();
     if (this.own) this.remove();
@@ -127,7 +127,7 @@ export class Survey extends HTMLElement {
       const close = make("button", { class: "x", type: "button", "aria-label": words.close }, "×");
       close.onclick = () => this.close();
       box.append(close);
-      box.addEventListener("focusin", (event) => (this.#came ??= event.relatedTarget));
+      box.addEventListener("focusin", (event) => (this.#focusBefore ??= event.relatedTarget));
       document.addEventListener("keydown", this);
     }
     let pointer;
@@ -157,11 +157,11 @@ export class Survey extends HTMLElement {
   close() {
     if (!this.isConnected) return;
     this.#seen();
-    // Told while it still stands in the page.
+    // Dispatch the event while the element is still in the page.
     this.#tell("closed");
     const inside = this.shadowRoot.activeElement;
     this.#leave();
-    if (inside) this.#came?.focus();
+    if (inside) this.#focusBefore?.focus();
   }
 
   #seen() {
@@ -180,7 +180,7 @@ export class Survey extends HTMLElement {
       heading,
       ...questions.map((question) => draw(question, how)),
       make("input", { ...trap, class: "t" }),
-      make("button", this.#spoken(last ? "send" : "next"), last ? words.send : words.next),
+      make("button", this.#languageOf(last ? "send" : "next"), last ? words.send : words.next),
     );
     this.#reveal();
     if (this.#step > 1) heading.focus();
@@ -210,7 +210,7 @@ export class Survey extends HTMLElement {
     if (this.#asksForMissing(answers)) return;
     this.#answers = answers;
     const rest = this.#step == 1 && main ? questions.filter(({ key }) => key != main) : [];
-    // What no answer can show any more need not be asked.
+    // Skip questions that no answer can make visible any more.
     const hangsOn = (condition) => rest.some(({ key }) => key == condition?.question);
     const open = rest.filter(({ show_if }) => isShown(show_if, answers) || hangsOn(show_if));
     this.#send(!open.length);
@@ -218,7 +218,7 @@ export class Survey extends HTMLElement {
     else this.#thank();
   }
 
-  // Browsers do not ask for ticks, and take blanks for a text.
+  // Browsers do not enforce required check boxes, and accept blanks as a text.
   #asksForMissing(answers) {
     const sets = this.#sets;
     const missing = this.#shown.findIndex(
@@ -241,7 +241,7 @@ export class Survey extends HTMLElement {
       answers: this.#answers,
       complete,
       locale: this.#survey.language,
-      t: Math.round(performance.now() - this.#since),
+      t: Math.round(performance.now() - this.#shownAt),
       trap: this.#form.querySelector("[name=_website]").value || undefined,
       ...visitor.about(),
     };
@@ -266,7 +266,7 @@ export class Survey extends HTMLElement {
     if (said.link_url) {
       parts.push(make("a", { href: said.link_url, rel: "noopener" }, said.link_text));
     }
-    if (!navigator.onLine) parts.push(make("p", this.#spoken("later"), words.later));
+    if (!navigator.onLine) parts.push(make("p", this.#languageOf("later"), words.later));
     this.#say(words.thanks_title, said.text, ...parts).focus();
   }
 }

@@ -1,6 +1,6 @@
 // The widget: afterword("show" | "close" | "identify" | "set" | "track" | "consent" | "reset", …).
 import { Survey } from "./element.js";
-import { allow, flush, forget, hurry, storage } from "./outbox.js";
+import { allow, flush, forget, sendBeforeLeaving, storage } from "./outbox.js";
 import { site, visitor } from "./site.js";
 
 const DAY = 86400000;
@@ -15,7 +15,7 @@ const calls = {
   init(options) {
     Object.assign(site, options);
     for (const element of document.querySelectorAll("afterword-survey")) element.refresh?.();
-    look();
+    scheduleShow();
   },
   show(survey = site.survey) {
     open?.close?.();
@@ -27,14 +27,14 @@ const calls = {
   },
   close: () => open?.close?.(),
   identify(customer) {
-    // Numbers are as good as texts to a shop, and texts are what is taken.
+    // A shop may pass numbers, but the API takes only texts.
     const names = Object.entries(customer).map(([name, value]) => [name, value + ""]);
     visitor.customer = Object.fromEntries(names);
   },
   set: (properties) => (visitor.properties = { ...visitor.properties, ...properties }),
   track(event) {
     events.add(event);
-    look();
+    scheduleShow();
   },
   consent(given = true) {
     allow(given);
@@ -47,7 +47,7 @@ const calls = {
 };
 
 // Whether the script's own survey is shown on this page now.
-const wanted = () => {
+const mayShow = () => {
   const { survey, path = "*", event, days = 30, maxViews = 3 } = site;
   const seen = storage.get("afterword.seen." + survey) || 0;
   return (
@@ -60,10 +60,10 @@ const wanted = () => {
   );
 };
 
-// How often it was shown here and nobody took notice; what is not stored, this page remembers.
+// How often the popup was shown here without a reaction; this page remembers what cannot be stored.
 let shown = 0;
 const views = () => storage.get("afterword.views." + site.survey) || shown;
-const present = () => {
+const showAndCount = () => {
   storage.set("afterword.views." + site.survey, (shown = views() + 1));
   calls.show();
 };
@@ -74,12 +74,12 @@ const matches = (path) => {
   return new RegExp(`^${parts.join(".*")}$`).test(location.pathname);
 };
 
-// Drawn once a page, so that no visitor need be known again.
-const drawn = Math.random() < (site.sample ?? 1);
+// Whether this page view is in the sample; decided once per page, so no visitor must be recognised.
+const inSample = Math.random() < (site.sample ?? 1);
 
-function look() {
+function scheduleShow() {
   clearTimeout(timer);
-  if (drawn && wanted()) timer = setTimeout(() => wanted() && present(), (site.delay || 0) * 1000);
+  if (inSample && mayShow()) timer = setTimeout(() => mayShow() && showAndCount(), (site.delay || 0) * 1000);
 }
 
 // A second copy of the script adds nothing.
@@ -88,7 +88,7 @@ if (!window.afterword?.loaded) {
   const moved = () => {
     if (path != location.pathname) {
       path = location.pathname;
-      look();
+      scheduleShow();
     }
   };
   for (const name of ["pushState", "replaceState"]) {
@@ -100,7 +100,7 @@ if (!window.afterword?.loaded) {
   }
   addEventListener("popstate", moved);
   addEventListener("online", flush);
-  addEventListener("pagehide", hurry);
+  addEventListener("pagehide", sendBeforeLeaving);
 
   const queue = window.afterword?.q || [];
   window.afterword = (name, ...more) => calls[name]?.(...more);
@@ -113,7 +113,7 @@ if (!window.afterword?.loaded) {
     }
   }
   flush();
-  look();
+  scheduleShow();
   // Last: the elements that stand in the page already begin here.
   customElements.get("afterword-survey") || customElements.define("afterword-survey", Survey);
 }

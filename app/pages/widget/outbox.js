@@ -1,7 +1,7 @@
 // Answers on their way: kept until the server has them, over reloads and later visits.
 // Each is sent until it is answered; its id and number make it count once.
-const PLACE = "afterword.outbox";
-const MOST = 20;
+const STORAGE_KEY = "afterword.outbox";
+const MAX_WAITING = 20;
 const FIRST_WAIT = 2000;
 const LONGEST_WAIT = 300000;
 
@@ -10,15 +10,15 @@ let timer;
 let busy;
 let waiting = [];
 
-// Old libraries change how arrays and texts become JSON; this is the standard way.
+// Old libraries change descriptor arrays and texts become JSON; this is the standard way.
 const json = (value) => {
-  const taught = [Array, String, Number, Boolean, Object].map(({ prototype }) => prototype);
-  const own = taught.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));
+  const prototypes = [Array, String, Number, Boolean, Object].map(({ prototype }) => prototype);
+  const descriptors = prototypes.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));
   try {
-    for (const prototype of taught) delete prototype.toJSON;
+    for (const prototype of prototypes) delete prototype.toJSON;
     return JSON.stringify(value);
   } finally {
-    own.forEach((how, at) => how && Object.defineProperty(taught[at], "toJSON", how));
+    descriptors.forEach((descriptor, at) => descriptor && Object.defineProperty(prototypes[at], "toJSON", descriptor));
   }
 };
 
@@ -41,12 +41,12 @@ const identity = ({ body }) => [body.id, body.seq] + "";
 
 const load = () => {
   const known = new Set(waiting.map(identity));
-  waiting.push(...(storage.get(PLACE) || []).filter((item) => !known.has(identity(item))));
+  waiting.push(...(storage.get(STORAGE_KEY) || []).filter((item) => !known.has(identity(item))));
 };
 
-const keep = (items) => storage.set(PLACE, (waiting = items.slice(-MOST)));
+const keep = (items) => storage.set(STORAGE_KEY, (waiting = items.slice(-MAX_WAITING)));
 
-// What another tab has put there meanwhile stays.
+// Removes one item, and keeps what another tab has stored meanwhile.
 const without = (item) => {
   load();
   keep(waiting.filter((other) => identity(other) != identity(item)));
@@ -54,7 +54,7 @@ const without = (item) => {
 
 export function post(url, body, onSent, onRefused) {
   load();
-  // A later number of the same answer says all that the earlier one did.
+  // A later post of the same answer contains everything of the earlier post.
   const others = waiting.filter((item) => item.body.id != body.id);
   keep([...others, { url, body, onSent, onRefused }]);
   flush();
@@ -94,7 +94,7 @@ export async function flush() {
   }
 }
 
-// Consent came: what waits is kept and sent. Or it went: nothing is left here.
+// With consent, store and send the waiting answers; without it, delete everything that is stored.
 export function allow(given) {
   storage.allowed = given;
   if (given) {
@@ -113,8 +113,8 @@ export function forget() {
   } catch {}
 }
 
-// The last chance of a page that is left; what the server has already is the same answer again.
-export function hurry() {
+// Send everything once more when the page is left; the server counts a repeated answer once.
+export function sendBeforeLeaving() {
   if (!storage.allowed) return;
   for (const { url, body } of waiting) navigator.sendBeacon(url, json(body));
 }

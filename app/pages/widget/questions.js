@@ -29,7 +29,7 @@ const choice = ({ key, kind, required }, { label, spoken, value }, number) => {
 };
 
 // The attributes of words in another language than the survey's; ours run from left to right.
-export const spoken = (lang) => (lang ? { lang, dir: "ltr" } : {});
+export const languageAttributes = (lang) => (lang ? { lang, dir: "ltr" } : {});
 
 // `alone` where the heading is the question.
 export const draw = (question, { alone, optional }) => {
@@ -42,7 +42,7 @@ export const draw = (question, { alone, optional }) => {
   const group = make("div", { class: kind == "scale" ? "c s s" + points : "c w" }, ...options);
   const set = make("fieldset", label, ...(title ? [make("legend", {}, title)] : []), group);
   if (ends) {
-    const words = ends.map((end, side) => make("span", spoken(foreign_ends[side]), end));
+    const words = ends.map((end, side) => make("span", languageAttributes(foreign_ends[side]), end));
     set.append(make("p", { class: "e", id: "e-" + key }, ...words));
     set.setAttribute("aria-describedby", "e-" + key);
   }
