@@ -42,7 +42,7 @@ _Column = Annotated[str, typer.Option(help="Name of the column.")]
 def _import(
     file: Path, options: dict[str, Any], *, workspace: str, dry_run: bool, yes: bool
 ) -> None:
-    """Read a file with these options; the exit code is 1 if the file or any row was refused."""
+    """Read a file with these options; exit with 1 if the file, or any row taken, was refused."""
     parameters = {name: value for name, value in options.items() if value != ""}
     parameters.setdefault("source", source_of(file.name))
 

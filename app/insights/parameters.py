@@ -14,7 +14,7 @@ from app.core.errors import InvalidInput
 from app.core.parameters import PROPERTY_PARAMETER
 from app.insights.kinds import KINDS, InsightName
 from app.insights.request import InsightRequest
-from app.metrics.parameters import MetricQuery, resolve
+from app.metrics.parameters import MetricQuery, resolve, with_plus
 from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
@@ -133,7 +133,8 @@ def _span_of_spending(query: InsightQuery, latest_end: dt.datetime) -> dict[str,
     if query.from_:
         return {"from_": query.from_, "to": to}
     try:
-        return {"from_": (dt.datetime.fromisoformat(to) - _SPAN_OF_SPENDING).isoformat(), "to": to}
+        end = dt.datetime.fromisoformat(with_plus(to))
+        return {"from_": (end - _SPAN_OF_SPENDING).isoformat(), "to": to}
     except (ValueError, OverflowError):
         # The metric's own check reports what is wrong with `to`.
         return {"to": to}

@@ -132,6 +132,8 @@ async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[
             "where workspace_id = :id order by coalesce(changed_at, created_at) desc, id desc "
             "limit 1), (select max(updated_at) from ticket where workspace_id = :id), "
             f"(select max({customers}) from customer where workspace_id = :id), "
+            "(select md5(string_agg(concat_ws(':', key, stage), ',' order by key)) "
+            "from touchpoint where workspace_id = :id), "
             "(select row(w.word_of_mouth, w.min_group_size, w.config, w.default_locale)::text "
             "from workspace w where w.id = :id)"
         ).bindparams(id=request.metric_request.workspace.id),

@@ -107,4 +107,5 @@ def wants_csv(request: Request) -> bool:
     format_ = request.query_params.get("format")
     if format_ is not None:
         return format_ == "csv"
-    return request.headers.get("accept", "").partition(",")[0].strip() == "text/csv"
+    first = request.headers.get("accept", "").partition(",")[0]
+    return first.partition(";")[0].strip().lower() == "text/csv"

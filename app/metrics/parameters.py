@@ -250,12 +250,17 @@ async def _all_time(
     return Span(first, last + dt.timedelta(days=1))
 
 
+def with_plus(moment: str) -> str:
+    """Return a moment whose offset's plus was not escaped in the URL and became a blank."""
+    return moment.replace(" ", "+")
+
+
 def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
     try:
         if len(value) <= 10:
             bound: Bound = dt.date.fromisoformat(value)
         else:
-            moment = dt.datetime.fromisoformat(value.replace(" ", "+"))
+            moment = dt.datetime.fromisoformat(with_plus(value))
             moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
             local = moment.astimezone(zone)
             bound = local.date() if local.time() == dt.time() else moment

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.clock import utc_now
+from app.core.config_lock import lock_out_writers_sql
 from app.core.database import Database, RawConnection
 from app.core.jobs import Job
 from app.interactions.tickets import recount_tickets
@@ -61,6 +62,7 @@ async def rebuild(database: Database, workspace_id: UUID) -> None:
     connection = await database.connect()
     try:
         async with connection.transaction():
+            await connection.execute(lock_out_writers_sql("$1"), workspace_id)
             await connection.execute(
                 "select 1 from workspace_config where workspace_id = $1 for update", workspace_id
             )

@@ -28,6 +28,7 @@ from app.workspaces.caller import Caller
 
 REDACT_JOB = "responses.redact_events"
 _CLOSED = FollowUpStatus.RESOLVED
+_UNKNOWN = "There is no such response in this workspace."
 # The ids of the responses that exist, and of those that were changed.
 FoundAndChanged = tuple[list[UUID], list[UUID]]
 
@@ -38,8 +39,7 @@ async def read(
     """Return one response, or raise NotFound."""
     row = await queries.find_response(session, workspace_id, response_id)
     if row is None:
-        detail = "There is no such response in this workspace."
-        raise NotFound(detail)
+        raise NotFound(_UNKNOWN)
     return (await responses_out(session, workspace_id, [row]))[0]
 
 
@@ -97,8 +97,7 @@ async def annotate(
     )
     row = current.first()
     if row is None:
-        detail = "There is no such response in this workspace."
-        raise NotFound(detail)
+        raise NotFound(_UNKNOWN)
     values = _values(caller, patch, row)
     if values:
         await _change_columns(session, caller.workspace_id, response_id, values)
@@ -231,8 +230,7 @@ async def redact_events(database: Database, job: jobs.Job) -> None:
 def _require_changed(known_ids: Sequence[UUID], changed: Sequence[UUID]) -> None:
     """Raise NotFound for a response that is unknown, Conflict for one that was not changed."""
     if not known_ids:
-        detail = "There is no such response in this workspace."
-        raise NotFound(detail)
+        raise NotFound(_UNKNOWN)
     if not changed:
         detail = "The state of the response does not allow this; read it to see its `integrity`."
         raise Conflict(detail)

@@ -18,6 +18,7 @@ rollups never differ from the rows:
 
 from app.core.config_lock import config_lock_sql
 from app.core.event_types import EventType
+from app.core.property_filters import is_scalar_sql
 from app.responses.case_interaction import case_interaction_sql, interaction_id_sql
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
@@ -102,7 +103,7 @@ cross join lateral (
   union all
   select k, r.properties ->> k
   from jsonb_array_elements_text({configs} -> r.counted_as::text -> 'segments') k
-  where jsonb_typeof(r.properties -> k) in ('string', 'number', 'boolean')
+  where {is_scalar_sql("r.properties", "k")}
 ) s
 group by 1, 2, 3, 4, 5, 6, 7, 8"""
 

@@ -133,7 +133,7 @@ def _refusal_at_once(
     if not is_sampled(
         trigger.id, interaction.customer_id or interaction.id, rate=trigger.rules.sample_rate
     ):
-        return Refusal(RefusalReason.SAMPLED_OUT, f"{trigger.rules.sample_rate:.0%} are asked")
+        return Refusal(RefusalReason.SAMPLED_OUT, f"{100 * trigger.rules.sample_rate:g}% are asked")
     return None
 
 

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
-from app.core.config_lock import config_lock_sql
+from app.core.config_lock import lock_out_writers_sql
 from app.core.cursors import newest_first
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -40,8 +40,7 @@ _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
 # An exclusive lock before the row's, on the workspace's node; writers take it as shared.
-_LOCK_OUT_WRITERS = f"""select pg_advisory_xact_lock({config_lock_sql("workspace_id")})
-from workspace_config where workspace_id = :workspace_id"""
+_LOCK_OUT_WRITERS = text(lock_out_writers_sql(":workspace_id"))
 
 
 def _new_workspace(key: str, name: str, settings: Settings) -> Workspace:
@@ -222,7 +221,7 @@ async def lock_config(session: AsyncSession, workspace_id: UUID) -> WorkspaceCon
     The advisory lock comes first, so that a steady stream of writers cannot starve this
     transaction. All code must take the two locks in this order, or it can deadlock.
     """
-    await run_sql(session, text(_LOCK_OUT_WRITERS).bindparams(workspace_id=workspace_id))
+    await run_sql(session, _LOCK_OUT_WRITERS.bindparams(workspace_id=workspace_id))
     rows = await session.exec(
         select(WorkspaceConfig)
         .where(WorkspaceConfig.workspace_id == workspace_id)

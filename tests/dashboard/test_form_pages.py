@@ -238,8 +238,9 @@ async def test_a_view_is_shared_without_names_and_comments(browser: Browser, sho
     assert (await shop.client.get(unknown)).status_code == 404
     past = {"path": "/", "expires_at": "2020-01-01T00:00:00Z"}
     assert (await shop.call("POST", "/v1/share-links", json=past)).status_code == 422
-    odd = {"path": "/answers"}
-    assert (await shop.call("POST", "/v1/share-links", json=odd)).status_code == 422
+    for odd in ("/answers", "/experience?insight=drivers&insight=comments"):
+        refused = await shop.call("POST", "/v1/share-links", json={"path": odd})
+        assert refused.status_code == 422, odd
 
 
 async def test_small_groups_stay_hidden_in_a_shared_view(browser: Browser, shop: Shop) -> None:

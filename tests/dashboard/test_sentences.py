@@ -88,7 +88,7 @@ CASES = [
     (CLEAR, "Dissatisfied customers say “queue” more often than others do."),
     (recovery(10, 87), "No recovery effect is found"),
     (recovery(10, 87), "Too few were called back"),
-    (recovery(90, 60), "A good rating follows a bad one more often than a good one."),
+    (recovery(90, 60), "A good rating follows a bad one more often than it follows a good one."),
     (recovery(62, 60), "No recovery effect is found"),
     (recovery(30, 60, p_value=0.001, delta=40), "were satisfied more often than the others"),
     (recovery(30, 60, p_value=0.001, delta=-40), "were satisfied less often than the others"),
@@ -148,6 +148,7 @@ def test_every_language_has_the_sentences_whole(language: str) -> None:
     [
         ("pl", "until 2026-12-29T19:24:28.659670Z", "do "),
         ("pl", "80% are asked", "pytamy 80 %"),
+        ("pl", "0.4% are asked", "pytamy 0,4 %"),
         ("ro", "the trigger is not active", ""),
         ("en", "the trigger is not active", "the trigger is not active"),
         ("ro", "ticket.reopened", "ticket.reopened"),

@@ -25,6 +25,24 @@ async def test_a_reply_is_kept_until_an_answer_changes(shop: Shop, database: Dat
     assert (await shop.get(path))["n"] == 2
 
 
+async def test_another_stage_of_a_touchpoint_changes_the_reply(shop: Shop) -> None:
+    till = {"name": {"en": "Till"}}
+    await shop.call("PUT", "/v1/touchpoints/till", json=till | {"stage": "before"})
+    await shop.publish("nps")
+    await shop.answer("nps", 9, touchpoint="till")
+    path = "/v1/insights/word-of-mouth"
+    assert (await shop.get(path, stage="before"))["n"] == 1
+    await shop.call("PUT", "/v1/touchpoints/till", json=till | {"stage": "during"})
+    assert (await shop.get(path, stage="before"))["n"] == 0
+
+
+async def test_the_year_of_spending_ends_at_a_time_with_an_offset(shop: Shop) -> None:
+    # The plus of an offset that is not escaped in a URL arrives as a blank.
+    for offset in ("+02:00", " 02:00"):
+        reply = await shop.get("/v1/insights/spending", to=f"2026-11-01T10:00:00{offset}")
+        assert (reply["from"][:10], reply["to"][:10]) == ("2025-11-01", "2026-11-01")
+
+
 async def test_two_times_of_one_day_are_two_questions(shop: Shop) -> None:
     await shop.publish("nps")
     await shop.answer("nps", 9, responded_at="2026-01-05T08:00:00Z")

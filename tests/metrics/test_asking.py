@@ -129,8 +129,9 @@ async def test_csv_has_the_same_figures(shop: Shop) -> None:
     ]
     assert list(rows[0])[:5] == ["period", "channel", "value", "display", "n"]
     assert list(rows[0])[-1] == "distribution_10"
-    accepted = await shop.call("GET", "/v1/metrics/nps", headers={"Accept": "text/csv"})
-    assert accepted.headers["content-type"].startswith("text/csv")
+    for accept in ("text/csv", "text/csv; charset=utf-8", "text/csv;q=0.9, application/json;q=0.1"):
+        accepted = await shop.call("GET", "/v1/metrics/nps", headers={"Accept": accept})
+        assert accepted.headers["content-type"].startswith("text/csv")
 
 
 async def test_scales_are_never_pooled(shop: Shop) -> None:

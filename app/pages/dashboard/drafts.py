@@ -29,8 +29,12 @@ def read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, 
                  if (text := form.get(f"texts.{name}.{lang}", "").strip())}  # fmt: skip
         if name == "thank_you":
             thanks = dict(texts.get("thank_you") or {})
+            usual = thanks.get("default") or {}
             if translations:
-                thanks["default"] = (thanks.get("default") or {}) | {"text": translations}
+                thanks["default"] = usual | {"text": translations}
+            elif not usual.get("link_url"):
+                # A link needs its text, so thanks that have a link keep it.
+                thanks.pop("default", None)
             texts["thank_you"] = thanks
         else:
             texts[name] = translations or None
@@ -106,7 +110,9 @@ def _question(
     if of("show_if.question"):
         question["show_if"] = {
             "question": of("show_if.question"), "op": of("show_if.op"),
-            "value": _condition_value(of("show_if.op"), of("show_if.value")),
+            "value": _condition_value(
+                of("show_if.op"), of("show_if.value"), _type_of(form, of("show_if.question"))
+            ),
         }  # fmt: skip
     return question
 
@@ -159,9 +165,22 @@ def without_text(change: Mapping[str, Any]) -> list[int]:
     ]
 
 
-def _condition_value(op: str, text: str) -> Any:
+def _type_of(form: Mapping[str, str], key: str) -> str | None:
+    """Return the type of the form's question of this key."""
+    for name, value in form.items():
+        if value.strip() == key and (match := re.fullmatch(r"questions\.(\d+)\.key", name)):
+            return form.get(f"questions.{match[1]}.type")
+    return None
+
+
+def _condition_value(op: str, text: str, type_: str | None) -> Any:
+    """Read what a condition compares with; the keys of options are texts, even of digits."""
+    is_text = type_ is not None and spec_of(QuestionType(type_)).has_options
+
     def parse(part: str) -> Any:
         part = part.strip()
+        if is_text:
+            return part
         if part in {"true", "false"}:
             return part == "true"
         return int(part) if re.fullmatch(r"-?\d+", part) else part

@@ -213,6 +213,8 @@ async def _before(
 
 def band_reader(metric: str, scale: str | None) -> Callable[[str], str]:
     """Return a function that names the band of a score: low, middle, high, or none."""
+    if metric == QuestionType.NPS and scale == QuestionType.YES_NO:
+        return lambda answer: {"no": "low", "yes": "high"}.get(answer, "")
     points = int(scale) if scale and scale.isdigit() else None
     if metric not in set(QuestionType) or (metric != "nps" and points is None):
         return lambda _: ""

@@ -79,6 +79,9 @@ class PageFilter(BaseModel):
         if not self.has_dates:
             return {"period": self.period}
         first, last = self.days
+        if not _is_day(self.to):
+            # The API ends it with today, in the workspace's zone.
+            return {"from": first.isoformat()}
         return {"from": first.isoformat(), "to": (last + dt.timedelta(days=1)).isoformat()}
 
     @property
@@ -140,7 +143,9 @@ class PageFilter(BaseModel):
         params = {name: getattr(self, name) for name in (*_NAMES, "metric")}
         params |= {f"property.{name}": values[-1] for name, values in properties.items()}
         first, last = (day.isoformat() for day in self.days)
-        dates = {"from": first, "to": last} if self.has_dates else {"period": self.period}
+        dates = {"period": self.period}
+        if self.has_dates:
+            dates = {"from": first} | ({"to": last} if _is_day(self.to) else {})
         return {name: value for name, value in (dates | params).items() if value}
 
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:

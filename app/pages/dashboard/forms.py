@@ -21,7 +21,11 @@ from app.pages.dashboard.form_fields import (
 )
 
 MAX_CONDITIONS = 12
-_UNITS = {"minutes": "PT{}M", "hours": "PT{}H", "days": "P{}D"}
+# The units in which a duration is typed: each as ISO 8601 writes it, and in seconds.
+DURATION_UNITS = {
+    "seconds": ("PT{}S", 1), "minutes": ("PT{}M", 60), "hours": ("PT{}H", 3600),
+    "days": ("P{}D", 86_400),
+}  # fmt: skip
 _DURATIONS = ("delay", "max_age", "expires_after", "reminder_after")
 # These may be cleared; the others have a default of their own.
 _CLEARABLE = {"max_age", "reminder_after"}
@@ -43,7 +47,11 @@ def _shape_durations(body: dict[str, Any]) -> None:
     for name in _DURATIONS:
         if name in body:
             amount, unit = body[name].get("amount"), body[name].get("unit", "hours")
-            body[name] = None if amount is None else _UNITS.get(unit, "PT{}H").format(amount)
+            body[name] = (
+                None
+                if amount is None
+                else DURATION_UNITS.get(unit, DURATION_UNITS["hours"])[0].format(amount)
+            )
             if amount is None and name not in _CLEARABLE:
                 del body[name]
 
@@ -95,8 +103,8 @@ def _as_number(value: Any) -> Any:
 
 
 def _shape_throttle(body: dict[str, Any]) -> dict[str, Any]:
-    days = body.pop("throttle_days", None)
-    body["throttle"] = {"days": days, "scope": "workspace"} if days else None
+    days, scope = body.pop("throttle_days", None), body.pop("throttle_scope", "workspace")
+    body["throttle"] = {"days": days, "scope": scope} if days else None
     return body
 
 
@@ -107,11 +115,13 @@ def _shape_hours(body: dict[str, Any]) -> dict[str, Any]:
               for span in spans.split(",") if span.strip()]
         for day, spans in body.pop("hours", {}).items()
     }  # fmt: skip
-    holidays = body.pop("holidays", [])
+    holidays, zone = body.pop("holidays", []), body.pop("hours_timezone", None)
     if holidays and not any(weekly.values()):
         msg = "need business hours; type them for at least one day"
         raise InvalidInput.at("body", "holidays", msg=msg)
-    hours = {"weekly": weekly, "holidays": holidays} if any(weekly.values()) else None
+    if not any(weekly.values()):
+        return body | {"business_hours": None}
+    hours = {"weekly": weekly, "holidays": holidays, "timezone": zone}
     return body | {"business_hours": hours}
 
 
@@ -337,13 +347,14 @@ FORMS: dict[str, DashboardForm] = {
     ),
     "workspace-asking": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {"throttle_days": as_number, "require_consent": as_flag,
+        {"throttle_days": as_number, "throttle_scope": as_text, "require_consent": as_flag,
         "retention_days": as_number_or_null},
         reshape=_shape_throttle,
     ),
     "workspace-hours": DashboardForm(
         "PATCH", "/v1/workspace", "/settings",
-        {f"hours.{day}": as_text for day in WEEKDAYS} | {"holidays": as_lines},
+        {f"hours.{day}": as_text for day in WEEKDAYS}
+        | {"holidays": as_lines, "hours_timezone": as_text_or_null},
         reshape=_shape_hours,
     ),
     "workspace-mail": DashboardForm(

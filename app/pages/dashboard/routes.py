@@ -11,7 +11,7 @@ from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
 from app.metrics.csv_rows import to_csv
 from app.metrics.journey import STAGES
-from app.metrics.registry import CARD_METRICS, SCORE_METRICS
+from app.metrics.registry import METRICS, SCORE_METRICS
 from app.metrics.service import MetricReply
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
@@ -139,7 +139,7 @@ async def read_csv(
     visit: SnapshotVisitDep, view: ViewDep, values: PropertiesDep, metric: str, group: str = ""
 ) -> Response:
     """Return the figures of a chart as CSV."""
-    if metric not in {*CARD_METRICS, "rating", "emotion"}:
+    if metric not in METRICS:
         raise NotFound("There is no figure of this name.")
     more: dict[str, Any] = {"group_by": [group]} if group else {"interval": view.interval}
     reply: MetricReply = await figures.read(visit, view, metric, chosen(values), **more)

@@ -11,8 +11,9 @@ from app.core.clock import utc_now
 from app.core.property_filters import PROPERTY
 from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.interactions.schedule import WEEKDAYS
+from app.metrics.registry import METRICS
 
-_UNTIL, _SAMPLED = re.compile(r"until (\S+)"), re.compile(r"(\d+)% are asked")
+_UNTIL, _SAMPLED = re.compile(r"until (\S+)"), re.compile(r"(\d+(?:\.(\d+))?)% are asked")
 _COUNTED, _UNITS = re.compile(r"(\d{1,4})(d|w|mo)"), {"d": "day", "w": "week", "mo": "month"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -44,6 +45,10 @@ class DashboardTexts:
         verb = self.name("audit_verb", tail[-1] if tail else method)
         return f"{self.name('audit_subject', subject)}: {verb}"
 
+    def counted_by(self, metric: str) -> str:
+        """Return the noun of what a metric counts: answers, tickets, invitations or follow-ups."""
+        return self[METRICS[metric].counter.noun.replace("-", "_")]
+
     def field(self, name: str) -> str:
         """Say what a column of a file becomes: a field, a property, or the answer to a question."""
         if name.startswith(PROPERTY):
@@ -67,7 +72,8 @@ class DashboardTexts:
             at = dt.datetime.fromisoformat(match[1])
             return self["detail.until"].format(at=self.moment(at, zone))
         if match := _SAMPLED.fullmatch(detail):
-            return self["detail.sampled"].format(share=f"{match[1]} %")
+            share = self.number(float(match[1]), len(match[2] or ""))
+            return self["detail.sampled"].format(share=f"{share} %")
         return detail if self.language == "en" or " " not in detail else ""
 
     def number(self, value: float | None, digits: int = 0) -> str:

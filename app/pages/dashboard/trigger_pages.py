@@ -19,7 +19,7 @@ from app.interactions.known_types import KnownType
 from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
-from app.pages.dashboard.forms import MAX_CONDITIONS
+from app.pages.dashboard.forms import DURATION_UNITS, MAX_CONDITIONS
 from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, checked
 from app.surveys import service as surveys
 from app.surveys.schemas import SurveyStatus
@@ -87,11 +87,11 @@ def _amount_and_unit(duration: str | None) -> tuple[str, str]:
     length = duration_of(duration) if duration else None
     if length is None:
         return "", "days"
-    minutes = int(length.total_seconds()) // 60
-    for unit, size in (("days", 1440), ("hours", 60)):
-        if minutes and minutes % size == 0:
-            return str(minutes // size), unit
-    return str(minutes), "minutes"
+    seconds = int(length.total_seconds())
+    if not seconds:
+        return "0", "minutes"
+    unit = next(unit for unit in reversed(DURATION_UNITS) if seconds % DURATION_UNITS[unit][1] == 0)
+    return str(seconds // DURATION_UNITS[unit][1]), unit
 
 
 async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
@@ -100,6 +100,7 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
     survey_rows = await surveys.names_with_status(visit.session, visit.workspace.id)
     return {
         "amount_and_unit": _amount_and_unit,
+        "duration_units": list(DURATION_UNITS),
         "operators": get_args(ConditionIn.model_fields["op"].annotation),
         "facts": _FACTS,
         "most_conditions": MAX_CONDITIONS,
