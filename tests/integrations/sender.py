@@ -2,6 +2,7 @@
 """A sender of webhooks as the tests play it, written apart from the product's own rules."""
 
 import base64
+import datetime as dt
 import hmac
 import json
 from collections.abc import Callable, Sequence
@@ -9,13 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core.clock import utc_now
+
 JSON = {"content-type": "application/json"}
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 SECRET = "a secret of the sender"
 SentWebhook = tuple[dict[str, str], Any]
 # Takes a body, the secret and the time in seconds; returns headers.
 Sign = Callable[[bytes, str, int], dict[str, str]]
-# Longer than any test runs: the stories are of March 2026, and nothing waits longer than a year.
+# The stories happen on the first days of this month, two months ago: recent enough that an
+# invitation with the longest delay of a year still waits.
+MONTH = f"{utc_now() - dt.timedelta(days=61):%Y-%m}"
 ORDER_TRIGGER = {"on": "order.paid", "delay": "P366D", "max_age": None}
 TICKET_TRIGGER = {"on": "ticket.solved", "delay": "P366D"}
 CANCELLED = [("invited", "cancelled")]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.sender import JSON
+from tests.integrations.sender import JSON, MONTH
 from tests.integrations.senders.shopify import shopify
 from tests.integrations.senders.stripe import SESSION, stripe
 from tests.integrations.senders.woocommerce import woo
@@ -109,7 +109,7 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
     await shop.make_trigger("s", on="order.paid", delay="P366D")
     sender = await register(shop, "shopify")
     order = 820982911946154500
-    refund = {"id": 9, "order_id": order, "created_at": "2026-03-03T10:00:00Z",
+    refund = {"id": 9, "order_id": order, "created_at": f"{MONTH}-03T10:00:00Z",
               "transactions": transactions}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "r-9"}
     await tell(shop, sender, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
@@ -125,7 +125,7 @@ async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop
     sender = await register(shop, "shopify")
     order = 820982911946154500
     shipped = {"id": 5, "order_id": order, "shipment_status": "delivered", "email": "jon@e.com",
-               "updated_at": "2026-03-04T10:00:00Z"}  # fmt: skip
+               "updated_at": f"{MONTH}-04T10:00:00Z"}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "fulfillments/update", "x-shopify-event-id": "f"}
     await tell(shop, sender, (headers, shipped))
     assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]

@@ -12,7 +12,7 @@ import pytest
 
 from app.integrations import sources
 from app.integrations.registry import ADAPTERS, SourceName
-from tests.integrations.sender import CANCELLED, JSON, SentWebhook, Story
+from tests.integrations.sender import CANCELLED, JSON, MONTH, SentWebhook, Story
 from tests.integrations.senders import STORIES
 from tests.integrations.senders.freshdesk import SIMPLE, simple
 from tests.integrations.senders.shopify import shopify, shopify_refund
@@ -194,7 +194,7 @@ async def test_a_shops_own_status_is_mapped_too(shop: Shop) -> None:
 
 async def test_a_ticket_solved_before_it_was_opened_names_the_setting(shop: Shop) -> None:
     sender = await register(shop, "zendesk")
-    delivery = zendesk("ticket.solved", "2 10:00:00", created_at="2026-03-02T10:30:00Z")
+    delivery = zendesk("ticket.solved", "2 10:00:00", created_at=f"{MONTH}-02T10:30:00Z")
     await deliver(shop, sender, *delivery)
     await shop.work()
     (event,) = (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"]
@@ -242,9 +242,9 @@ async def test_a_bad_address_loses_the_address_never_the_event(shop: Shop) -> No
 
 async def test_the_newest_word_about_a_person_wins(shop: Shop) -> None:
     messages = [
-        ("2026-03-03T10:00:00Z", "new@e.pl", "Eva New"),
-        ("2026-03-01T10:00:00Z", "old@e.pl", "Eva Old"),
-        ("2026-03-03T10:00:00Z", "newest@e.pl", None),
+        (f"{MONTH}-03T10:00:00Z", "new@e.pl", "Eva New"),
+        (f"{MONTH}-01T10:00:00Z", "old@e.pl", "Eva Old"),
+        (f"{MONTH}-03T10:00:00Z", "newest@e.pl", None),
     ]
     for number, (at, email, name) in enumerate(messages):
         customer = {"external_id": "c-1", "email": email} | ({"name": name} if name else {})

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integrations.sender import MONTH
 from tests.service import Service
 
 pytestmark = pytest.mark.slow
@@ -50,7 +51,7 @@ def make_interactions() -> list[dict[str, Any]]:
         interactions += [
             {"type": "order.paid", "source": "shop", "external_id": f"o-{number}-{times}",
              "order": f"o-{number}", "customer": customer,
-             "occurred_at": f"2026-03-01T10:00:{times:02}Z",
+             "occurred_at": f"{MONTH}-01T10:00:{times:02}Z",
              "properties": {"vip": number % 3 == 0}}
             for times in range(chance.randint(1, 2))
         ]  # fmt: skip
@@ -61,7 +62,7 @@ def make_interactions() -> list[dict[str, Any]]:
             interactions.append({
                 "type": f"ticket.{type_}", "source": "desk", "ticket": f"t-{number}",
                 "external_id": f"t-{number}-{step}", "customer": customer,
-                "occurred_at": f"2026-03-0{1 + step}T{chance.randint(8, 18):02}:00:00Z",
+                "occurred_at": f"{MONTH}-0{1 + step}T{chance.randint(8, 18):02}:00:00Z",
             })  # fmt: skip
     return interactions
 
@@ -141,7 +142,7 @@ def outcome(service: Service) -> dict[str, Any]:
             for row in pages(client, "/v1/invitations")
             if names[row["trigger"]] != "solved"
         )
-        ttr = client.get("/v1/metrics/ttr", params={"from": "2026-03-01", "to": "2026-04-01"})
+        ttr = client.get("/v1/metrics/ttr", params={"from": f"{MONTH}-01", "to": f"{MONTH}-28"})
     return {
         "interactions": sorted(row["external_id"] for row in interactions.values()),
         "customers": sorted(emails.values()),

@@ -3,6 +3,7 @@
 
 from tests.integrations.sender import (
     JSON,
+    MONTH,
     Sender,
     SentWebhook,
     Story,
@@ -14,7 +15,7 @@ from tests.integrations.sender import (
 def chatwoot(status: str, at: str) -> SentWebhook:
     body = {
         "event": "conversation_status_changed", "id": 207, "status": status,
-        "updated_at": f"2026-03-0{at}", "created_at": "2026-03-01T08:00:00Z",
+        "updated_at": f"{MONTH}-0{at}", "created_at": f"{MONTH}-01T08:00:00Z",
         "meta": {"sender": {"email": "kim@e.pl", "name": "Kim", "identifier": "k-1"}},
     }  # fmt: skip
     return JSON | {"x-chatwoot-delivery": f"c-{at}"}, body
@@ -35,7 +36,8 @@ SENDER = Sender(
             [chatwoot("resolved", "2T10:00:00Z"), chatwoot("pending", "3T10:00:00Z"),
              chatwoot("resolved", "4T10:00:00Z")],
             ["ticket.on_hold", "ticket.opened", "ticket.solved", "ticket.solved"],
-            ticket={"status": "solved", "reopened": True, "last_solved_at": "2026-03-04T10:00:00Z"},
+            ticket={"status": "solved", "reopened": True,
+                    "last_solved_at": f"{MONTH}-04T10:00:00Z"},
         ),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.integrations.sender import (
     JSON,
+    MONTH,
     Sender,
     SentWebhook,
     Story,
@@ -20,8 +21,8 @@ def freshdesk(event: str, at: str, **more: Any) -> SentWebhook:
     return JSON, {
         "event": event,
         "ticket_id": "77",
-        "updated_at": f"2026-03-0{at}",
-        "created_at": "2026-03-01T08:00:00Z",
+        "updated_at": f"{MONTH}-0{at}",
+        "created_at": f"{MONTH}-01T08:00:00Z",
         "requester": {"email": "jane@e.com"},
     } | more
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.integrations.sender import (
     JSON,
+    MONTH,
     Sender,
     SentWebhook,
     Story,
@@ -14,8 +15,8 @@ from tests.integrations.sender import (
 
 def helpscout(event: str, **more: Any) -> SentWebhook:
     body = {
-        "id": 4, "status": "closed", "createdAt": "2026-03-01T08:00:00Z",
-        "closedAt": "2026-03-02T08:00:00Z", "userUpdatedAt": "2026-03-02T08:00:00Z",
+        "id": 4, "status": "closed", "createdAt": f"{MONTH}-01T08:00:00Z",
+        "closedAt": f"{MONTH}-02T08:00:00Z", "userUpdatedAt": f"{MONTH}-02T08:00:00Z",
         "primaryCustomer": {"id": 9, "email": "uwe@e.de", "first": "Uwe"},
     } | more  # fmt: skip
     return JSON | {"x-helpscout-event": event}, body
@@ -29,7 +30,7 @@ SENDER = Sender(
             "two events with one body",
             [helpscout("convo.agent.reply.created"), helpscout("convo.status")],
             ["ticket.opened", "ticket.replied", "ticket.solved"],
-            ticket={"status": "solved", "first_reply_at": "2026-03-02T08:00:00Z"},
+            ticket={"status": "solved", "first_reply_at": f"{MONTH}-02T08:00:00Z"},
         ),
         Story(
             "spam",

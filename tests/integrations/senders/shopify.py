@@ -6,6 +6,7 @@ from typing import Any
 from tests.integrations.sender import (
     CANCELLED,
     JSON,
+    MONTH,
     ORDER_TRIGGER,
     Sender,
     SentWebhook,
@@ -17,8 +18,8 @@ from tests.integrations.sender import (
 def shopify(topic: str, at: str, *, order: int = 820982911946154500, **more: Any) -> SentWebhook:
     body = {
         "id": order, "email": "jon@e.com", "total_price": "100.00", "currency": "USD",
-        "processed_at": f"2026-03-0{at}", "created_at": f"2026-03-0{at}",
-        "updated_at": f"2026-03-0{at}", "customer": {"id": 7, "first_name": "Jon"}, "test": False,
+        "processed_at": f"{MONTH}-0{at}", "created_at": f"{MONTH}-0{at}",
+        "updated_at": f"{MONTH}-0{at}", "customer": {"id": 7, "first_name": "Jon"}, "test": False,
     } | more  # fmt: skip
     # One event of the shop bears one id, whatever topics it is sent for.
     return JSON | {"x-shopify-topic": topic, "x-shopify-event-id": f"ev-{order}-{at}"}, body
@@ -26,7 +27,7 @@ def shopify(topic: str, at: str, *, order: int = 820982911946154500, **more: Any
 
 def shopify_refund(at: str, amount: str, number: int) -> SentWebhook:
     body = {
-        "id": number, "order_id": 820982911946154500, "created_at": f"2026-03-0{at}",
+        "id": number, "order_id": 820982911946154500, "created_at": f"{MONTH}-0{at}",
         "transactions": [{"kind": "refund", "amount": amount, "currency": "USD"}],
     }  # fmt: skip
     return JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": f"r-{number}"}, body
@@ -54,7 +55,7 @@ SENDER = Sender(
         Story(
             "cancelled within the delay",
             [shopify("orders/paid", "2T10:00:00Z"),
-             shopify("orders/cancelled", "3T10:00:00Z", cancelled_at="2026-03-03T10:00:00Z")],
+             shopify("orders/cancelled", "3T10:00:00Z", cancelled_at=f"{MONTH}-03T10:00:00Z")],
             ["order.cancelled", "order.paid"], trigger=ORDER_TRIGGER, decisions=CANCELLED,
         ),
         Story(

@@ -6,6 +6,7 @@ from typing import Any
 from tests.integrations.sender import (
     CANCELLED,
     JSON,
+    MONTH,
     ORDER_TRIGGER,
     Sender,
     SentWebhook,
@@ -17,8 +18,8 @@ from tests.integrations.sender import (
 def woo(status: str, at: str, *, topic: str = "order.updated", **more: Any) -> SentWebhook:
     body = {
         "id": 15, "status": status, "total": "50.00", "currency": "EUR",
-        "date_modified_gmt": f"2026-03-0{at}", "date_paid_gmt": "2026-03-02T09:00:00",
-        "date_completed_gmt": "2026-03-03T09:00:00", "customer_id": 0,
+        "date_modified_gmt": f"{MONTH}-0{at}", "date_paid_gmt": f"{MONTH}-02T09:00:00",
+        "date_completed_gmt": f"{MONTH}-03T09:00:00", "customer_id": 0,
         "billing": {"email": "ola@e.pl", "first_name": "Ola"},
     } | more  # fmt: skip
     return JSON | {"x-wc-webhook-topic": topic, "x-wc-webhook-delivery-id": "d1"}, body

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.integrations.sender import (
     JSON,
+    MONTH,
     Sender,
     SentWebhook,
     Story,
@@ -15,8 +16,8 @@ from tests.integrations.sender import (
 
 def zammad(state: Any, at: str, **ticket: Any) -> SentWebhook:
     body = {"ticket": {
-        "id": 81, "state": state, "updated_at": f"2026-03-0{at}", "close_at": None,
-        "created_at": "2026-03-01T08:00:00Z", "customer": {"id": 5, "email": "eva@e.pl"},
+        "id": 81, "state": state, "updated_at": f"{MONTH}-0{at}", "close_at": None,
+        "created_at": f"{MONTH}-01T08:00:00Z", "customer": {"id": 5, "email": "eva@e.pl"},
     } | ticket}  # fmt: skip
     return JSON | {"x-zammad-delivery": f"d-{at}"}, body
 
@@ -35,7 +36,7 @@ SENDER = Sender(
             "an id before any label",
             [zammad("new", "1T08:00:00Z"),
              zammad({"id": 4, "name": "Ganz fertig!"}, "2T08:00:00Z",
-                    close_at="2026-03-02T08:00:00Z")],
+                    close_at=f"{MONTH}-02T08:00:00Z")],
             ["ticket.opened", "ticket.solved"], ticket={"status": "solved"},
         ),
     ],

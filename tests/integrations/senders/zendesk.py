@@ -7,6 +7,7 @@ from typing import Any
 from tests.integrations.sender import (
     CANCELLED,
     JSON,
+    MONTH,
     TICKET_TRIGGER,
     Sender,
     SentWebhook,
@@ -19,8 +20,8 @@ from tests.integrations.sender import (
 
 def zendesk(event: str, at: str, *, status: str = "", number: int = 0, **more: Any) -> SentWebhook:
     body = {
-        "event": event, "ticket_id": "5158", "status": status, "updated_at": f"2026-03-0{at}",
-        "created_at": "2026-03-01T08:00:00Z", "tags": "vip",
+        "event": event, "ticket_id": "5158", "status": status, "updated_at": f"{MONTH}-0{at}",
+        "created_at": f"{MONTH}-01T08:00:00Z", "tags": "vip",
         "requester": {"name": "Jan", "email": "jan@e.pl", "external_id": "z-1"},
     } | more  # fmt: skip
     return JSON | {"x-zendesk-webhook-invocation-id": f"i-{event}-{at}-{number}"}, body
@@ -28,9 +29,9 @@ def zendesk(event: str, at: str, *, status: str = "", number: int = 0, **more: A
 
 def zendesk_event(kind: str, at: str, **more: Any) -> SentWebhook:
     body = {
-        "type": f"zen:event-type:ticket.{kind}", "time": f"2026-03-0{at}", "event": {},
+        "type": f"zen:event-type:ticket.{kind}", "time": f"{MONTH}-0{at}", "event": {},
         "detail": {"id": "5158", "requester_id": "77", "status": "OPEN",
-                   "created_at": "2026-03-01T08:00:00Z"},
+                   "created_at": f"{MONTH}-01T08:00:00Z"},
     } | more  # fmt: skip
     return JSON | {"x-zendesk-webhook-invocation-id": f"e-{kind}-{at}"}, body
 
@@ -78,9 +79,10 @@ SENDER = Sender(
         ),
         Story(
             "times without a zone",
-            [zendesk("ticket.solved", "2 10:00:00", created_at="2026-03-02 09:00:00")],
-            ["ticket.opened", "ticket.solved"], settings={"timezone": "Europe/Warsaw"},
-            ticket={"opened_at": "2026-03-02T08:00:00Z", "first_solved_at": "2026-03-02T09:00:00Z"},
+            [zendesk("ticket.solved", "2 10:00:00", created_at=f"{MONTH}-02 09:00:00")],
+            ["ticket.opened", "ticket.solved"], settings={"timezone": "Etc/GMT-1"},
+            ticket={"opened_at": f"{MONTH}-02T08:00:00Z",
+                    "first_solved_at": f"{MONTH}-02T09:00:00Z"},
         ),
     ],
 )  # fmt: skip
