@@ -158,7 +158,7 @@ def test_every_metric_is_computed_in_a_test() -> None:
     rooms = (ROOT / "tests" / room for room in ("metrics", "responses"))
     computed = "".join(path.read_text() for room in rooms for path in room.glob("*.py"))
     for name in METRICS:
-        assert re.search(rf'FIGURES\["{name}"\]|metric\("{name}"|metrics/{name}\b', computed), name
+        assert re.search(rf'FORMULAS\["{name}"\]|metric\("{name}"|metrics/{name}\b', computed), name
 
 
 def test_every_insight_is_computed_and_shown() -> None:

@@ -361,8 +361,8 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     interaction = await shop.record("visit", "v-1", properties=times,
                                customer={"email": "a@e.pl"})  # fmt: skip
     feed = await shop.events()
-    (interaction,) = [e for e in feed if e["type"] == "interaction.created"]
-    assert interaction["data"]["properties"] == times
+    (event,) = [event for event in feed if event["type"] == "interaction.created"]
+    assert event["data"]["properties"] == times
     reply = await shop.call("GET", f"/v1/customers/{interaction['customer_id']}/timeline")
     assert reply.status_code == 200
     assert (
