@@ -12,14 +12,13 @@ from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.event_types import EventType
 from app.core.ids import uuid7
+from app.responses.event_data import UPDATED, event_data_sql, events_sql
 from app.responses.statements import (
     COMPLETES,
     CONFIG_LOCK,
     CREATED_OR_UPDATED,
     LOCK_OLD,
-    UPDATED,
     declared_segments_sql,
-    events_sql,
     rollups_sql,
     signed_rows_sql,
 )
@@ -46,7 +45,7 @@ def _change(
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     emitted = (
-        events_sql("updated", event_type, "true", completes=COMPLETES)
+        events_sql("updated", event_type, "true", data=event_data_sql(COMPLETES))
         if event_type
         else "emitted as (select $2::timestamptz)"
     )
@@ -96,7 +95,7 @@ moved as (
   union all {signed_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
 {rollups_sql("$3::int2")},
-{events_sql("updated", UPDATED, "true")}
+{events_sql("updated", UPDATED, "true", data=event_data_sql())}
 select count(*) from updated
 """
 

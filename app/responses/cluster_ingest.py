@@ -15,10 +15,10 @@ the same connection: if the writer dies, it is released when the call has ended.
 
 from app.core.config_lock import config_lock_sql
 from app.core.event_consumer import EVENT_NUMBER_LOCKS, NUMBER_MASK
+from app.responses.event_data import CREATED, event_data_sql
 from app.responses.statements import (
-    CREATED,
-    EVENT_DATA,
     GIVEN_COLUMNS,
+    IS_CHANGE,
     contributions_sql,
     insert_responses_sql,
     upsert_rollups_sql,
@@ -42,9 +42,9 @@ _FRESH += " and f.id = any(fresh) and f.state = 'counted') r"
 _ROLLUPS = upsert_rollups_sql(
     "w.workspace_id", "p_slot",
     f"workspace_config w cross join ({contributions_sql(_FRESH, 'held.configs')}) delta",
-    condition="w.workspace_id = p_workspace",
+    condition=f"w.workspace_id = p_workspace and {IS_CHANGE}",
 )  # fmt: skip
-_DATA = EVENT_DATA.format(completes="r.settled", about="n.about").replace("$1", "p_workspace")
+_DATA = event_data_sql("r.settled", "n.about").replace("$1", "p_workspace")
 
 FUNCTION = f"""
 create or replace function {NAME}(

@@ -17,19 +17,20 @@ rollups never differ from the rows:
 """
 
 from app.core.config_lock import config_lock_sql
-from app.core.event_types import EventType
 from app.core.property_filters import is_scalar_sql
-from app.responses.case_interaction import case_interaction_sql, interaction_id_sql
+from app.responses.event_data import CREATED, CREATED_DATA, UPDATED, event_data_sql, events_sql
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 # The counters of a rollup row, and the score that each counts.
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
+# A cell whose counters all stay as they are need not be written.
+IS_CHANGE = f"({', '.join(COUNTERS)}) <> ({', '.join('0' for _ in COUNTERS)})"
 ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, locale, value, slot"
 
 
 # Fields of `ResponseRow` that are not columns of the table.
-_NOT_STORED = {"event_id", "editable_from", "about"}
+_NOT_STORED = {"event_id", "event_data", "editable_from", "about"}
 STORED_COLUMNS = [field_ for field_ in ResponseRow.__struct_fields__ if field_ not in _NOT_STORED]
 
 # One JSON document a batch: half the work of an array for each column. A lone row's columns are
@@ -84,8 +85,18 @@ def contributions_sql(moved: str, configs: str) -> str:
 
     Every counted answer gives once to the base row and once to each declared segment it has.
     """
+    counters = "coalesce(sum(r.sign) filter (where a.value = '{value}'), 0)::int"
+    return f"""{_cells_sql(moved, configs, counters)}
+group by 1, 2, 3, 4, 5, 6, 7, 8"""
+
+
+def _cells_sql(moved: str, configs: str, counter: str) -> str:
+    """Return the SQL of a rollup cell for each answer of rows, and for each segment they have.
+
+    `counter` is the SQL of a cell's counter of a {value}.
+    """
     counters = ", ".join(
-        f"coalesce(sum(r.sign) filter (where a.value = '{value}'), 0)::int as {name}"
+        f"{counter.format(value=value)} as {name}"
         for name, value in zip(COUNTERS, COUNTED_VALUES, strict=True)
     )
     return f"""
@@ -104,19 +115,17 @@ cross join lateral (
   select k, r.properties ->> k
   from jsonb_array_elements_text({configs} -> r.counted_as::text -> 'segments') k
   where {is_scalar_sql("r.properties", "k")}
-) s
-group by 1, 2, 3, 4, 5, 6, 7, 8"""
+) s"""
 
 
 def upsert_rollups_sql(workspace: str, slot: str, source: str, *, condition: str = "true") -> str:
     """Return the SQL that adds the contributions of a source to the rollups."""
-    zeros = ", ".join("0" for _ in COUNTERS)
     columns = ", ".join(COUNTERS)
     added = ", ".join(f"{c} = rollup.{c} + excluded.{c}" for c in COUNTERS)
     key = ROLLUP_KEY.removesuffix(", slot")
     return f"""insert into rollup (workspace_id, {ROLLUP_KEY}, {columns})
   select {workspace}, {key}, {slot}, {columns} from {source}
-  where {condition} and ({columns}) <> ({zeros})
+  where {condition}
   order by {key}
   on conflict (workspace_id, {ROLLUP_KEY}) do update set {added}"""
 
@@ -126,69 +135,7 @@ def rollups_sql(slot: str) -> str:
     return f"""
 delta as materialized ({contributions_sql("moved r cross join gate c", "c.configs")}),
 counted as (
-  {upsert_rollups_sql("$1", slot, "delta")}
-)"""
-
-
-_NAMED_SOURCE = "(r.interaction_ref ->> 'source')"
-_CASE = case_interaction_sql(
-    "$1",
-    id_=interaction_id_sql("$1", _NAMED_SOURCE, "(r.interaction_ref ->> 'external_id')"),
-    source=_NAMED_SOURCE,
-    ticket="r.ticket_ref",
-    order_ref="r.order_ref",
-)
-# The interaction of the case, for statements that are not given it.
-_ABOUT = f"""case when num_nonnulls(r.ticket_ref, r.order_ref, r.interaction_ref) > 0 then (
-    select jsonb_build_object('type', i.type, 'source', i.source, 'ticket', i.ticket,
-      'order', i.order_ref, 'properties', i.properties) from ({_CASE}) i) end"""
-
-# The frozen data of a response's event, as a webhook's subscriber gets it. `completes` marks the
-# event with which an answer becomes final.
-EVENT_DATA = """jsonb_build_object(
-  'id', r.id,
-  'survey', jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version),
-  'seq', r.seq, 'channel', r.channel, 'touchpoint', nullif(r.touchpoint, ''), 'locale', r.locale,
-  'score', r.score, 'band', r.band, 'complete', r.complete, 'answers', r.answers,
-  'comment', r.comment,
-  'properties', r.properties, 'tags', r.tags, 'order', r.order_ref, 'ticket', r.ticket_ref,
-  'external_id', r.external_id, 'follow_up', r.follow_up, 'state', r.state,
-  'completes', {completes}, 'interaction', {about},
-  'customer', (
-    select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'email', c.email, 'name', c.name,
-      'external_ids', (
-        select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value))
-        from customer_identity i where i.workspace_id = $1
-        and i.customer_id = c.id and i.kind like 'id:%')))
-    from customer c where c.workspace_id = $1 and c.id = r.customer_id),
-  'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
-
-
-# The types of events as SQL.
-CREATED, UPDATED = f"'{EventType.RESPONSE_CREATED}'", f"'{EventType.RESPONSE_UPDATED}'"
-
-
-def events_sql(
-    source: str,
-    event_type: str,
-    condition: str,
-    *,
-    completes: str = "false",
-    about: str = _ABOUT,
-) -> str:
-    """Return the CTE that writes an event for each row of `source` that meets the condition.
-
-    `completes` and `about` are SQL: whether the event makes the answer final, and its case.
-    """
-    data = EVENT_DATA.format(completes=completes, about=about)
-    return f"""
-emitted as (
-  insert into event (workspace_id, xid, id, type, data, created_at)
-  select $1, stamp.xid, n.event_id, {event_type}, {data}, $2::timestamptz
-  from stamp cross join {source} r
-  join given n on n.id = r.id
-  join survey s on s.workspace_id = $1 and s.id = r.survey_id
-  where not r.test and r.told and {condition}
+  {upsert_rollups_sql("$1", slot, "delta", condition=IS_CHANGE)}
 )"""
 
 
@@ -203,7 +150,18 @@ def insert_responses_sql(workspace: str, moment: str, config: str, events: str) 
     n.editable_from is not null, {moment}, {moment}"""
 
 
-def _insert(rows_sql: str) -> str:
+# The cells of the answers that were inserted. Those of a lone row differ, so nothing is summed.
+_COUNT_INSERTED = f"""
+moved as ({signed_rows_sql("inserted r", 1, "r.state = 'counted'")}),
+{rollups_sql("$3::int2")}"""
+_LONE_CELLS = _cells_sql("inserted r cross join gate c", "c.configs", "(a.value = '{value}')::int")
+_COUNT_LONE = f"""
+counted as (
+  {upsert_rollups_sql("$1", "$3::int2", f"({_LONE_CELLS} where r.state = 'counted') cells")}
+)"""
+
+
+def _insert(rows_sql: str, count_sql: str) -> str:
     return f"""
 with {CONFIG_LOCK},
 {rows_sql},
@@ -213,17 +171,16 @@ inserted as (
   order by n.id for key share of s
   on conflict (workspace_id, id) do nothing returning *
 ),
-moved as ({signed_rows_sql("inserted r", 1, "r.state = 'counted'")}),
-{rollups_sql("$3::int2")},
-{events_sql("inserted", CREATED, "$4::bool", completes="r.settled", about="n.about")}
+{count_sql},
+{events_sql("inserted", CREATED, "$4::bool", data=CREATED_DATA)}
 select array(select id from inserted) as ids
 """
 
 
 # $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
-INSERT = _insert(_GIVEN)
+INSERT = _insert(_GIVEN, _COUNT_INSERTED)
 # The same with the columns of the one row from $5 on.
-INSERT_ONE = _insert(_GIVEN_ONE)
+INSERT_ONE = _insert(_GIVEN_ONE, _COUNT_LONE)
 
 LOCK_OLD = """
 old as materialized (
@@ -308,7 +265,7 @@ moved as (
   union all {signed_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
 {rollups_sql("$3::int2")},
-{events_sql("updated", CREATED_OR_UPDATED, "$4::bool", completes=COMPLETES, about="n.about")}
+{events_sql("updated", CREATED_OR_UPDATED, "$4::bool", data=event_data_sql(COMPLETES, "n.about"))}
 select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """

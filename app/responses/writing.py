@@ -13,6 +13,7 @@ import msgspec
 
 from app.core.database import RawConnection
 from app.responses import cluster_ingest
+from app.responses.event_data import created_event_data
 from app.responses.rows import (
     ResponseRow,
     StoredResponse,
@@ -183,6 +184,9 @@ async def _insert(
 ) -> list[UUID]:
     """Insert the rows whose ids are new and return these ids."""
     created: list[UUID]
+    if batch.events and not batch.on_cluster:
+        for row in rows:
+            row.event_data = created_event_data(row, batch.now)
     if batch.on_cluster:
         number = await connection.fetchval(cluster_ingest.TAKE_NUMBER)
         try:
