@@ -6,6 +6,7 @@ stored answer PostgreSQL makes the same from the row, by `event_data_sql`.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw
@@ -42,14 +43,18 @@ _CUSTOMER = """(
 CREATED_DATA = f"n.event_data || jsonb_build_object('survey', {_SURVEY}, 'customer', {_CUSTOMER})"
 
 
-def created_event_data(row: ResponseRow, now: dt.datetime) -> Raw | None:
-    """Return the data of the event about a new answer, but for its survey and customer.
+def add_event_data(rows: Iterable[ResponseRow], now: dt.datetime) -> None:
+    """Give new answers the data of their events, but for survey and customer.
 
-    None if no event is emitted: about a test, or about an answer that does not count.
+    A test, and an answer that does not count, emit no event.
     """
-    if row.test or row.state != "counted":
-        return None
-    at = _written_time(now)
+    created_at = _written_time(now)
+    for row in rows:
+        if not row.test and row.state == "counted":
+            row.event_data = _created_event_data(row, created_at)
+
+
+def _created_event_data(row: ResponseRow, created_at: str) -> Raw:
     data = {
         "id": row.id,
         "seq": row.seq,
@@ -71,8 +76,8 @@ def created_event_data(row: ResponseRow, now: dt.datetime) -> Raw | None:
         "completes": row.complete,
         "interaction": row.about,
         "responded_at": _written_time(row.responded_at),
-        "created_at": at,
-        "updated_at": at,
+        "created_at": created_at,
+        "updated_at": created_at,
     }
     return Raw(msgspec.json.encode(data))
 

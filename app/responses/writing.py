@@ -13,7 +13,7 @@ import msgspec
 
 from app.core.database import RawConnection
 from app.responses import cluster_ingest
-from app.responses.event_data import created_event_data
+from app.responses.event_data import add_event_data
 from app.responses.rows import (
     ResponseRow,
     StoredResponse,
@@ -185,8 +185,7 @@ async def _insert(
     """Insert the rows whose ids are new and return these ids."""
     created: list[UUID]
     if batch.events and not batch.on_cluster:
-        for row in rows:
-            row.event_data = created_event_data(row, batch.now)
+        add_event_data(rows, batch.now)
     if batch.on_cluster:
         number = await connection.fetchval(cluster_ingest.TAKE_NUMBER)
         try:
