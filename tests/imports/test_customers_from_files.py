@@ -55,13 +55,13 @@ async def test_again_corrected_and_undone(shop: Shop) -> None:
 
 
 async def test_an_undo_keeps_the_customer_that_a_source_shares(shop: Shop) -> None:
-    made = await shop.call("PUT", "/v1/customers/c-17", json={"name": "Ala"})
+    ala = await shop.call("PUT", "/v1/customers/c-17", json={"name": "Ala"})
     row = table([["external_id", "source", "name"], ["c-17", "shop", "Ala Nowak"]])
     run = await send(shop, row, "customers", source="crm")
     assert (await shop.get("/v1/customers/c-17"))["name"] == "Ala Nowak"
     await shop.call("DELETE", f"/v1/imports/{run['id']}")
-    kept = await shop.get("/v1/customers/c-17")
-    assert (kept["id"], kept["name"]) == (made.json()["id"], "Ala")
+    customer = await shop.get("/v1/customers/c-17")
+    assert (customer["id"], customer["name"]) == (ala.json()["id"], "Ala")
 
 
 async def test_an_undo_gives_nobody_the_name_behind_a_shared_phone(shop: Shop) -> None:

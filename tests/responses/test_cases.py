@@ -62,11 +62,9 @@ async def test_every_event_of_an_answer_shows_the_same_interaction(shop: Shop) -
         await shop.post(f"/v1/responses/{answer['id']}/reject", status=200)
         await shop.post(f"/v1/responses/{answer['id']}/restore", status=200)
         events = await shop.events("response.created", "response.updated")
-        shown = [
-            event["data"]["interaction"] for event in events if event["data"]["id"] == answer["id"]
-        ]
-        assert len(shown) > 1
-        assert {interaction["source"] for interaction in shown} == {"zendesk"}
+        of_answer = [event["data"] for event in events if event["data"]["id"] == answer["id"]]
+        assert len(of_answer) > 1
+        assert {data["interaction"]["source"] for data in of_answer} == {"zendesk"}
     # Two sources have the ticket, so nobody knows which of them is meant.
     answer = (await shop.answer("s", 9, ticket="15")).json()
     await shop.post(f"/v1/responses/{answer['id']}/reject", status=200)
