@@ -3,8 +3,6 @@
 
 import datetime as dt
 
-from sqlmodel import select
-
 from app.core.database import Database
 from app.core.event_types import EventType
 from app.core.jobs import Job
@@ -13,19 +11,14 @@ from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
-from app.workspaces.models import Member
+from app.workspaces import members
 from app.workspaces.service import get_workspace
 
 
 async def mail_alert(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail one member what was raised or cleared, in the member's language."""
     async with database.session() as session:
-        rows = await session.exec(
-            select(Member).where(
-                Member.workspace_id == job.workspace_id, Member.email == job.payload["member"]
-            )
-        )
-        member = rows.first()
+        member = await members.find_by_email(session, job.workspace_id, job.payload["member"])
         workspace = await get_workspace(session, job.workspace_id)
     if member is None:
         return

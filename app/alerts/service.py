@@ -29,7 +29,8 @@ from app.core.outbox import emit
 from app.core.settings import Settings
 from app.metrics.periods import Interval, period_start
 from app.metrics.registry import METRICS
-from app.workspaces.models import Member, Workspace
+from app.workspaces import members
+from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
 EVALUATE_JOB = "alerts.evaluate"
@@ -87,11 +88,8 @@ async def create(session: AsyncSession, workspace: Workspace, body: AlertIn) -> 
 
 async def _require_members(session: AsyncSession, workspace_id: UUID, notify: list[str]) -> None:
     for position, name in enumerate(notify):
-        email = name.removeprefix("member:").lower()
-        rows = await session.exec(
-            select(Member.id).where(Member.workspace_id == workspace_id, Member.email == email)
-        )
-        if rows.first() is None:
+        email = name.removeprefix("member:")
+        if await members.find_by_email(session, workspace_id, email) is None:
             msg = f"`{email[:128]}` is not a member of this workspace; add the member first"
             raise InvalidInput.at("body", "notify", position, msg=msg)
 

@@ -7,7 +7,7 @@ Raise the class for its own message, or with a `detail` that tells the remedy.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, Self, TypedDict
 
 
 class FieldError(TypedDict):
@@ -70,6 +70,12 @@ class NotFound(AfterwordError):
     """There is no such thing in this workspace."""
 
     status = 404
+
+    @classmethod
+    def in_workspace(cls, noun: str, name: str | None = None) -> Self:
+        """Return the error about a row, such as a customer, that a workspace does not have."""
+        subject = f"such {noun}" if name is None else f"{noun} `{name[:64]}`"
+        return cls(f"There is no {subject} in this workspace.")
 
 
 class NotAcceptable(AfterwordError):

@@ -35,6 +35,5 @@ async def find_by_reference(
     row = (await session.exec(query.with_for_update() if lock else query)).first()
     if row is None:
         noun = table.__tablename__.replace("_", " ")
-        detail = f"There is no {noun} `{reference[:64]}` in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace(noun, reference)
     return row

@@ -142,7 +142,7 @@ async def require_role(session: AsyncSession, workspace_id: UUID, role: str) -> 
     """Raise NotFound if the workspace has no such role."""
     bi_access = await session.get(BiAccess, role)
     if bi_access is None or bi_access.workspace_id != workspace_id:
-        raise NotFound("There is no such login in this workspace.")
+        raise NotFound.in_workspace("login")
 
 
 async def drop_role(database: Database, *, maker_url: str, role: str) -> None:

@@ -203,7 +203,7 @@ async def find(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> Im
     """Return an import, or raise NotFound."""
     run = await session.get(ImportRun, (workspace_id, import_id))
     if run is None:
-        raise NotFound("There is no such import in this workspace.")
+        raise NotFound.in_workspace("import")
     return run
 
 

@@ -190,8 +190,7 @@ async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str
     """Return a customer by id or by external id, or raise NotFound."""
     customer = await find_customer(session, workspace_id, reference)
     if customer is None:
-        detail = "There is no such customer in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("customer")
     return customer
 
 

@@ -78,8 +78,7 @@ async def get_interaction(
     """Return one interaction, or raise NotFound."""
     rows = await find_interactions(session, workspace_id, [interaction_id])
     if interaction_id not in rows:
-        detail = "There is no such interaction in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("interaction")
     return interaction_out(rows[interaction_id])
 
 
@@ -121,8 +120,7 @@ async def get_ticket(session: AsyncSession, workspace_id: UUID, reference: str) 
     )
     row = rows.first()
     if row is None:
-        detail = "There is no such ticket in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("ticket")
     return _ticket_out(dict(row._mapping))
 
 

@@ -56,8 +56,7 @@ async def get(session: AsyncSession, table: type[Named], workspace_id: UUID, key
     )
     row = rows.first()
     if row is None:
-        detail = f"There is no {table.__name__.lower()} `{key[:64]}` in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace(table.__name__.lower(), key)
     return row
 
 

@@ -227,8 +227,7 @@ async def get(
     )
     row = (await session.exec(query.with_for_update() if lock else query)).first()
     if row is None:
-        detail = "There is no such invitation in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("invitation")
     return row
 
 

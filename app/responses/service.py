@@ -28,7 +28,6 @@ from app.workspaces.caller import Caller
 
 REDACT_JOB = "responses.redact_events"
 _CLOSED = FollowUpStatus.RESOLVED
-_UNKNOWN = "There is no such response in this workspace."
 # The ids of the responses that exist, and of those that were changed.
 FoundAndChanged = tuple[list[UUID], list[UUID]]
 
@@ -39,7 +38,7 @@ async def read(
     """Return one response, or raise NotFound."""
     row = await queries.find_response(session, workspace_id, response_id)
     if row is None:
-        raise NotFound(_UNKNOWN)
+        raise NotFound.in_workspace("response")
     return (await responses_out(session, workspace_id, [row]))[0]
 
 
@@ -97,7 +96,7 @@ async def annotate(
     )
     row = current.first()
     if row is None:
-        raise NotFound(_UNKNOWN)
+        raise NotFound.in_workspace("response")
     values = _values(caller, patch, row)
     if values:
         await _change_columns(session, caller.workspace_id, response_id, values)
@@ -230,7 +229,7 @@ async def redact_events(database: Database, job: jobs.Job) -> None:
 def _require_changed(known_ids: Sequence[UUID], changed: Sequence[UUID]) -> None:
     """Raise NotFound for a response that is unknown, Conflict for one that was not changed."""
     if not known_ids:
-        raise NotFound(_UNKNOWN)
+        raise NotFound.in_workspace("response")
     if not changed:
         detail = "The state of the response does not allow this; read it to see its `integrity`."
         raise Conflict(detail)

@@ -42,8 +42,7 @@ async def find_published(
     )
     row = rows.first()
     if row is None:
-        detail = f"There is no survey `{reference[:64]}` in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("survey", reference)
     if row.version is None:
         return None
     return CompiledSurvey(

@@ -196,8 +196,7 @@ async def find(
         query = query.with_for_update(key_share=True)
     row = (await session.exec(query)).first()
     if row is None:
-        detail = "There is no such webhook endpoint in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("webhook endpoint")
     return row
 
 
@@ -302,8 +301,7 @@ async def redeliver(session: AsyncSession, workspace_id: UUID, delivery_id: UUID
     )
     old = rows.first()
     if old is None:
-        detail = "There is no such delivery in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("delivery")
     endpoint = await find(session, workspace_id, old.endpoint_id)
     _require_active(endpoint)
     copy = _new_single_delivery(endpoint, old.type, old.webhook_id)

@@ -63,8 +63,7 @@ async def get(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> Mem
     """Return a member, or raise NotFound."""
     member = await session.get(Member, (workspace_id, member_id))
     if member is None:
-        detail = "There is no such member in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("member")
     return member
 
 
@@ -85,6 +84,14 @@ async def change(
 async def delete(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> None:
     """Remove a member, who is signed out everywhere."""
     await session.delete(await get(session, workspace_id, member_id))
+
+
+async def find_by_email(session: AsyncSession, workspace_id: UUID, email: str) -> Member | None:
+    """Return the member of a workspace who has an address."""
+    rows = await session.exec(
+        select(Member).where(Member.workspace_id == workspace_id, Member.email == email.lower())
+    )
+    return rows.first()
 
 
 async def find_members_by_email(session: AsyncSession, email: str) -> list[Member]:

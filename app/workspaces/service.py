@@ -317,8 +317,7 @@ async def get_key(
     rows = await session.exec(query.with_for_update() if lock else query)
     key = rows.first()
     if key is None:
-        detail = "There is no such key in this workspace."
-        raise NotFound(detail)
+        raise NotFound.in_workspace("key")
     return key
 
 

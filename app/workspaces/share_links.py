@@ -64,7 +64,7 @@ async def revoke(session: AsyncSession, workspace_id: UUID, link_id: UUID) -> No
     """Let a link open nothing from now on; NotFound for an unknown one."""
     link = await session.get(ShareLink, (workspace_id, link_id))
     if link is None:
-        raise NotFound("There is no such link in this workspace.")
+        raise NotFound.in_workspace("link")
     link.revoked_at = link.revoked_at or utc_now()
     session.add(link)
 
