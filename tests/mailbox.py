@@ -64,7 +64,7 @@ class Mailbox:
 
     def about(self, invitation_id: str) -> list[EmailMessage]:
         """Return the mails of one invitation."""
-        return [m for m in self.mails if m["Message-ID"].startswith(f"<{invitation_id}.")]
+        return [mail for mail in self.mails if mail["Message-ID"].startswith(f"<{invitation_id}.")]
 
     def start(self) -> None:
         self._controller = _Controller(self, port=self.port)

@@ -67,7 +67,11 @@ async def _paths(page: Page, service: Service) -> AsyncIterator[tuple[str, str]]
         links = page.locator(f'main a[href*="{entry.path}"]')
         addresses = [await link.get_attribute("href") or "" for link in await links.all()]
         others = ("/new", ".csv") if ending else ("/new", ".csv", "/edit")
-        if hrefs := [a for a in addresses if a.endswith(ending) and not a.endswith(others)]:
+        if hrefs := [
+            address
+            for address in addresses
+            if address.endswith(ending) and not address.endswith(others)
+        ]:
             yield entry.name, hrefs[0].removeprefix(service.url)
         else:
             print(f"  no {entry.name} is there")

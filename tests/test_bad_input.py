@@ -58,7 +58,7 @@ BODIES: dict[str, bytes] = {
     "properties nested": GOOD[:-1] + b',"properties":{"a":{"b":1}}}',
     "33 properties": GOOD[:-1]
     + b',"properties":{'
-    + b",".join(b'"p%d":1' % n for n in range(33))
+    + b",".join(b'"p%d":1' % number for number in range(33))
     + b"}}",
     "touchpoint with a slash": GOOD[:-1] + b',"touchpoint":"a/b"}',
 }
@@ -76,7 +76,9 @@ async def test_a_bad_answer_is_refused_with_its_field(shop: Shop, name: str) -> 
     assert (await shop.metric("nps"))["total"]["n"] == 0
 
 
-@pytest.mark.parametrize("name", [n for n in BODIES if n.startswith(("100", "broken", "no json"))])
+@pytest.mark.parametrize(
+    "name", [name for name in BODIES if name.startswith(("100", "broken", "no json"))]
+)
 async def test_other_routes_refuse_it_too(shop: Shop, name: str) -> None:
     for path in ("/v1/surveys", "/v1/api-keys"):
         reply = await shop.call("POST", path, content=BODIES[name], headers=JSON)

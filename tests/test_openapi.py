@@ -17,7 +17,11 @@ from tests.service import KEY, Service
 
 APP = create_app(Settings.model_validate({"database_url": "postgresql://x", "secret_keys": ["x"]}))
 DOCUMENT = APP.openapi()
-OPERATIONS = [(m, p, o) for p, item in DOCUMENT["paths"].items() for m, o in item.items()]
+OPERATIONS = [
+    (method, path, operation)
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+]
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +33,9 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "operation"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS]
+    ("method", "path", "operation"),
+    OPERATIONS,
+    ids=[f"{method} {path}" for method, path, _ in OPERATIONS],
 )
 def test_every_route_has_a_summary_its_errors_and_an_example(
     method: str, path: str, operation: dict[str, Any]
@@ -132,7 +138,7 @@ def schemas_of(node: Any) -> Iterator[dict[str, Any]]:
             yield from schemas_of(part)
 
 
-@pytest.mark.parametrize(("path", "operation"), PATCHES, ids=[p[0] for p in PATCHES])
+@pytest.mark.parametrize(("path", "operation"), PATCHES, ids=[patch[0] for patch in PATCHES])
 def test_a_patch_has_no_defaults(path: str, operation: dict[str, Any]) -> None:
     item = list(schemas_of(operation["requestBody"]))
     assert item
@@ -151,7 +157,9 @@ def test_names_are_plain_and_stand_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "operation"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS]
+    ("method", "path", "operation"),
+    OPERATIONS,
+    ids=[f"{method} {path}" for method, path, _ in OPERATIONS],
 )
 def test_every_reply_is_typed_and_every_route_declares_a_4xx(
     method: str, path: str, operation: dict[str, Any]

@@ -19,7 +19,7 @@ from app.core.settings import Settings
 from app.tables import TABLES, metadata
 from migrations.types import type_differs
 
-TENANT = [t for t in metadata.sorted_tables if t.info["kind"] == "tenant"]
+TENANT = [table for table in metadata.sorted_tables if table.info["kind"] == "tenant"]
 VERSIONS = sorted(Path("migrations/versions").glob("0*.py"))
 SOURCES = [*Path(app.__file__).parent.rglob("*.py"), *VERSIONS]
 
@@ -69,7 +69,7 @@ def test_ids_are_made_by_the_app(table: Table) -> None:
 
 
 def test_every_table_is_listed() -> None:
-    assert {t.__tablename__ for t in TABLES} == set(metadata.tables)
+    assert {table.__tablename__ for table in TABLES} == set(metadata.tables)
 
 
 # Migrations before this one served one version of the program at a time.
@@ -77,7 +77,9 @@ FIRST_ADDITIVE = "0026"
 
 
 @pytest.mark.parametrize(
-    "path", [v for v in VERSIONS if v.name >= FIRST_ADDITIVE], ids=lambda path: path.stem
+    "path",
+    [version for version in VERSIONS if version.name >= FIRST_ADDITIVE],
+    ids=lambda path: path.stem,
 )
 def test_a_migration_only_adds(path: Path) -> None:
     """The previous version keeps running beside the new one, so its statements must still work."""

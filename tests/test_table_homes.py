@@ -85,7 +85,9 @@ def room_of(path: Path) -> str:
 def owners() -> dict[str, str]:
     rooms = {}
     for name, path in classes():
-        model = next((m for m in SQLModel.__subclasses__() if m.__name__ == name), None)
+        model = next(
+            (subclass for subclass in SQLModel.__subclasses__() if subclass.__name__ == name), None
+        )
         if model is not None and hasattr(model, "__table__"):
             rooms[model.__table__.name] = room_of(path)
     return rooms
@@ -135,7 +137,11 @@ def test_a_table_that_is_named_by_a_variable_is_listed() -> None:
 
 def test_sql_reaches_up_only_where_it_is_said_why() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    layers = next(c["layers"] for c in contracts["contracts"] if c.get("containers") == ["app"])
+    layers = next(
+        contract["layers"]
+        for contract in contracts["contracts"]
+        if contract.get("containers") == ["app"]
+    )
     floors = {
         room.strip(): -number for number, layer in enumerate(layers) for room in layer.split("|")
     }

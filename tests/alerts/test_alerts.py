@@ -171,7 +171,10 @@ async def test_each_group_has_its_own_chart(shop: Shop) -> None:
 
 
 async def test_every_figure_gives_the_sums_by_which_it_is_watched(shop: Shop) -> None:
-    questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
+    questions = [
+        {"key": f"q-{question['type']}", "text": {"en": "?"}} | question
+        for question in every_question()
+    ]
     await shop.publish("every", metric="custom", questions=questions)
     lines = [
         {"survey": "every", "channel": "api", "answers": {question["key"]: answer}}
@@ -261,7 +264,7 @@ async def test_keys_changes_and_deletion(shop: Shop) -> None:
     assert (await shop.call("POST", "/v1/alerts", json=DROP | {"key": "drop"})).status_code == 409
     reply = await shop.call("PATCH", "/v1/alerts/drop", json={"active": False, "name": "Off"})
     assert (reply.json()["active"], reply.json()["name"]) == (False, "Off")
-    assert [a["id"] for a in (await shop.get("/v1/alerts"))["data"]] == [alert["id"]]
+    assert [row["id"] for row in (await shop.get("/v1/alerts"))["data"]] == [alert["id"]]
     assert (await shop.call("DELETE", f"/v1/alerts/{alert['id']}")).status_code == 204
     assert (await shop.call("GET", "/v1/alerts/drop")).status_code == 404
 

@@ -125,7 +125,10 @@ async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
             UUID(shop.workspace_id),
         )
         await connection.close()
-        return [[r["day"] for r in rows if r["member"] == m["id"]] for m in (weekly, daily)]
+        return [
+            [row["day"] for row in rows if row["member"] == member["id"]]
+            for member in (weekly, daily)
+        ]
 
     # Switched on in the middle of a week: nothing is due for the Monday before.
     first = ["2026-11-19"]

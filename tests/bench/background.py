@@ -70,7 +70,7 @@ def _measure(service: Service, sunk: Sinks) -> list[Row]:
         line = f"  {name:<6} {statistics.median(rates[name]):>9,.0f}/s"
         if theirs := rates[f"bare {name}"]:
             print(f"{line}, the baseline {statistics.median(theirs):>9,.0f}/s")
-            shares = [a / b for a, b in zip(rates[name], theirs, strict=True)]
+            shares = [speed / baseline for speed, baseline in zip(rates[name], theirs, strict=True)]
             rows += [Row(f"{name}: median", statistics.median(shares), bar),
                      Row("  the worst of five rounds", min(shares), bar)]  # fmt: skip
         else:
@@ -115,10 +115,10 @@ def _mail(service: Service, sunk: Sinks, number: int) -> float:
         client.post("/v1/triggers", json=trigger).raise_for_status()
         for first in range(0, _MAILS, _LINES):
             lines = [
-                {"type": f"bench.{number}", "source": "bench", "external_id": f"{number}-{n}",
-                 "customer": {"email": f"c{number}-{n}@example.com", "name": "Ala Nowak"},
+                {"type": f"bench.{number}", "source": "bench", "external_id": f"{number}-{index}",
+                 "customer": {"email": f"c{number}-{index}@example.com", "name": "Ala Nowak"},
                  "occurred_at": happened}
-                for n in range(first, first + _LINES)
+                for index in range(first, first + _LINES)
             ]  # fmt: skip
             reply = client.post("/v1/interactions/batch?triggers=true", json=lines, timeout=120)
             assert reply.json()["accepted"] == _LINES, reply.text[:300]

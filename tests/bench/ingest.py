@@ -20,7 +20,7 @@ LINE = (
     '{"survey":"bench","channel":"import","answers":{"score":%d,"why":"Fast delivery"},'
     '"touchpoint":"t%d","properties":{"store":"s%d"}}'
 )
-BATCH = "\n".join(LINE % (n % 11, n % 4, n % 3) for n in range(1000))
+BATCH = "\n".join(LINE % (number % 11, number % 4, number % 3) for number in range(1000))
 
 
 def measure(service: Service, database_url: str) -> list[Row]:
@@ -89,7 +89,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
 
 def _worst(ours: list[Measurement], others: list[Measurement]) -> float:
     """Return the smallest of the rounds' ratios."""
-    return min(a.per_second / b.per_second for a, b in zip(ours, others, strict=True))
+    return min(own.per_second / other.per_second for own, other in zip(ours, others, strict=True))
 
 
 async def prepare_baseline(database_url: str) -> None:
@@ -109,7 +109,7 @@ async def _copy(database_url: str, rows: int = 100_000) -> float:
     records = []
     for _ in range(rows):
         values = dict(sample) | {"id": uuid4()}
-        records.append(tuple(values[c] for c in columns))
+        records.append(tuple(values[column] for column in columns))
     began = time.perf_counter()
     await connection.copy_records_to_table("copied", records=records, columns=columns)
     took = time.perf_counter() - began

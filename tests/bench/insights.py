@@ -42,7 +42,11 @@ def measure() -> None:
         print(f"  {size:,} responses")
         with httpx.Client(base_url=service.url, auth=(key, ""), timeout=300) as client:
             client.get("/v1/insights/drivers?period=30d").raise_for_status()
-            web = next(p for p in psutil.process_iter(["cmdline"]) if _is_web_of(p, service))
+            web = next(
+                process
+                for process in psutil.process_iter(["cmdline"])
+                if _is_web_of(process, service)
+            )
             print(f"  the web process holds {_mebibytes(web):.0f} MiB before")
             for insight in _INSIGHTS:
                 _time(client, insight)

@@ -88,11 +88,16 @@ def _in_batches(service: Service, number: int, batches: int = 3) -> float:
     with service.client() as client:
         for batch in range(batches * number, batches * (number + 1)):
             lines = [
-                {"type": "ticket.solved", "source": "bench", "external_id": f"b-{batch}-{n}",
-                 "ticket": f"b-{batch}-{n}", "customer": {"email": f"b{batch}-{n}@example.pl"},
-                 "properties": {"agent": "eva", "tags": ["vip"]}}
-                for n in range(_BATCH)
-            ]  # fmt: skip
+                {
+                    "type": "ticket.solved",
+                    "source": "bench",
+                    "external_id": f"b-{batch}-{index}",
+                    "ticket": f"b-{batch}-{index}",
+                    "customer": {"email": f"b{batch}-{index}@example.pl"},
+                    "properties": {"agent": "eva", "tags": ["vip"]},
+                }
+                for index in range(_BATCH)
+            ]
             began = time.perf_counter()
             reply = client.post(
                 "/v1/interactions/batch?triggers=true", json=lines, timeout=120

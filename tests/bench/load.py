@@ -34,7 +34,9 @@ class Measurement:
 def median(rounds: list[Measurement]) -> Measurement:
     """Return the middle rate and the middle tail of some rounds."""
     rates = [measured.per_second for measured in rounds]
-    return Measurement(statistics.median(rates), statistics.median(m.p99 for m in rounds))
+    return Measurement(
+        statistics.median(rates), statistics.median(measured.p99 for measured in rounds)
+    )
 
 
 def wrk(

@@ -198,10 +198,20 @@ def test_apply_groups_and_sums_in_the_database(company: BiCompany) -> None:
         filter="n gt 0", orderby="n desc", top=1,
     )  # fmt: skip
     best = max(
-        ((c, lo, sum(r["responses"] for r in every if (r["channel"], r["locale"]) == (c, lo)))
-         for c, lo in {(r["channel"], r["locale"]) for r in every}),
+        (
+            (
+                channel,
+                lo,
+                sum(
+                    row["responses"]
+                    for row in every
+                    if (row["channel"], row["locale"]) == (channel, lo)
+                ),
+            )
+            for channel, lo in {(row["channel"], row["locale"]) for row in every}
+        ),
         key=lambda group: group[2],
-    )  # fmt: skip
+    )
     assert (groups[0]["channel"], groups[0]["locale"], groups[0]["n"]) == best
     names = applied(company, "metric_daily", apply="groupby((survey))")
     assert names == [{"survey": "s"}]

@@ -127,7 +127,7 @@ async def test_every_scale_has_its_mean_in_the_wide_view(company: BiCompany) -> 
     for drivers in viewed.values():
         for name, mean in (drivers or {}).items():
             means.setdefault(name, []).append(mean)
-    scaled = [q for q in QUESTIONS if q["type"] not in TYPES_WITHOUT_SCALE]
+    scaled = [item for item in QUESTIONS if item["type"] not in TYPES_WITHOUT_SCALE]
     assert set(means) == {question["driver"] for question in scaled}
     for question in scaled:
         count = len(answers_to(question))

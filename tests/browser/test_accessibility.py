@@ -41,8 +41,8 @@ async def test_every_page_is_accessible(
 ) -> None:
     company.client.patch("/v1/workspace", json={"brand": {"name": "Łąka", "colour": "#8a1c4a"}})
     questions = [
-        {"key": f"q{n}", "text": {"en": f"Question {n}?"}} | question
-        for n, question in enumerate(EVERY_TYPE)
+        {"key": f"q{number}", "text": {"en": f"Question {number}?"}} | question
+        for number, question in enumerate(EVERY_TYPE)
     ]
     simple, every = company.publish(), company.publish("every", questions=questions, metric="nps")
     words = {"en": "How was it?", "ar": "كيف كان ذلك؟"}
@@ -113,7 +113,11 @@ async def test_a_mail_can_be_read_on_a_phone(
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(wide) == 0
         # A mail has no page around it: its landmarks are the mail program's.
-        problems[template] = [v for v in await violations(page) if not v.startswith(_PAGES_OWN)]
+        problems[template] = [
+            violation
+            for violation in await violations(page)
+            if not violation.startswith(_PAGES_OWN)
+        ]
     await context.close()
     assert {name: wrong for name, wrong in problems.items() if wrong} == {}
 
@@ -123,8 +127,8 @@ async def test_the_widget_is_accessible(
     browser: Browser, company: BrowserCompany, service: Service, scheme: Literal["light", "dark"]
 ) -> None:
     questions = [
-        {"key": f"q{n}", "text": {"en": f"Question {n}?"}} | question
-        for n, question in enumerate(EVERY_TYPE)
+        {"key": f"q{number}", "text": {"en": f"Question {number}?"}} | question
+        for number, question in enumerate(EVERY_TYPE)
     ]
     company.publish(questions=questions, metric="nps")
     context = await browser.new_context(

@@ -88,7 +88,7 @@ async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
     await page.get_by_text("Saved.").wait_for()
     await page.get_by_role("link", name="Follow-ups").click()
     assert await page.get_by_role("cell", name="31 Jan 2030, 23:59").is_visible()
-    (low,) = [r for r in company.responses() if r["score"] == 2]
+    (low,) = [response for response in company.responses() if response["score"] == 2]
     assert low["follow_up"]["notes"][0]["by"] == "Eva"
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("heading", name="Sign in").first.wait_for()
@@ -113,7 +113,7 @@ async def test_every_dashboard_page_is_accessible(
         await page.goto(service.url + path)
         problems[f"empty {path}"] = await violations(page)
     furnish(company)
-    (low,) = [r for r in company.responses() if r["score"] == 2]
+    (low,) = [response for response in company.responses() if response["score"] == 2]
     (somebody, *_) = company.client.get("/v1/customers").json()["data"]
     things = ("/surveys/s", "/surveys/s/edit", "/surveys/nobody", f"/people/{somebody['id']}")
     for path in (*PATHS, *things, f"/responses/{low['id']}", "/connections/zendesk"):

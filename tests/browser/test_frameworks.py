@@ -88,7 +88,10 @@ async def test_a_framework_keeps_its_page(
     await expect(page.get_by_role("heading", name="Order 3")).to_be_visible()
     await all_sent(page)
     assert broken == []
-    assert {r["order"]: r["score"] for r in company.responses()} == {"1": 3, "2": 9}
+    assert {response["order"]: response["score"] for response in company.responses()} == {
+        "1": 3,
+        "2": 9,
+    }
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -143,7 +143,11 @@ async def test_a_trigger_is_tried_and_switched_on(keys: Keyboard, company: Brows
     assert (await keys.focused())["id"] == "history"
     await keys.to(tag="BUTTON", text="Switch on")
     await keys.enter()
-    triggers = [t for t in company.get("/v1/triggers")["data"] if t["name"] == "After a ticket"]
+    triggers = [
+        trigger
+        for trigger in company.get("/v1/triggers")["data"]
+        if trigger["name"] == "After a ticket"
+    ]
     assert [trigger["active"] for trigger in triggers] == [True]
 
 

@@ -55,7 +55,11 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(
     await history.get_by_text("It would have asked").wait_for()
     await history.get_by_role("button", name="Switch on").click()
     await screen.get_by_role("button", name="Switch off").wait_for()
-    triggers = [t for t in company.get("/v1/triggers")["data"] if t["name"] == "After a ticket"]
+    triggers = [
+        trigger
+        for trigger in company.get("/v1/triggers")["data"]
+        if trigger["name"] == "After a ticket"
+    ]
     assert [trigger["active"] for trigger in triggers] == [True]
 
 
@@ -95,7 +99,7 @@ async def test_a_bad_answer_is_called_back_tagged_and_closed(
     await screen.locator("textarea[name=note]").fill("Called; a new parcel is on its way.")
     await screen.locator("form.follow-up").get_by_role("button", name="Save").click()
     await screen.get_by_text("a new parcel is on its way").wait_for()
-    (low,) = [r for r in company.responses() if r["score"] == 2]
+    (low,) = [answer for answer in company.responses() if answer["score"] == 2]
     response = company.get(f"/v1/responses/{low['id']}")
     assert (response["tags"], response["follow_up"]["status"]) == (["wet parcel"], "resolved")
 

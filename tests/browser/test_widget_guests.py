@@ -69,7 +69,7 @@ async def test_the_next_order_on_the_same_element_is_a_new_survey(
     await expect(survey.get_by_role("textbox")).to_have_count(0)
     await answer_all(page, 9)
     await all_sent(page)
-    scores = {r["order"]: r["score"] for r in company.responses()}
+    scores = {response["order"]: response["score"] for response in company.responses()}
     assert scores == {"1": 3, "2": 9}
 
 

@@ -30,7 +30,7 @@ async def test_an_answer_that_is_refused_holds_up_no_other(
     async with page.expect_response("**/w/responses"):
         await page.locator("[popup] label", has_text="8").click()
     await all_sent(page)
-    assert [r["score"] for r in company.responses()] == [8]
+    assert [response["score"] for response in company.responses()] == [8]
 
 
 async def test_an_answer_given_offline_arrives_later_and_once(
@@ -94,7 +94,7 @@ async def test_nothing_is_kept_or_sent_before_consent(
     async with page.expect_response("**/w/responses"):
         await page.evaluate("afterword('consent', true)")
     await all_sent(page)
-    assert [r["score"] for r in company.responses()] == [8]
+    assert [response["score"] for response in company.responses()] == [8]
 
 
 @pytest.mark.parametrize("is_tracked", [True, False])
@@ -158,4 +158,4 @@ async def test_consent_given_offline_keeps_the_answer(
     # It may have left with the page before; then there is nothing more to send.
     await page.evaluate("afterword('consent', true)")
     await all_sent(page)
-    assert [r["score"] for r in company.responses()] == [8]
+    assert [response["score"] for response in company.responses()] == [8]

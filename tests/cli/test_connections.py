@@ -72,7 +72,7 @@ async def talk(port: int, *parts: bytes, pause: float = 0) -> bytes:
     "parts",
     [
         [GET + b"X-Long: " + b"x" * 70_000 + b"\r\n\r\n"],
-        [GET, *[b"X-%d: %s\r\n" % (n, b"x" * 8_000) for n in range(9)], b"\r\n"],
+        [GET, *[b"X-%d: %s\r\n" % (number, b"x" * 8_000) for number in range(9)], b"\r\n"],
         [GET, b"X-Long: ", *[b"x" * 9_000] * 9],
         [b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"],
     ],

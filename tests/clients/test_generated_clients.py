@@ -185,7 +185,7 @@ def drive(sdk: GeneratedPackage, client: Any) -> None:
     next_page = sdk.call(
         "responses", "list_responses", client, survey="py-nps", limit=2, cursor=page.next_cursor
     )
-    assert len({r.id for r in [*page.data, *next_page.data]}) == 3
+    assert len({response.id for response in [*page.data, *next_page.data]}) == 3
     assert page.data[0].answers.additional_properties["why"] == "so"
     metrics = sdk.module("models").MetricName
     figure = sdk.call("metrics", "get_metric", client, metrics.NPS, survey=["py-nps"])

@@ -41,7 +41,7 @@ async def test_a_job_runs_once_and_is_gone(database: Database) -> None:
 
     workspace = await add(database, "t.once")
     runners = [JobRunner(database, {"t.once": handler}) for _ in range(3)]
-    running = [asyncio.create_task(r.run()) for r in runners]
+    running = [asyncio.create_task(worker.run()) for worker in runners]
     for _ in range(100):
         if not await remaining_jobs(database, "t.once"):
             break

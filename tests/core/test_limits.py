@@ -10,7 +10,7 @@ from app.workspaces.limits import Limiter
 
 
 def limiter(*proxies: str) -> Limiter:
-    networks = tuple(ip_network(p) for p in proxies)
+    networks = tuple(ip_network(proxy) for proxy in proxies)
     return Limiter(public_rate=10, public_burst=3, trusted_proxies=networks)
 
 

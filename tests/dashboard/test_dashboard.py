@@ -50,8 +50,8 @@ async def test_a_low_score_opens_by_itself_and_is_followed_up(browser: Browser, 
 async def test_follow_ups_are_paged_and_keep_their_time(browser: Browser, shop: Shop) -> None:
     await shop.publish("nps")
     lines = [
-        {"survey": "nps", "channel": "api", "answers": {"score": 1, "why": f"Word {n}."}}
-        for n in range(55)
+        {"survey": "nps", "channel": "api", "answers": {"score": 1, "why": f"Word {number}."}}
+        for number in range(55)
     ]
     await shop.call("POST", "/v1/responses/batch", json=lines)
     await browser.sign_in()
@@ -284,7 +284,7 @@ def test_numbers_are_written_as_the_language_does(
 def test_lengths_of_time_are_short() -> None:
     texts = DashboardTexts("en")
     seconds = [None, 90, 3700, 7260, 200_000]
-    assert [texts.duration(s) for s in seconds] == [
+    assert [texts.duration(duration) for duration in seconds] == [
         "–",
         "2 min",
         "1 h 1 min",

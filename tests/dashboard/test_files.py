@@ -42,7 +42,7 @@ async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) ->
     reply = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
     assert reply.status_code == 303
     stored = (await shop.get("/v1/responses"))["data"]
-    assert sorted((r["score"], r["properties"]) for r in stored) == [
+    assert sorted((response["score"], response["properties"]) for response in stored) == [
         (3, {"Aisle": "2"}), (9, {"Aisle": "4"}),
     ]  # fmt: skip
 
@@ -54,7 +54,10 @@ async def test_what_a_preset_knows_stays_while_a_column_is_chosen(
     await browser.sign_in()
     csrf = await csrf_of(browser)
     header = "ID,Start time,Completion time,Email,Name,Your mark"
-    rows = [f"{n},1/25/26 9:59:00,1/25/26 10:0{n}:00,a{n}@b.pl,Ala,{9 - n}" for n in range(3)]
+    rows = [
+        f"{number},1/25/26 9:59:00,1/25/26 10:0{number}:00,a{number}@b.pl,Ala,{9 - number}"
+        for number in range(3)
+    ]
     file = {"file": ("f.csv", "\n".join([header, *rows]).encode())}
     fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "form"}
     refused = await browser.client.post("/files", data=fields | {"_do": "look"}, files=file)
@@ -66,7 +69,11 @@ async def test_what_a_preset_knows_stays_while_a_column_is_chosen(
     reply = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
     assert reply.status_code == 303
     stored = (await shop.get("/v1/responses"))["data"]
-    assert {a["import"]["external_id"]: a["score"] for a in stored} == {"0": 9, "1": 8, "2": 7}
+    assert {answer["import"]["external_id"]: answer["score"] for answer in stored} == {
+        "0": 9,
+        "1": 8,
+        "2": 7,
+    }
     assert all(answer["customer"]["email"] for answer in stored)
 
 
@@ -118,17 +125,26 @@ async def test_an_answer_a_row_is_joined_and_a_file_replaces_another(
     csrf = await csrf_of(browser)
     header = "who,when,asked,said"
     rows = [
-        f"{n},2026-01-05,{q},{a}" for n in (1, 2, 3) for q, a in (("score", n + 6), ("why", "x"))
+        f"{number},2026-01-05,{question},{answer}"
+        for number in (1, 2, 3)
+        for question, answer in (("score", number + 6), ("why", "x"))
     ]
     fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "long", "_do": "take",
               "pivot": "asked:said", "by": "who", "map": "when=responded_at"}  # fmt: skip
     file = {"file": ("a.csv", "\n".join([header, *rows]).encode())}
     reply = await browser.client.post("/files", data=fields, files=file)
     assert reply.status_code == 303, reply.text
-    assert sorted(r["score"] for r in (await shop.get("/v1/responses"))["data"]) == [7, 8, 9]
+    assert sorted(response["score"] for response in (await shop.get("/v1/responses"))["data"]) == [
+        7,
+        8,
+        9,
+    ]
     (run,) = (await shop.get("/v1/imports"))["data"]
     assert f'<option value="{run["id"]}">' in await browser.page("/files")
     file = {"file": ("a.csv", "\n".join([header, *rows[:4]]).encode())}
     replaced = await browser.client.post("/files", data=fields | {"replace": run["id"]}, files=file)
     assert replaced.status_code == 303, replaced.text
-    assert sorted(r["score"] for r in (await shop.get("/v1/responses"))["data"]) == [7, 8]
+    assert sorted(response["score"] for response in (await shop.get("/v1/responses"))["data"]) == [
+        7,
+        8,
+    ]

@@ -231,7 +231,9 @@ async def test_an_unknown_status_is_given_its_meaning(browser: Browser, shop: Sh
     assert len(details["status_map"]) == 2
     assert details["unmapped"] == []
     await shop.work()
-    assert [i["type"] for i in (await shop.get("/v1/interactions"))["data"]] == ["ticket.on_hold"]
+    assert [
+        interaction["type"] for interaction in (await shop.get("/v1/interactions"))["data"]
+    ] == ["ticket.on_hold"]
 
 
 async def test_every_card_leads_to_its_chart(browser: Browser, shop: Shop) -> None:

@@ -38,8 +38,8 @@ def recovery(bad: int, good: int, p_value: float | None = None, delta: float = 0
 
 def comments(*terms: tuple[str, float, str], least: int = 3, tested: int = 200) -> dict[str, Any]:
     rows = [
-        {"term": term, "z": z, "locale": locale, "n_low": 5, "n_high": 5}
-        for term, z, locale in terms
+        {"term": term, "z": score, "locale": locale, "n_low": 5, "n_high": 5}
+        for term, score, locale in terms
     ]
     return {"insight": "comments", "rows": rows, "n_low": 20, "n_high": 20,
             "assumptions": {"least_people": least, "terms": tested}}  # fmt: skip

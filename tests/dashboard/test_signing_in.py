@@ -226,6 +226,6 @@ async def test_members_are_listed_and_validated(shop: Shop, browser: Browser) ->
         assert reply.status_code == 422
     member = await shop.post("/v1/members", {"email": "A@c.pl", "name": "A"})
     assert (member["email"], member["role"], member["locale"]) == ("a@c.pl", "viewer", "en")
-    assert [m["id"] for m in (await shop.get("/v1/members"))["data"]] == [member["id"]]
+    assert [row["id"] for row in (await shop.get("/v1/members"))["data"]] == [member["id"]]
     reader = await shop.make_key("write")
     assert (await shop.call("GET", "/v1/members", key=reader)).status_code == 403

@@ -112,7 +112,7 @@ async def test_versions_say_what_each_changed(browser: Browser, shop: Shop) -> N
     assert [version["version"] for version in versions] == [2, 1]
     newest, first = versions
     assert (newest["added"], newest["changed"]) == (["again"], ["score"])
-    assert newest["removed"] == [q["key"] for q in survey["questions"][1:]]
+    assert newest["removed"] == [question["key"] for question in survey["questions"][1:]]
     assert newest["published_at"] is None
     assert first["published_at"] is not None
     page = await browser.page("/surveys/till")

@@ -33,11 +33,11 @@ async def test_the_csv_is_of_what_is_shown(browser: Browser, shop: Shop) -> None
     (first, _) = (await shop.get("/v1/responses"))["data"]
     await shop.call("POST", f"/v1/responses/{first['id']}/reject")
     await browser.sign_in()
-    for integrity, n in (("", 1), ("all", 2), ("rejected", 1), ("ok", 1)):
+    for integrity, count in (("", 1), ("all", 2), ("rejected", 1), ("ok", 1)):
         page = await browser.page("/answers" + (f"?integrity={integrity}" if integrity else ""))
         link = html.unescape(re.findall(r'href="(/answers\.csv[^"]*)"', page)[0])
         rows = list(csv.DictReader(io.StringIO(await browser.page(link))))
-        assert (len(rows), page.count('name="ids"')) == (n, n), integrity
+        assert (len(rows), page.count('name="ids"')) == (count, count), integrity
 
 
 async def test_a_follow_up_is_in_the_audit(browser: Browser, shop: Shop) -> None:
@@ -90,9 +90,9 @@ async def test_the_journey_obeys_its_filters(browser: Browser, shop: Shop) -> No
     content = page.split('class="filters"', 1)[1].split("</form>", 1)[1]
     assert ("checkout" in content, "delivery" in content) == (True, False)
     await shop.publish("other")
-    for survey, n in (("nps", 1), ("other", 0)):
+    for survey, count in (("nps", 1), ("other", 0)):
         content = await browser.page(f"/journey?survey={survey}")
-        assert ("Open follow-ups" in content) == bool(n), survey
+        assert ("Open follow-ups" in content) == bool(count), survey
 
 
 async def test_a_published_question_keeps_its_key_and_points(browser: Browser, shop: Shop) -> None:

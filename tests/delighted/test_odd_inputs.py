@@ -26,7 +26,7 @@ async def call(shop: Shop, method: str, path: str, **more: Any) -> Any:
     "field",
     [
         {"properties": {"long": "x" * 300}},
-        {"properties": {f"p{n}": "x" for n in range(40)}},
+        {"properties": {f"p{number}": "x" for number in range(40)}},
         {"properties": {"n" * 80: "x", "kept": "y"}},
         {"properties": {"locale": "Portuguese (Brazil)"}},
         {"properties": {"locale": "FR"}},

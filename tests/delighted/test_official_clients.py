@@ -176,13 +176,13 @@ def test_a_pull_in_week_slices_sees_every_change_once(client: Any, service: Serv
     week, began = 7 * 86_400, int(time.time()) - 5 * 7 * 86_400
     person = delighted.Person.create(client=client, email="slices@shop.example", send=False)
     ids = [
-        delighted.SurveyResponse.create(client=client, person=person.id, score=n % 11).id
-        for n in range(24)
+        delighted.SurveyResponse.create(client=client, person=person.id, score=index % 11).id
+        for index in range(24)
     ]
     # At the seams: the first moment of a slice, and any in its last second.
     seams = [
-        began + week * n + shift
-        for n in range(1, 5)
+        began + week * count + shift
+        for count in range(1, 5)
         for shift in (-1, -0.999, -0.5, -0.001, 0, 0.4)
     ]
     asyncio.run(change_at(service, dict(zip(ids, seams, strict=True))))

@@ -40,7 +40,7 @@ async def create_customer_history(shop: Shop) -> str:
     body = {"survey": "s", "channel": "api", "answers": {"score": 2, "why": "very private words"}}
     await shop.call(
         "POST", "/v1/responses", json=body | {"customer": case["customer"] and
-        {k: v for k, v in ALA.items() if k != "properties"}, "ticket": "7",
+        {key: value for key, value in ALA.items() if key != "properties"}, "ticket": "7",
         "properties": own}, headers={"Idempotency-Key": "k-1"},
     )  # fmt: skip
     profile = {"email": EMAIL, "name": NAME}
@@ -60,8 +60,10 @@ async def create_customer_history(shop: Shop) -> str:
 async def test_the_timeline_and_the_copy(shop: Shop) -> None:
     id_ = await create_customer_history(shop)
     moments = (await shop.get(f"/v1/customers/{id_}/timeline"))["data"]
-    assert {m["kind"] for m in moments} == {"interaction", "invitation", "response"}
-    assert [m["at"] for m in moments] == sorted((m["at"] for m in moments), reverse=True)
+    assert {moment["kind"] for moment in moments} == {"interaction", "invitation", "response"}
+    assert [moment["at"] for moment in moments] == sorted(
+        (moment["at"] for moment in moments), reverse=True
+    )
     first = await shop.get("/v1/customers/kowalski-77/timeline", limit=2)
     next_page = await shop.get("/v1/customers/kowalski-77/timeline", cursor=first["next_cursor"])
     assert first["data"] + next_page["data"] == moments
@@ -128,7 +130,7 @@ async def look_for_secrets(shop: Shop, database: Database, settings: Settings) -
                 assert secret not in text, (table, secret, text)
                 assert secret.encode().hex() not in text, (table, secret, "in bytes")
     await connection.close()
-    invitations = [i["id"] for i in (await shop.get("/v1/invitations"))["data"]]
+    invitations = [invitation["id"] for invitation in (await shop.get("/v1/invitations"))["data"]]
     assert invitations
     assert mails_of(invitations, settings.data_dir / "mail") == []
 
@@ -160,7 +162,8 @@ async def test_raw_deliveries_that_name_the_erased_are_emptied(
     await shop.call("DELETE", "/v1/customers/c-4711-long")
     events = (await shop.get("/v1/integrations/generic/events"))["data"]
     bodies = {
-        (await shop.get(f"/v1/integrations/generic/events/{e['id']}"))["body"] for e in events
+        (await shop.get(f"/v1/integrations/generic/events/{event['id']}"))["body"]
+        for event in events
     }
     assert bodies == {"", json.dumps({"id": 2, "who": "somebody else"}, separators=(",", ":"))}
 

@@ -53,7 +53,8 @@ def warehouse(folder: Path, dataset: str) -> dict[str, Any]:
         cursor = connection.execute(f"select * from feedback.{dataset}")
         names = [column[0] for column in cursor.description]
         return {
-            row["id"]: row for row in (dict(zip(names, r, strict=True)) for r in cursor.fetchall())
+            row["id"]: row
+            for row in (dict(zip(names, record, strict=True)) for record in cursor.fetchall())
         }
 
 

@@ -50,7 +50,9 @@ async def fill_workspace(shop: Shop) -> list[str]:
 @pytest.mark.parametrize("form", FORMATS)
 async def test_every_export_has_the_columns_of_its_dictionary(shop: Shop, form: str) -> None:
     await fill_workspace(shop)
-    dictionary = {d["name"]: d for d in (await shop.get("/v1/exports/dictionary"))["data"]}
+    dictionary = {
+        dataset["name"]: dataset for dataset in (await shop.get("/v1/exports/dictionary"))["data"]
+    }
     assert set(dictionary) == set(DATASETS)
     # No question has options there.
     dictionary.pop("choices")

@@ -26,7 +26,7 @@ async def age(database: Database, shop: Shop, days: int, **only: str) -> None:
     then = utc_now() - dt.timedelta(days=days)
     async with database.transaction() as session:
         for table, columns in moved.items():
-            sets = ", ".join(f"{c} = :then" for c in columns)
+            sets = ", ".join(f"{column} = :then" for column in columns)
             await run_sql(
                 session,
                 text(

@@ -38,8 +38,8 @@ async def test_half_of_a_pillar_is_needed_as_in_the_insight(shop: Shop) -> None:
     text = {"en": "?"}
     questions: list[Any] = [{"key": "score", "type": "nps", "text": text}]
     questions += [
-        {"key": f"p{n}", "type": "rating", "points": 5, "pillar": "empathy", "text": text}
-        for n in range(3)
+        {"key": f"p{number}", "type": "rating", "points": 5, "pillar": "empathy", "text": text}
+        for number in range(3)
     ]
     questions.append({"key": "told", "type": "rating", "driver": "told", "text": text})
     await shop.publish("s", questions=questions, metric="nps")

@@ -45,7 +45,7 @@ def table(rows: list[list[str]], delimiter: str = ",") -> str:
 
 
 def net(scores: list[int]) -> float:
-    good, bad = sum(s >= 9 for s in scores), sum(s <= 6 for s in scores)
+    good, bad = sum(score >= 9 for score in scores), sum(score <= 6 for score in scores)
     return 100 * (good - bad) / len(scores)
 
 

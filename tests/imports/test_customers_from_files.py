@@ -23,7 +23,10 @@ async def test_customers_of_a_file(shop: Shop) -> None:
     assert seen["figures"] == {"customers": 3, "with_email": 2, "do_not_survey": 1}
     run = await send(shop, FILE, "customers", source="crm")
     assert (run["kind"], run["accepted"], run["survey_id"]) == ("customers", 3, None)
-    customers = {c["external_ids"][0]["id"]: c for c in (await shop.get("/v1/customers"))["data"]}
+    customers = {
+        customer["external_ids"][0]["id"]: customer
+        for customer in (await shop.get("/v1/customers"))["data"]
+    }
     ala, jan, ola = customers["c-1"], customers["c-2"], customers["c-3"]
     assert (ala["email"], ala["locale"], ala["properties"]) == (
         "ala@example.pl", "pl", {"Plan": "pro"},
@@ -122,7 +125,7 @@ async def test_a_customer_in_use_is_as_the_import_found_it(shop: Shop) -> None:
 
 
 async def test_whether_somebody_may_be_asked_is_never_guessed(shop: Shop) -> None:
-    rows = [["email", "consent"], *([f"p{n}@example.pl", "yes"] for n in range(30))]
+    rows = [["email", "consent"], *([f"p{number}@example.pl", "yes"] for number in range(30))]
     run = await send(shop, table([*rows, ["x@example.pl", "perhaps"]]), "customers", source="a")
     assert (run["accepted"], run["rejected"]) == (30, 1)
     assert "neither yes nor no" in run["report"]["rejected"][0]["reason"]

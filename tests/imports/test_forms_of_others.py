@@ -29,7 +29,11 @@ async def test_a_label_may_stand_at_either_side_of_its_score(shop: Shop) -> None
 @pytest.mark.parametrize("label", ["Mar-5", "March - 5", "Sty - 9", "5-Mar", "9. maj"])
 async def test_a_month_is_no_label(shop: Shop, label: str) -> None:
     await nps_survey(shop)
-    rows = [["score", "responded_at"], *([str(n % 11), DAY] for n in range(30)), [label, DAY]]
+    rows = [
+        ["score", "responded_at"],
+        *([str(number % 11), DAY] for number in range(30)),
+        [label, DAY],
+    ]
     assert (await send(shop, table(rows)))["rejected"] == 1
 
 
@@ -69,7 +73,7 @@ async def test_words_of_ease_are_known_in_all_languages(
 async def test_a_shorter_scale_is_no_bad_result(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["external_id", "score", "responded_at"]]
-    rows += [[str(n), str(1 + n % 5), DAY] for n in range(40)]
+    rows += [[str(number), str(1 + number % 5), DAY] for number in range(40)]
     refused = await send(shop, table(rows), dry_run=True)
     assert "above 5 of 10" in refused["refused"]
     run = await send(shop, table(rows), allow_rejects=True)
@@ -77,9 +81,18 @@ async def test_a_shorter_scale_is_no_bad_result(shop: Shop) -> None:
     assert (await send(shop, table([*rows[:20], ["x", "9", DAY]]), dry_run=True))["refused"] is None
 
 
-OPEN = [["id", "opened", "solved", "Note"],
-        *([str(n), f"2026-01-0{1 + n % 9} 10:00", f"2026-01-0{1 + n % 9} 12:00", "fine"]
-          for n in range(30))]  # fmt: skip
+OPEN = [
+    ["id", "opened", "solved", "Note"],
+    *(
+        [
+            str(number),
+            f"2026-01-0{1 + number % 9} 10:00",
+            f"2026-01-0{1 + number % 9} 12:00",
+            "fine",
+        ]
+        for number in range(30)
+    ),
+]
 
 
 async def test_an_open_quote_swallows_no_tickets(shop: Shop) -> None:
@@ -92,7 +105,10 @@ async def test_an_open_quote_swallows_no_tickets(shop: Shop) -> None:
 
 
 async def test_an_open_quote_swallows_no_customers(shop: Shop) -> None:
-    rows = [["email", "name", "city"], *([f"a{n}@b.pl", f"A {n}", "Łódź"] for n in range(30))]
+    rows = [
+        ["email", "name", "city"],
+        *([f"a{number}@b.pl", f"A {number}", "Łódź"] for number in range(30)),
+    ]
     content = table(rows).replace("A 20,", '"A 20,', 1)
     look = (await post(shop, content, survey=None, kind="customers", dry_run=True)).json()
     assert look["refused"].startswith("10 of 30 rows cannot be read")
@@ -114,26 +130,38 @@ async def test_rejected_rows_keep_both_header_rows_and_the_zone(shop: Shop) -> N
     rows = [
         ["StartDate", "RecordedDate", "ResponseId", "QID1"],
         ["Start Date", "Recorded Date", "Response ID", TEXT["en"]],
-        ['{"ImportId":"startDate","timeZone":"America/Denver"}',
-         '{"ImportId":"recordedDate","timeZone":"America/Denver"}', '{"ImportId":"_recordId"}',
-         '{"ImportId":"QID1"}'],
-        *([f"2026-01-05 09:{n}:00", f"2026-01-05 10:{n}:00", f"R_{n}", "9"] for n in range(10, 40)),
+        [
+            '{"ImportId":"startDate","timeZone":"America/Denver"}',
+            '{"ImportId":"recordedDate","timeZone":"America/Denver"}',
+            '{"ImportId":"_recordId"}',
+            '{"ImportId":"QID1"}',
+        ],
+        *(
+            [f"2026-01-05 09:{number}:00", f"2026-01-05 10:{number}:00", f"R_{number}", "9"]
+            for number in range(10, 40)
+        ),
         ["2026-01-05 09:00:00", "2026-01-05 10:00:00", "R_9", "often"],
-    ]  # fmt: skip
+    ]
     run = await send(shop, table(rows))
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     assert (await send(shop, rejects.replace("often", "2", 1)))["accepted"] == 1
-    times = {a["responded_at"][:13] for a in (await shop.get("/v1/responses", limit=100))["data"]}
+    times = {
+        answer["responded_at"][:13]
+        for answer in (await shop.get("/v1/responses", limit=100))["data"]
+    }
     assert times == {"2026-01-05T17"}
 
 
 async def test_rejected_rows_keep_the_order_of_their_dates(shop: Shop) -> None:
     await nps_survey(shop)
-    rows = [["score", "responded_at"], *(["9", f"{n}/04/2026"] for n in range(1, 29))]
+    rows = [["score", "responded_at"], *(["9", f"{number}/04/2026"] for number in range(1, 29))]
     run = await send(shop, table([*rows, ["often", "05/04/2026"]]))
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     assert (await send(shop, rejects.replace("often", "2", 1)))["accepted"] == 1
-    days = {a["responded_at"][:10] for a in (await shop.get("/v1/responses", limit=100))["data"]}
+    days = {
+        answer["responded_at"][:10]
+        for answer in (await shop.get("/v1/responses", limit=100))["data"]
+    }
     assert "2026-04-05" in days
     assert "2026-05-04" not in days
 
@@ -144,7 +172,7 @@ async def test_rejected_rows_hold_whatever_their_file_holds_and_say_their_encodi
     await nps_survey(shop)
     rows = [
         ["score", "responded_at", "why"],
-        *([str(n % 11), DAY, f"größer {n}"] for n in range(30)),
+        *([str(number % 11), DAY, f"größer {number}"] for number in range(30)),
         ["often", DAY, "größer"],
     ]
     content = table(rows).encode("cp1252")
@@ -158,7 +186,11 @@ async def test_rejected_rows_hold_whatever_their_file_holds_and_say_their_encodi
 
 async def test_rejected_rows_replace_nothing_and_ask_for_no_replacement(shop: Shop) -> None:
     await nps_survey(shop)
-    rows = [["score", "responded_at"], *([str(n % 11), DAY] for n in range(30)), ["often", DAY]]
+    rows = [
+        ["score", "responded_at"],
+        *([str(number % 11), DAY] for number in range(30)),
+        ["often", DAY],
+    ]
     run = await send(shop, table(rows))
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     mended = rejects.replace("often", "9", 1)
@@ -181,7 +213,7 @@ async def test_an_unanswered_row_of_limesurvey_has_no_date(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["id. Response ID", "submitdate. Date submitted", "lastpage. Last page",
              "startlanguage. Start language", "score"],
-            *([str(n), "2026-01-05 10:00:00", "2", "pl", "9"] for n in range(30)),
+            *([str(number), "2026-01-05 10:00:00", "2", "pl", "9"] for number in range(30)),
             ["99", "1980-01-01 00:00:00", "1", "pl", "3"]]  # fmt: skip
     assert (await send(shop, table(rows)))["rejected"] == 1
 
@@ -200,7 +232,7 @@ async def test_a_repeated_private_column_stays_private(shop: Shop) -> None:
     header = ["Issue key", "Created", "Resolved", "Status", "Comment", "Comment"]
     row = ["AB-1", "2026-01-05 10:00", "2026-01-05 12:00", "Done", "secret", "secret too"]
     reply = await post(shop, table([header, row]), survey=None, kind="tickets", dry_run=True)
-    becomes = {c["column"]: c["becomes"] for c in reply.json()["columns"]}
+    becomes = {column["column"]: column["becomes"] for column in reply.json()["columns"]}
     assert becomes["Comment"] is None
     assert becomes["Comment#2"] is None
 

@@ -19,7 +19,7 @@ async def test_look_shows_what_it_saw_and_stores_nothing(shop: Shop) -> None:
     assert (seen["encoding"], seen["delimiter"], seen["survey"]) == ("utf-8", ",", "nps")
     assert seen["columns"][0] == {"column": "Score", "example": "9", "becomes": "score"}
     assert seen["columns"][3]["becomes"] is None
-    (question,) = [q for q in seen["questions"] if q["question"] == "score"]
+    (question,) = [item for item in seen["questions"] if item["question"] == "score"]
     assert (question["n"], question["value"]) == (2, 0)
     assert question["histogram"]["9"] == 1
     rows = seen["rows"]
@@ -32,7 +32,10 @@ async def test_look_shows_what_it_saw_and_stores_nothing(shop: Shop) -> None:
 
 async def test_more_than_five_percent_of_rejects_are_too_many(shop: Shop) -> None:
     await nps_survey(shop)
-    rows = [["score", "responded_at"], *([[str(n % 11), "2026-01-05"] for n in range(30)])]
+    rows = [
+        ["score", "responded_at"],
+        *([[str(number % 11), "2026-01-05"] for number in range(30)]),
+    ]
     rows += [["often", "2026-01-05"]] * 2
     refused = await send(shop, table(rows))
     assert refused["status"] == "refused"
@@ -40,7 +43,7 @@ async def test_more_than_five_percent_of_rejects_are_too_many(shop: Shop) -> Non
     assert await nps(shop) == (None, 0)
     run = await send(shop, table(rows), allow_rejects=True)
     assert (run["status"], run["accepted"], run["rejected"]) == ("done", 30, 2)
-    assert await nps(shop) == (net([n % 11 for n in range(30)]), 30)
+    assert await nps(shop) == (net([number % 11 for number in range(30)]), 30)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,10 @@ async def test_yes_and_options_in_any_language(shop: Shop) -> None:
                   ["Tak", "W sklepie", "On the web; In a shop", "2026-01-05"],
                   ["Non", "web", "shop", "2026-01-05"]])  # fmt: skip
     assert (await send(shop, file, survey="mix"))["accepted"] == 2
-    rows = {r["answers"]["again"]: r["answers"] for r in (await shop.get("/v1/responses"))["data"]}
+    rows = {
+        response["answers"]["again"]: response["answers"]
+        for response in (await shop.get("/v1/responses"))["data"]
+    }
     assert rows[True]["where"] == "shop"
     assert rows[True]["all"] == ["web", "shop"]
     assert rows[False]["where"] == "web"
@@ -98,7 +104,7 @@ async def test_yes_and_options_in_any_language(shop: Shop) -> None:
 async def test_a_scale_that_does_not_fit_is_refused(shop: Shop) -> None:
     question = {"key": "ok", "type": "csat", "points": 5, "text": {"en": "Satisfied?"}}
     await shop.publish("csat", metric="csat", questions=[question])
-    rows = [["ok", "responded_at"], *([str(n % 10 + 1), "2026-01-05"] for n in range(40))]
+    rows = [["ok", "responded_at"], *([str(number % 10 + 1), "2026-01-05"] for number in range(40))]
     refused = await send(shop, table(rows), survey="csat")
     assert refused["status"] == "refused"
     assert "does not fit" in refused["report"]["refused"]
@@ -109,11 +115,13 @@ async def test_encodings(shop: Shop, encoding: str) -> None:
     await nps_survey(shop)
     words = ["Zażółć gęślą jaźń, bardzo się spóźniła", "Wszystko było świetne, dziękuję"]
     rows = [["score", "why", "responded_at"],
-            *([str(9 - n), words[n % 2], "05.01.2026"] for n in range(2))]  # fmt: skip
+            *([str(9 - index), words[index % 2], "05.01.2026"] for index in range(2))]  # fmt: skip
     seen = await send(shop, table(rows, ";").encode(encoding))
     assert seen["accepted"] == 2, seen["report"]
     assert seen["report"]["delimiter"] == ";"
-    comments = {r["answers"]["why"] for r in (await shop.get("/v1/responses"))["data"]}
+    comments = {
+        response["answers"]["why"] for response in (await shop.get("/v1/responses"))["data"]
+    }
     assert comments == set(words)
 
 
@@ -152,10 +160,13 @@ async def test_german_in_windows_encoding(shop: Shop) -> None:
 )
 async def test_dates(shop: Shop, values: list[str], expected: str) -> None:
     await nps_survey(shop)
-    rows = [["score", "responded_at"], *([str(9 - n), v] for n, v in enumerate(values))]
+    rows = [
+        ["score", "responded_at"],
+        *([str(9 - index), value] for index, value in enumerate(values)),
+    ]
     run = await send(shop, table(rows))
     assert run["accepted"] == len(values), run["report"]
-    days = {r["responded_at"][:10] for r in (await shop.get("/v1/responses"))["data"]}
+    days = {response["responded_at"][:10] for response in (await shop.get("/v1/responses"))["data"]}
     assert expected in days
 
 
@@ -196,7 +207,7 @@ async def test_the_same_file_again_repeats_nothing_a_corrected_one_mends(shop: S
     report = mended["report"]
     assert (report["updated"], report["added"], report["already_here"]) == (1, 1, 2)
     assert await nps(shop) == (net([9, 9, 10, 0]), 4)
-    days = {r["responded_at"][:10] for r in (await shop.get("/v1/responses"))["data"]}
+    days = {answer["responded_at"][:10] for answer in (await shop.get("/v1/responses"))["data"]}
     assert "2026-02-07" in days
     assert (await shop.call("DELETE", f"/v1/imports/{mended['id']}")).status_code == 204
     assert await nps(shop) == (net([9, 9, 3]), 3)

@@ -31,7 +31,9 @@ async def undo(shop: Shop, run: dict[str, Any]) -> dict[str, Any]:
 
 async def answer_of(shop: Shop, external_id: str) -> dict[str, Any]:
     rows = (await shop.get("/v1/responses", limit=200))["data"]
-    answer: dict[str, Any] = next(a for a in rows if a["import"]["external_id"] == external_id)
+    answer: dict[str, Any] = next(
+        row for row in rows if row["import"]["external_id"] == external_id
+    )
     return answer
 
 
@@ -191,7 +193,7 @@ async def test_an_id_that_stands_twice_is_taken_once_or_rejected(shop: Shop) -> 
     rows = [["external_id", "score", "responded_at"], ["1", "9", DAY], ["1", "9", DAY],
             ["1", "0", DAY], ["2", "9", DAY]]  # fmt: skip
     look = await send(shop, table(rows), dry_run=True, allow_rejects=True)
-    (score,) = [q for q in look["questions"] if q["question"] == "score"]
+    (score,) = [question for question in look["questions"] if question["question"] == "score"]
     assert (score["n"], look["rows"]["rejected"]) == (2, 1)
     assert "an earlier row has the id `1`" in look["rejected"][0]["reason"]
     assert any("repeats an earlier one" in note for note in look["notes"])

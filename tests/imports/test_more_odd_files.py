@@ -86,10 +86,13 @@ async def test_scores_of_a_shorter_scale_are_refused(
 
 async def test_stars_without_empty_ones_are_of_five(shop: Shop) -> None:
     await nps_survey(shop)
-    rows = [["score", "responded_at"], *(["★" * n, DAY] for n in (5, 3, 5, 3))]
+    rows = [["score", "responded_at"], *(["★" * count, DAY] for count in (5, 3, 5, 3))]
     seen = await send(shop, table(rows), source="a", dry_run=True)
     assert (seen["rows"]["rejected"], "of 5 stars" in str(seen["rejected"])) == (4, True)
-    ten = [["score", "responded_at"], *(["★" * n + "☆" * (10 - n), DAY] for n in (9, 10, 3))]
+    ten = [
+        ["score", "responded_at"],
+        *(["★" * count + "☆" * (10 - count), DAY] for count in (9, 10, 3)),
+    ]
     assert (await send(shop, table(ten), source="b"))["accepted"] == 3
     assert await nps(shop) == (net([9, 10, 3]), 3)
 
@@ -108,8 +111,8 @@ async def test_words_of_five_points(shop: Shop, words: str, score: int) -> None:
     seen = await send(
         shop, table([["score", "responded_at"], [words, DAY]]), survey="csat", dry_run=True
     )
-    (question,) = [q for q in seen["questions"] if q["question"] == "score"]
-    assert [int(k) for k, n in question["histogram"].items() if n] == [score]
+    (question,) = [item for item in seen["questions"] if item["question"] == "score"]
+    assert [int(step) for step, count in question["histogram"].items() if count] == [score]
 
 
 async def test_a_date_of_two_meanings_is_never_taken_unasked(shop: Shop) -> None:
@@ -117,7 +120,11 @@ async def test_a_date_of_two_meanings_is_never_taken_unasked(shop: Shop) -> None
     rows = [["score"], ["9"], ["10"]]
     constant = await send(shop, table(rows), set="responded_at=03/04/2026", dry_run=True)
     assert (constant["rows"]["accepted"], "cannot be told apart" in str(constant)) == (0, True)
-    iso = [["score", "responded_at"], *([str(n % 11), DAY] for n in range(30)), ["often", DAY]]
+    iso = [
+        ["score", "responded_at"],
+        *([str(number % 11), DAY] for number in range(30)),
+        ["often", DAY],
+    ]
     run = await send(shop, table(iso))
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     changed = rejects.replace("often", "9", 1).replace(DAY, "03/04/2026", 1)
@@ -181,8 +188,11 @@ async def test_a_closed_survey_is_refused_before_reading(shop: Shop) -> None:
 
 async def test_rejected_rows_go_back_to_the_source_of_their_file(shop: Shop) -> None:
     await nps_survey(shop)
-    rows = [["external_id", "score", "responded_at"],
-            *([f"r{n}", str(n % 11), DAY] for n in range(30)), ["r99", "often", DAY]]  # fmt: skip
+    rows = [
+        ["external_id", "score", "responded_at"],
+        *([f"r{number}", str(number % 11), DAY] for number in range(30)),
+        ["r99", "often", DAY],
+    ]
     run = await send(shop, table(rows), source="file")
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).text
     await send(shop, rejects.replace("often", "9", 1), source="another")

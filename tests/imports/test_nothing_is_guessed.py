@@ -75,13 +75,15 @@ async def test_a_number_with_a_word_that_says_the_contrary(
 
 async def test_two_digit_years_that_may_come_first_are_refused(shop: Shop) -> None:
     await nps_survey(shop)
-    rows = [f"{n},{day},9," for n, day in enumerate(("25-01-13", "25-02-14", "24-12-05"))]
+    rows = [f"{number},{day},9," for number, day in enumerate(("25-01-13", "25-02-14", "24-12-05"))]
     refused = await post(shop, lines(*rows))
     assert refused.status_code == 422
     assert "date_format" in refused.text
     run = await send(shop, lines(*rows), date_format="%y-%m-%d")
     assert run["accepted"] == 3
-    usual = [f"{n},{day},9," for n, day in enumerate(("13.01.25", "14.02.25", "05.12.24"))]
+    usual = [
+        f"{number},{day},9," for number, day in enumerate(("13.01.25", "14.02.25", "05.12.24"))
+    ]
     assert (await send(shop, lines(*usual), source="other"))["accepted"] == 3
 
 
@@ -163,7 +165,7 @@ async def test_a_side_field_that_does_not_fit_costs_no_score(
 
 async def test_more_properties_than_are_kept_cost_no_score(shop: Shop) -> None:
     await nps_survey(shop)
-    names = ",".join(f"property.p{n}" for n in range(40))
+    names = ",".join(f"property.p{number}" for number in range(40))
     cells = ",".join("x" for _ in range(40))
     assert (await send(shop, f"responded_at,score,{names}\n{DAY},9,{cells}\n"))["accepted"] == 1
 
@@ -227,7 +229,7 @@ async def test_an_undo_leaves_what_the_survey_no_longer_takes_back(shop: Shop) -
 
 async def test_an_import_that_is_still_taken_is_not_undone(shop: Shop) -> None:
     await nps_survey(shop)
-    content = lines(*(f"{n},{DAY},{n % 11}," for n in range(6_000)))
+    content = lines(*(f"{number},{DAY},{number % 11}," for number in range(6_000)))
     sending = asyncio.create_task(send(shop, content))
     runs: list[dict[str, Any]] = []
     for _ in range(500):
@@ -243,7 +245,7 @@ async def test_an_import_that_is_still_taken_is_not_undone(shop: Shop) -> None:
 
 async def test_one_file_sent_twice_at_once_is_taken_once(shop: Shop) -> None:
     await nps_survey(shop)
-    content = lines(*(f"{n},{DAY},{n % 11}," for n in range(3_000)))
+    content = lines(*(f"{number},{DAY},{number % 11}," for number in range(3_000)))
     runs = await asyncio.gather(*(send(shop, content) for _ in range(3)))
     assert {(run["id"], run["status"], run["accepted"]) for run in runs} == {
         (runs[0]["id"], "done", 3_000)

@@ -36,7 +36,7 @@ async def test_two_words_of_one_scale_are_never_one_score(shop: Shop, words: lis
     file = table([["ok", "responded_at"], *([word, DAY] for word in words)])
     refused = await send(shop, file, survey="csat", dry_run=True)
     assert "say with `value`" in refused["refused"]
-    explained = [f"ok:{word}={5 - n}" for n, word in enumerate(words)]
+    explained = [f"ok:{word}={5 - index}" for index, word in enumerate(words)]
     run = await send(shop, file, survey="csat", value=explained)
     assert run["accepted"] == len(words)
 
@@ -46,7 +46,7 @@ async def test_words_of_both_genders_and_two_languages_are_one_score(shop: Shop)
     words = ["Zadowolony", "Zadowolona", "Satisfied", "Mulțumit", "Mulţumită"]
     file = table([["ok", "responded_at"], *([word, DAY] for word in words)])
     assert (await send(shop, file, survey="csat"))["accepted"] == 5
-    assert {a["score"] for a in (await shop.get("/v1/responses"))["data"]} == {4}
+    assert {answer["score"] for answer in (await shop.get("/v1/responses"))["data"]} == {4}
 
 
 @pytest.mark.parametrize("cell", ["⭐️⭐️⭐️⭐️", "4 - Tre\u0300s bien"])
@@ -113,8 +113,8 @@ async def test_nothing_odd_is_an_error_of_ours(
     await nps_survey(shop)
     names = ["score", "responded_at", "why", "external_id", "left out"]
     row = {"score": "9", "responded_at": DAY}
-    rows = [names, *([row.get(n, "") for n in names] for _ in range(30))]
-    rows.append([(row | {column: cell}).get(n, "") for n in names])
+    rows = [names, *([row.get(name, "") for name in names] for _ in range(30))]
+    rows.append([(row | {column: cell}).get(name, "") for name in names])
     run = await send(shop, table(rows), **params)
     assert (run["status"], run["accepted"] + run["rejected"]) == ("done", 31)
 
@@ -139,7 +139,10 @@ async def test_what_is_another_kind_of_file_is_named(
 @pytest.mark.parametrize("where", [None, "plan=pro"])
 async def test_a_bad_line_of_json_spoils_no_other(shop: Shop, bad: str, where: str | None) -> None:
     await nps_survey(shop)
-    lines = [json.dumps({"score": n % 11, "responded_at": DAY, "plan": "pro"}) for n in range(30)]
+    lines = [
+        json.dumps({"score": number % 11, "responded_at": DAY, "plan": "pro"})
+        for number in range(30)
+    ]
     run = await send(shop, "\n".join([*lines[:7], bad, *lines[7:]]), where=where)
     assert (run["accepted"], run["rejected"]) == (30, 1)
     (rejected,) = run["report"]["rejected"]
@@ -175,8 +178,16 @@ async def test_a_bad_line_of_our_own_export_is_reported(shop: Shop) -> None:
 async def test_bad_lines_are_rejected_one_by_one_where_answers_are_joined(shop: Shop) -> None:
     await nps_survey(shop)
     lines = [
-        json.dumps({"id": n, "asked": "score", "said": n % 11, "responded_at": DAY, "plan": "pro"})
-        for n in range(60)
+        json.dumps(
+            {
+                "id": number,
+                "asked": "score",
+                "said": number % 11,
+                "responded_at": DAY,
+                "plan": "pro",
+            }
+        )
+        for number in range(60)
     ]
     # Nobody asked for these, which contradict each other.
     lines += [
@@ -191,7 +202,7 @@ async def test_bad_lines_are_rejected_one_by_one_where_answers_are_joined(shop: 
 
 async def test_an_entry_of_an_array_that_is_no_object_spoils_no_other(shop: Shop) -> None:
     await nps_survey(shop)
-    entries = [{"score": n % 11, "responded_at": DAY} for n in range(30)]
+    entries = [{"score": number % 11, "responded_at": DAY} for number in range(30)]
     run = await send(shop, json.dumps([*entries, [9], *entries]))
     assert (run["accepted"], run["rejected"]) == (60, 1)
 
@@ -232,7 +243,7 @@ async def test_dates_are_judged_and_assumed_as_the_rows_that_are_read(shop: Shop
     assert run["accepted"] == 1
     await send(shop, table([["score"], ["3"]]), source="2", undated=DAY, timezone="Asia/Tokyo")
     responses = (await shop.get("/v1/responses"))["data"]
-    assert sorted(a["responded_at"] for a in responses) == [
+    assert sorted(response["responded_at"] for response in responses) == [
         "2026-01-04T15:00:00Z", "2026-01-12T15:00:00Z",
     ]  # fmt: skip
 
@@ -259,7 +270,7 @@ async def test_google_forms_writes_its_zone_without_zeros(shop: Shop) -> None:
                   ["2026/03/01 2:15:33 PM GMT+5:30", "2"]])  # fmt: skip
     await send(shop, file)
     responses = (await shop.get("/v1/responses"))["data"]
-    assert sorted(a["responded_at"] for a in responses) == [
+    assert sorted(response["responded_at"] for response in responses) == [
         "2026-03-01T08:45:33Z", "2026-03-01T12:15:33Z", "2026-03-01T19:15:33Z",
     ]  # fmt: skip
 
@@ -285,7 +296,7 @@ async def test_limesurvey_writes_1980_for_no_date(shop: Shop) -> None:
     run = await send(shop, table(rows), undated="2026-02-01")
     assert run["accepted"] == 2
     responses = (await shop.get("/v1/responses"))["data"]
-    assert min(a["responded_at"] for a in responses) == "2026-02-01T00:00:00Z"
+    assert min(response["responded_at"] for response in responses) == "2026-02-01T00:00:00Z"
 
 
 async def test_qualtrics_previews_do_not_count_and_its_zone_does(shop: Shop) -> None:
@@ -297,7 +308,7 @@ async def test_qualtrics_previews_do_not_count_and_its_zone_does(shop: Shop) -> 
             ["R_1", "2026-03-01 10:00:00", "IP Address", "9"],
             ["R_2", "2026-03-01 10:00:00", "Survey Preview", "0"]]  # fmt: skip
     look = await send(shop, table(rows), dry_run=True)
-    assert any("Survey Preview" in n or "survey preview" in n for n in look["notes"])
+    assert any("Survey Preview" in note or "survey preview" in note for note in look["notes"])
     await send(shop, table(rows))
     (response,) = (await shop.get("/v1/responses"))["data"]
     assert (response["score"], response["responded_at"]) == (9, "2026-03-01T17:00:00Z")
@@ -343,7 +354,9 @@ async def test_rejects_are_read_with_the_same_options_and_the_source_of_their_fi
 ) -> None:
     await nps_survey(shop)
     rows = [["a title"], ["by somebody"], ["score", "responded_at", "why"]]
-    rows += [[str(n % 11), DAY, f"zażółć {n}"] for n in range(30)] + [["often", DAY, "źdźbło"]]
+    rows += [[str(number % 11), DAY, f"zażółć {number}"] for number in range(30)] + [
+        ["often", DAY, "źdźbło"]
+    ]
     content = table(rows).encode("cp1250")
     options = {"skip_rows": 2, "encoding": "cp1250"}
     run = await send(shop, content, **options)
@@ -354,7 +367,7 @@ async def test_rejects_are_read_with_the_same_options_and_the_source_of_their_fi
     assert (await send(shop, corrected, **options))["accepted"] == 1
     file = content.replace(b"often", b"9", 1)
     assert (await send(shop, file, **options))["report"]["already_here"] == 31
-    expected = [*(n % 11 for n in range(30)), 9]
+    expected = [*(number % 11 for number in range(30)), 9]
     assert await nps(shop) == (net(expected), 31)
 
 

@@ -21,7 +21,9 @@ ZENDESK = (FILES / "tickets_zendesk.csv").read_text()
 
 async def send(shop: Shop, content: str, kind: str = "tickets", **params: Any) -> Any:
     params = {"kind": kind, "survey": None, "source": "zendesk"} | params
-    reply = await post(shop, content, **{k: v for k, v in params.items() if v is not None})
+    reply = await post(
+        shop, content, **{key: value for key, value in params.items() if value is not None}
+    )
     assert reply.status_code in {200, 202}, reply.text
     return reply.json()
 
@@ -40,7 +42,7 @@ async def test_a_zendesk_export_by_its_columns(shop: Shop) -> None:
     assert (await shop.get("/v1/tickets"))["data"] == []
     run = await send(shop, ZENDESK)
     assert (run["status"], run["kind"], run["accepted"]) == ("done", "tickets", 3)
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     first = tickets["101"]
     assert (first["status"], first["reopened"], first["agent"]) == ("solved", True, "Eva")
     assert first["first_resolution"]["calendar_seconds"] == 120 * 60
@@ -64,7 +66,7 @@ async def test_other_helpdesks(
 ) -> None:
     run = await send(shop, (FILES / name).read_text(), source=preset)
     assert (run["report"]["preset"], run["accepted"]) == (preset, 2)
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets.pop(solved)["first_resolution"]["calendar_seconds"] == seconds
     (other,) = tickets.values()
     assert other["status"] == "open"
@@ -78,7 +80,7 @@ async def test_one_row_an_event(shop: Shop) -> None:
     assert "event_name" in refused["report"]["rejected"][0]["reason"]
     run = await send(shop, file, event_name="Back again=ticket.reopened", **columns)
     assert run["accepted"] == 6
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["A"]["reopened"] is True
     assert tickets["A"]["full_resolution"]["calendar_seconds"] == 49 * 3600
     assert tickets["B"]["first_resolution"]["calendar_seconds"] == 3 * 3600
@@ -92,18 +94,18 @@ async def test_a_corrected_file_mends_and_an_undone_one_frees(shop: Shop) -> Non
     second = await send(shop, corrected)
     report = second["report"]
     assert (report["added"], report["updated"], report["already_here"]) == (0, 1, 2)
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["102"]["first_resolution"]["calendar_seconds"] == 2 * 3600
     assert (await ttr(shop))["n"] == 2
 
     # The later one first: what it changed is as it was before.
     reply = await shop.call("DELETE", f"/v1/imports/{second['id']}")
     assert reply.status_code == 204
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["102"]["first_resolution"]["calendar_seconds"] == 3600
     assert (await shop.call("DELETE", f"/v1/imports/{first['id']}")).status_code == 204
     assert (await ttr(shop))["n"] == 0
-    assert {t["status"] for t in (await shop.get("/v1/tickets"))["data"]} == {"deleted"}
+    assert {ticket["status"] for ticket in (await shop.get("/v1/tickets"))["data"]} == {"deleted"}
     assert (await send(shop, ZENDESK))["report"]["added"] == 3
     assert (await ttr(shop))["n"] == 2
 
@@ -114,21 +116,24 @@ async def test_an_undo_skips_what_an_undone_import_had_made(shop: Shop) -> None:
     two = await send(shop, ZENDESK.replace("10:00,15,60", "10:00,15,180"))
     await shop.call("DELETE", f"/v1/imports/{first_run['id']}")
     await shop.call("DELETE", f"/v1/imports/{two['id']}")
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["102"]["first_resolution"]["calendar_seconds"] == 3600
 
 
 async def test_a_ticket_that_is_open_again_in_a_corrected_file(shop: Shop) -> None:
     await send(shop, ZENDESK)
     await send(shop, ZENDESK.replace("2026-01-05 10:00,15,60,0", ",15,,0"))
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert (tickets["102"]["status"], tickets["102"]["first_solved_at"]) == ("open", None)
     total = await ttr(shop)
     assert (total["n"], total["unresolved"]) == (1, 2)
 
 
 async def test_bad_rows_are_rejected_and_too_many_refuse(shop: Shop) -> None:
-    rows = [["id", "opened", "solved"], *([str(n), "2026-01-05", "2026-01-06"] for n in range(30))]
+    rows = [
+        ["id", "opened", "solved"],
+        *([str(number), "2026-01-05", "2026-01-06"] for number in range(30)),
+    ]
     good = await send(shop, table([*rows, ["31", "yesterday", ""]]), source="a")
     assert (good["accepted"], good["rejected"]) == (30, 1)
     assert "is not a date" in good["report"]["rejected"][0]["reason"]
@@ -147,7 +152,9 @@ async def test_an_import_emits_no_events_and_invites_nobody(shop: Shop) -> None:
     await send(shop, ZENDESK)
     assert (await shop.get("/v1/decisions"))["data"] == []
     events = await shop.events()
-    assert [e for e in events if e["type"].startswith(("ticket.", "interaction."))] == []
+    assert [
+        event for event in events if event["type"].startswith(("ticket.", "interaction."))
+    ] == []
 
 
 async def test_an_answer_names_the_ticket_of_its_helpdesk(shop: Shop) -> None:
@@ -184,7 +191,7 @@ async def test_a_real_log_of_events(shop: Shop) -> None:
         tickets += page["data"]
         if (cursor := page["next_cursor"]) is None:
             break
-    assert {t["ticket"] for t in tickets if t["status"] != "open"} == closed
+    assert {ticket["ticket"] for ticket in tickets if ticket["status"] != "open"} == closed
     first = min(dt.datetime.fromisoformat(line.split(",")[3]) for line in lines[1:])
     assert first.year >= 2010
 
@@ -193,7 +200,7 @@ async def test_an_undo_restores_what_was_withdrawn_long_ago(shop: Shop, database
     first = await send(shop, ZENDESK)
     corrected = ZENDESK.replace("2026-01-05 10:00,15,60,0", ",15,,0")
     second = await send(shop, corrected)
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["102"]["first_solved_at"] is None
     workspace_id = UUID(shop.workspace_id)
     connection = await database.connect()
@@ -211,7 +218,7 @@ async def test_an_undo_restores_what_was_withdrawn_long_ago(shop: Shop, database
     assert await connection.fetchval(withdrawn, workspace_id) == 0
     await connection.close()
     assert (await shop.call("DELETE", f"/v1/imports/{second['id']}")).status_code == 204
-    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    tickets = {ticket["ticket"]: ticket for ticket in (await shop.get("/v1/tickets"))["data"]}
     assert tickets["102"]["first_resolution"]["calendar_seconds"] == 3600
     assert first["status"] == "done"
 

@@ -120,7 +120,7 @@ async def test_a_ticket_number_of_two_helpdesks_matches_neither(shop: Shop) -> N
     assert "agent" not in answer["properties"]
     await send(shop, content, source="other", ticket_source="hd2")
     answers = (await shop.get("/v1/responses"))["data"]
-    assert {a["properties"].get("agent") for a in answers} == {None, "Ala-hd2"}
+    assert {response["properties"].get("agent") for response in answers} == {None, "Ala-hd2"}
 
 
 async def test_choices_that_stand_in_columns_of_their_own_are_all_counted(shop: Shop) -> None:
@@ -172,7 +172,9 @@ async def test_another_coding_of_yes_and_no_is_not_left_out(shop: Shop) -> None:
 @pytest.mark.parametrize("highest", [3, 4])
 async def test_a_shorter_scale_than_five_points_is_asked_about(shop: Shop, highest: int) -> None:
     await shop.publish("csat", metric="csat", questions=[CSAT])
-    content = "responded_at,ok\n" + "".join(f"{DAY},{1 + n % highest}\n" for n in range(120))
+    content = "responded_at,ok\n" + "".join(
+        f"{DAY},{1 + number % highest}\n" for number in range(120)
+    )
     assert f"ends at {highest}" in await refused(shop, content, survey="csat")
 
 

@@ -13,9 +13,9 @@ async def test_claims_of_one_address_count_as_one_person_in_the_words(shop: Shop
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     comments = ("late parcel", "quick helpful")
     lines = [
-        answer("nps", n, {"score": 10 * (n % 2), "why": comments[n % 2]},
-               customer={"external_id": f"c{n}"})
-        for n in range(60)
+        answer("nps", number, {"score": 10 * (number % 2), "why": comments[number % 2]},
+               customer={"external_id": f"c{number}"})
+        for number in range(60)
     ]  # fmt: skip
     await send(shop, lines)
     key = await shop.make_key("collect")
@@ -43,10 +43,10 @@ def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 async def test_a_name_that_is_learnt_later_leaves_the_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = [
-        answer("nps", n, {"score": 10 if n % 2 else 2,
-                          "why": "Kowalski νικος arrived łąka" if n % 2 else "late parcel"},
-               customer={"external_id": f"c{n}"})
-        for n in range(80)
+        answer("nps", number, {"score": 10 if number % 2 else 2,
+                          "why": "Kowalski νικος arrived łąka" if number % 2 else "late parcel"},
+               customer={"external_id": f"c{number}"})
+        for number in range(80)
     ]  # fmt: skip
     await send(shop, lines)
 

@@ -73,9 +73,9 @@ async def test_metrics_that_recover_differently_are_no_effect_of_calling_back(sh
 
 async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
     told_question = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
-            "options": [{"key": str(n), "text": TEXT} for n in (1, 5)]}  # fmt: skip
+            "options": [{"key": str(count), "text": TEXT} for count in (1, 5)]}  # fmt: skip
     question = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
-             "options": [{"key": k, "text": TEXT} for k in ("good", "bad")]}  # fmt: skip
+             "options": [{"key": key, "text": TEXT} for key in ("good", "bad")]}  # fmt: skip
     await shop.publish("nps", metric="nps", questions=[NPS, told_question, question])
     await shop.publish("rare", metric="nps", questions=[NPS])
     await send(shop, [
@@ -85,19 +85,33 @@ async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
                    NOW - dt.timedelta(days=120)).isoformat())
         for number in range(60)
     ] + [answer("rare", number, {"score": 9}) for number in range(3)])  # fmt: skip
-    await send(shop, [
-        {"type": "order.paid", "source": "s", "external_id": f"o{n}-{when}", "order": f"{n}-{when}",
-         "occurred_at": (NOW - dt.timedelta(days=when)).isoformat(),
-         "customer": {"external_id": f"c{n}"}, "value": {"amount": "777.00", "currency": "EUR"}}
-        for n in (0, 1) for when in (110, 130)
-    ], path="interactions")  # fmt: skip
+    await send(
+        shop,
+        [
+            {
+                "type": "order.paid",
+                "source": "s",
+                "external_id": f"o{index}-{when}",
+                "order": f"{index}-{when}",
+                "occurred_at": (NOW - dt.timedelta(days=when)).isoformat(),
+                "customer": {"external_id": f"c{index}"},
+                "value": {"amount": "777.00", "currency": "EUR"},
+            }
+            for index in (0, 1)
+            for when in (110, 130)
+        ],
+        path="interactions",
+    )
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 20})
     reach = await shop.get("/v1/insights/word-of-mouth", period="all")
     rows = {row["survey"]: row for row in reach["rows"]}
     assert (rows["rare"]["n"], rows["rare"]["index"]) == (3, None)
     assert rows["nps"]["index"] is not None
     assert reach["measured"]["by_band"]["dissatisfied"] == {"n": 1, "mean": None}
-    assert [(r["n"], r["mean_score"] is None) for r in reach["heard"]] == [(1, True), (59, False)]
+    assert [(row["n"], row["mean_score"] is None) for row in reach["heard"]] == [
+        (1, True),
+        (59, False),
+    ]
     spent = await shop.get("/v1/insights/spending", **{"from": "2020-01-01"})
     for part in ("rows", "before"):
         by_band = {row["band"]: row for row in spent[part]}
@@ -110,7 +124,9 @@ async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
 
 async def test_a_rate_of_none_is_none(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
-    await send(shop, [answer("nps", n, {"score": 10 if n % 2 else 2}) for n in range(40)])
+    await send(
+        shop, [answer("nps", number, {"score": 10 if number % 2 else 2}) for number in range(40)]
+    )
     insight = await shop.get("/v1/insights/word-of-mouth", a=0)
     assert (insight["assumptions"]["told_by_satisfied"], insight["index"]) == (0, -100)
     setting = {"told_by_satisfied": 1, "told_by_dissatisfied": 0}
@@ -122,8 +138,8 @@ async def test_a_rate_of_none_is_none(shop: Shop) -> None:
 async def test_reach_is_of_one_metric_and_names_the_others(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     await shop.publish("csat", metric="csat", questions=[CSAT])
-    await send(shop, [answer("nps", n, {"score": 10}) for n in range(20)]
-               + [answer("csat", n, {"ok": 1}) for n in range(5)])  # fmt: skip
+    await send(shop, [answer("nps", number, {"score": 10}) for number in range(20)]
+               + [answer("csat", number, {"ok": 1}) for number in range(5)])  # fmt: skip
     insight = await shop.get("/v1/insights/word-of-mouth")
     assert (insight["satisfied"], insight["dissatisfied"], insight["survey"]) == (20, 0, "nps")
     assert "csat" in insight["warnings"][0]
@@ -132,23 +148,45 @@ async def test_reach_is_of_one_metric_and_names_the_others(shop: Shop) -> None:
 async def test_a_refund_belongs_to_its_order(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     at = NOW - dt.timedelta(days=150)
-    await send(shop, [answer("nps", n, {"score": 10 if n % 2 else 2}, responded_at=at.isoformat(),
-                             customer={"external_id": f"c{n}"}) for n in range(40)])  # fmt: skip
+    await send(
+        shop,
+        [
+            answer(
+                "nps",
+                index,
+                {"score": 10 if index % 2 else 2},
+                responded_at=at.isoformat(),
+                customer={"external_id": f"c{index}"},
+            )
+            for index in range(40)
+        ],
+    )
 
     def order(n: int, days: int, kind: str, number: str, amount: str) -> dict[str, Any]:
-        return {"type": f"order.{kind}", "source": "s", "external_id": f"{kind}-{n}-{number}",
-                "order": f"{n}-{number}", "customer": {"external_id": f"c{n}"},
-                "occurred_at": (at + dt.timedelta(days=days)).isoformat(),
-                "value": {"amount": amount, "currency": "EUR"}}  # fmt: skip
+        return {
+            "type": f"order.{kind}",
+            "source": "s",
+            "external_id": f"{kind}-{n}-{number}",
+            "order": f"{n}-{number}",
+            "customer": {"external_id": f"c{n}"},
+            "occurred_at": (at + dt.timedelta(days=days)).isoformat(),
+            "value": {"amount": amount, "currency": "EUR"},
+        }
 
     lines = []
-    for n in range(1, 40, 2):
+    for index in range(1, 40, 2):
         # Paid before the answer and refunded after it; paid after it and kept.
-        lines += [order(n, -10, "paid", "a", "100.00"), order(n, 10, "refunded", "a", "100.00"),
-                  order(n, 20, "paid", "b", "60.00")]  # fmt: skip
-    for n in range(0, 40, 2):
+        lines += [
+            order(index, -10, "paid", "a", "100.00"),
+            order(index, 10, "refunded", "a", "100.00"),
+            order(index, 20, "paid", "b", "60.00"),
+        ]
+    for index in range(0, 40, 2):
         # Refunded when the time is over.
-        lines += [order(n, 30, "paid", "c", "50.00"), order(n, 95, "refunded", "c", "50.00")]
+        lines += [
+            order(index, 30, "paid", "c", "50.00"),
+            order(index, 95, "refunded", "c", "50.00"),
+        ]
     await send(shop, lines, path="interactions")
     insight = await shop.get("/v1/insights/spending")
     after = {row["band"]: row for row in insight["rows"]}
@@ -188,7 +226,7 @@ def test_predictors_that_say_the_same_explain_no_more_than_all() -> None:
 
 def charts(points: list[ChartPoint], today: dt.date, rule: dict[str, Any]) -> AlertCharts:
     rules = AlertRules.model_validate({"metric": "nps", "rule": rule})
-    days = [today - dt.timedelta(days=len(points) - n) for n in range(len(points))]
+    days = [today - dt.timedelta(days=len(points) - index) for index in range(len(points))]
     ends = [day + dt.timedelta(days=1) for day in days]
     return AlertCharts(rules, days, ends, [GroupChart(None, None, points)], today)
 
@@ -234,8 +272,9 @@ async def test_a_tag_on_a_choice_rates_nothing(shop: Shop) -> None:
         "nps", metric="nps", questions=[NPS, rating("kept", pillar="integrity"), choice]
     )
     lines = [
-        answer("nps", n, {"score": n % 11, "kept": 1 + n % 5, "why": "a"}) for n in range(40)
-    ]  # fmt: skip
+        answer("nps", number, {"score": number % 11, "kept": 1 + number % 5, "why": "a"})
+        for number in range(40)
+    ]
     await send(shop, lines)
     insight = await shop.get("/v1/insights/pillars")
     assert [row["pillar"] for row in insight["rows"]] == ["integrity"]
@@ -243,7 +282,9 @@ async def test_a_tag_on_a_choice_rates_nothing(shop: Shop) -> None:
 
 async def test_a_call_of_a_test_contacts_nobody(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
-    await send(shop, [line for n in range(40) for line in pair("nps", "score", n, (2, 9), False)])
+    await send(
+        shop, [line for number in range(40) for line in pair("nps", "score", number, (2, 9), False)]
+    )
     key = await shop.make_key("write", test=True)
     call = {"type": "recovery.resolved", "source": "crm", "external_id": "call-1",
             "occurred_at": (NOW - dt.timedelta(days=50)).isoformat(),
@@ -268,7 +309,7 @@ async def test_tickets_of_two_helpdesks_with_one_number(shop: Shop) -> None:
     about = {"source": "zendesk", "external_id": "zendesk-3"}
     at = (day + dt.timedelta(hours=4)).isoformat()
     rated = answer("csat", 999, {"ok": 5}, ticket="1", interaction=about, responded_at=at)
-    others = [line for n in range(40) for line in pair("csat", "ok", n, (1, 5), False)]
+    others = [line for number in range(40) for line in pair("csat", "ok", number, (1, 5), False)]
     await send(shop, [rated, *others])
     insight = await shop.get("/v1/insights/recovery")
     (row,) = (row for row in insight["rows"] if row.get("by") == "ticket")

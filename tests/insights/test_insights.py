@@ -216,9 +216,14 @@ async def test_recovery_says_what_is_missing(shop: Shop) -> None:
 
 async def test_reach_by_query_workspace_and_what_was_told(shop: Shop) -> None:
     told_question = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
-            "options": [{"key": str(n), "text": TEXT} for n in (0, 1, 5, 20)]}  # fmt: skip
-    question = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
-             "options": [{"key": k, "text": TEXT} for k in ("nothing", "good", "bad")]}  # fmt: skip
+            "options": [{"key": str(count), "text": TEXT} for count in (0, 1, 5, 20)]}  # fmt: skip
+    question = {
+        "key": "heard",
+        "type": "choice",
+        "text": TEXT,
+        "driver": "heard",
+        "options": [{"key": key, "text": TEXT} for key in ("nothing", "good", "bad")],
+    }
     await shop.publish("nps", metric="nps", questions=[NPS, told_question, question])
     await send(shop, [
         answer("nps", index, {"score": 10 if index < 70 else 2, "told": "1" if index < 70 else "5",
@@ -381,7 +386,11 @@ async def test_an_unknown_insight_is_refused(shop: Shop) -> None:
 async def test_a_newcomers_first_survey_feeds_drivers(shop: Shop, template: str) -> None:
     chance = random.Random(8)
     survey = await shop.publish("first", template)
-    rated = [q["key"] for q in survey["questions"] if q["driver"] and q["type"] == "rating"]
+    rated = [
+        question["key"]
+        for question in survey["questions"]
+        if question["driver"] and question["type"] == "rating"
+    ]
     high = {"nps": 10, "csat": 5, "ces": 7}[survey["questions"][0]["type"]]
     lines = []
     for number in range(120):

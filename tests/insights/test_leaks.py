@@ -256,9 +256,9 @@ async def test_what_never_varies_drives_nothing_and_is_not_explained(shop: Shop)
     )  # fmt: skip
     assert same["mean_0_100_ci"] == [pytest.approx(same["mean_0_100"])] * 2
     await shop.publish("t", metric="nps", questions=questions)
-    await send(shop, [line | {"survey": "t", "external_id": f"t{n}",
+    await send(shop, [line | {"survey": "t", "external_id": f"t{index}",
                               "answers": line["answers"] | {"score": 9}}
-                      for n, line in enumerate(lines)])  # fmt: skip
+                      for index, line in enumerate(lines)])  # fmt: skip
     refused = await shop.get("/v1/insights/drivers", survey="t")
     assert (refused["refused"]["reason"], refused["rows"]) == ("no_outcome", [])
 

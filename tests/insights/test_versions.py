@@ -64,8 +64,8 @@ async def test_a_driver_that_nobody_has_answered_is_left_out(shop: Shop) -> None
 
 
 async def test_half_of_a_pillar_is_of_the_items_that_were_asked(shop: Shop) -> None:
-    old = [rating(f"old{n}", pillar="integrity") for n in range(2)]
-    new = [rating(f"new{n}", pillar="integrity") for n in range(3)]
+    old = [rating(f"old{number}", pillar="integrity") for number in range(2)]
+    new = [rating(f"new{number}", pillar="integrity") for number in range(3)]
     ease = rating("ease", pillar="empathy")
     await shop.publish("visit", metric="nps", questions=[NPS, *old, ease])
     await send_rated(shop, 0, 20, ["old0", "old1", "ease"])

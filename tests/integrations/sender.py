@@ -62,8 +62,14 @@ def mac_of(algorithm: str, signed: bytes, secret: str) -> bytes:
 def sample(name: str) -> SentWebhook:
     """Return a published payload with the headers that do not sign it."""
     payload = json.loads((PAYLOADS / f"{name}.json").read_text())
-    headers = {k: v for k, v in payload["headers"].items() if "signature" not in k}
-    headers = {k: v for k, v in headers.items() if "hmac" not in k and "length" not in k}
+    headers = {
+        header: value for header, value in payload["headers"].items() if "signature" not in header
+    }
+    headers = {
+        header: value
+        for header, value in headers.items()
+        if "hmac" not in header and "length" not in header
+    }
     return headers | JSON, payload["body"]
 
 

@@ -45,7 +45,7 @@ async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
     await tell(shop, sender, simple("Resolved"), simple("Wieder da"), simple("Resolved"))
     assert await types(shop) == ["ticket.solved"]
     unmapped = (await shop.get(f"/v1/integrations/{sender['id']}"))["unmapped"]
-    assert [(u["status"], u["count"]) for u in unmapped] == [("Wieder da", 1)]
+    assert [(entry["status"], entry["count"]) for entry in unmapped] == [("Wieder da", 1)]
     patch = {"status_map": {"Wieder da": "reopened"}}
     await shop.call("PATCH", f"/v1/integrations/{sender['id']}", json=patch)
     await shop.work()
@@ -352,7 +352,7 @@ async def test_forms_hold_lists(shop: Shop) -> None:
     body = b"orders[0][id]=1&orders[1][id]=2&tags[]=a&tags[]=b"
     await tell(shop, sender, (form, body))
     interactions = (await shop.get("/v1/interactions"))["data"]
-    assert sorted(i["external_id"] for i in interactions) == ["1", "2"]
+    assert sorted(interaction["external_id"] for interaction in interactions) == ["1", "2"]
     assert interactions[0]["properties"]["tags"] == ["a", "b"]
 
 

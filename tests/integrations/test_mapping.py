@@ -78,7 +78,9 @@ def mapping(**more: Any) -> dict[str, Any]:
 
 async def register(shop: Shop, rules: dict[str, Any] | None = None, **more: Any) -> Any:
     body = {"source": "generic", "key": "g", "timezone": "Europe/Warsaw", "mapping": rules} | more
-    return await shop.post("/v1/integrations", {k: v for k, v in body.items() if v is not None})
+    return await shop.post(
+        "/v1/integrations", {key: value for key, value in body.items() if value is not None}
+    )
 
 
 async def try_out(shop: Shop, body: Any = BODY, **headers: str) -> Any:
@@ -86,7 +88,9 @@ async def try_out(shop: Shop, body: Any = BODY, **headers: str) -> Any:
     return await shop.post("/v1/integrations/g/preview", sent, status=200)
 
 
-@pytest.mark.parametrize(("rule", "expected"), [r[1:] for r in RULES], ids=[r[0] for r in RULES])
+@pytest.mark.parametrize(
+    ("rule", "expected"), [row[1:] for row in RULES], ids=[row[0] for row in RULES]
+)
 async def test_a_rule_finds(shop: Shop, rule: Any, expected: Any) -> None:
     value = {"amount": "/total", "currency": "/currency"}
     await register(shop, mapping(properties={"found": rule}, value=value))
@@ -124,7 +128,9 @@ WRONG: list[tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "word"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+@pytest.mark.parametrize(
+    ("rule", "word"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
+)
 async def test_a_wrong_rule_is_refused_with_its_place(shop: Shop, rule: Any, word: str) -> None:
     body = {"source": "generic", "mapping": mapping(ticket=rule)}
     reply = await shop.call("POST", "/v1/integrations", json=body)
@@ -176,7 +182,10 @@ async def test_what_does_not_match_is_skipped_with_the_condition(
 
 
 async def test_each_member_makes_an_interaction_of_its_own(shop: Shop) -> None:
-    orders = [{"id": n, "status": s, "at": 1_772_640_069} for n, s in ((1, "paid"), (2, "new"))]
+    orders = [
+        {"id": number, "status": status, "at": 1_772_640_069}
+        for number, status in ((1, "paid"), (2, "new"))
+    ]
     rules = {
         "type": {"pointer": "/status", "map": {"paid": "order.paid"}},
         "external_id": {"template": "{root:/batch}:{/id}"}, "order": "/id", "items": "/orders",
@@ -186,13 +195,18 @@ async def test_each_member_makes_an_interaction_of_its_own(shop: Shop) -> None:
     }  # fmt: skip
     await register(shop, rules)
     preview = await try_out(shop, {"batch": "b7", "orders": orders})
-    assert [(i["type"], i["external_id"], i["order"]) for i in preview["interactions"]] == [
-        ("order.paid", "b7:1", "1"), ("order.seen", "seen:1", "1"), ("order.seen", "seen:2", "2"),
-    ]  # fmt: skip
+    assert [
+        (interaction["type"], interaction["external_id"], interaction["order"])
+        for interaction in preview["interactions"]
+    ] == [
+        ("order.paid", "b7:1", "1"),
+        ("order.seen", "seen:1", "1"),
+        ("order.seen", "seen:2", "2"),
+    ]
     await shop.call("PATCH", "/v1/integrations/g", json={"mapping": rules | {
         "items": "", "external_id": "/id", "also": []}})  # fmt: skip
     preview = await try_out(shop, orders)
-    assert [i["external_id"] for i in preview["interactions"]] == ["1"]
+    assert [interaction["external_id"] for interaction in preview["interactions"]] == ["1"]
     assert (await try_out(shop, []))["skipped"] == "the mapping's `items` finds nothing in it"
 
 
@@ -220,7 +234,9 @@ async def test_without_id_and_time_a_changed_generic_state_is_an_event(shop: Sho
     for state in ("done", "done", "open", "done"):
         await shop.client.post(path, json={"id": 5, "s": state})
     await shop.work()
-    types = sorted(i["type"] for i in (await shop.get("/v1/interactions"))["data"])
+    types = sorted(
+        interaction["type"] for interaction in (await shop.get("/v1/interactions"))["data"]
+    )
     assert types == ["ticket.reopened", "ticket.solved", "ticket.solved"]
 
 
@@ -264,7 +280,9 @@ SENT: list[tuple[str, bytes, dict[str, str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "headers"), [s[1:] for s in SENT], ids=[s[0] for s in SENT])
+@pytest.mark.parametrize(
+    ("body", "headers"), [row[1:] for row in SENT], ids=[row[0] for row in SENT]
+)
 async def test_bodies_of_every_form_are_read(
     shop: Shop, body: bytes, headers: dict[str, str]
 ) -> None:
@@ -393,7 +411,7 @@ async def test_a_preview_of_a_known_source_stores_nothing(shop: Shop) -> None:
     await shop.post("/v1/integrations", {"source": "zendesk", "key": "g"})
     body = {"ticket_id": "1", "status": "Gelöst", "updated_at": "2026-03-04T10:00:00Z"}
     preview = await try_out(shop, body)
-    assert [i["type"] for i in preview["interactions"]] == ["ticket.solved"]
+    assert [interaction["type"] for interaction in preview["interactions"]] == ["ticket.solved"]
     assert preview["signature"] == "absent"
     odd = await try_out(shop, {"ticket_id": "1", "status": "Wie bitte"})
     assert "status_map" in odd["skipped"]

@@ -28,7 +28,11 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     c = await register(shop, "shopify", key="shop-c")
     await tell(shop, c, shopify("orders/fulfilled", "3T09:00:00Z", order=15, email=None,
                                 customer=None))  # fmt: skip
-    (last,) = [i for i in (await shop.get("/v1/interactions"))["data"] if i["source"] == "shop-c"]
+    (last,) = [
+        interaction
+        for interaction in (await shop.get("/v1/interactions"))["data"]
+        if interaction["source"] == "shop-c"
+    ]
     assert last["customer_id"] is None
     # A cancellation in one shop does not affect the same number in the other.
     await tell(shop, b, woo("cancelled", "3T10:00:00", billing={"email": "bob@e.pl"}))
@@ -42,14 +46,14 @@ async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> Non
     sender = await register(shop, "woocommerce")
     await tell(shop, sender, woo("processing", "2T09:00:00"))
     await shop.record("order.delivered", "d-1", order="15")
-    (delivered,) = [i for i in (await shop.get("/v1/interactions"))["data"]
-                    if i["type"] == "order.delivered"]  # fmt: skip
+    (delivered,) = [interaction for interaction in (await shop.get("/v1/interactions"))["data"]
+                    if interaction["type"] == "order.delivered"]  # fmt: skip
     assert delivered["customer_id"] is not None
     other = await register(shop, "woocommerce", key="woo-b")
     await tell(shop, other, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
     await shop.record("order.delivered", "d-2", order="15")
-    (unclear,) = [i for i in (await shop.get("/v1/interactions"))["data"]
-                  if i["external_id"] == "d-2"]  # fmt: skip
+    (unclear,) = [interaction for interaction in (await shop.get("/v1/interactions"))["data"]
+                  if interaction["external_id"] == "d-2"]  # fmt: skip
     assert unclear["customer_id"] is None
 
 
@@ -63,15 +67,19 @@ async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
         woo("processing", "2T09:00:00"),
         woo("processing", "3T09:00:00", refunds=[first]),
     )  # fmt: skip
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
+    assert [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]] == [
+        "scheduled"
+    ]
     # WooCommerce lists the newest first.
     both = [{"id": 726, "total": "-30.00"}, first]
     await tell(shop, sender, woo("refunded", "4T09:00:00", refunds=both))
-    refunds = {i["external_id"]: i["properties"]["refund"]
-               for i in (await shop.get("/v1/interactions"))["data"]
-               if i["type"] == "order.refunded"}  # fmt: skip
+    refunds = {interaction["external_id"]: interaction["properties"]["refund"]
+               for interaction in (await shop.get("/v1/interactions"))["data"]
+               if interaction["type"] == "order.refunded"}  # fmt: skip
     assert refunds == {"15:refunded:724": "partial", "15:refunded:726": "full"}
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]
+    assert [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]] == [
+        "cancelled"
+    ]
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -113,10 +121,12 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
               "transactions": transactions}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "r-9"}
     await tell(shop, sender, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
-    (reply,) = [i for i in (await shop.get("/v1/interactions"))["data"]
-               if i["type"] == "order.refunded"]  # fmt: skip
+    (reply,) = [interaction for interaction in (await shop.get("/v1/interactions"))["data"]
+               if interaction["type"] == "order.refunded"]  # fmt: skip
     assert reply["properties"]["refund"] == "partial"
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
+    assert [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]] == [
+        "scheduled"
+    ]
 
 
 async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop) -> None:
@@ -128,8 +138,12 @@ async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop
                "updated_at": f"{MONTH}-04T10:00:00Z"}  # fmt: skip
     headers = JSON | {"x-shopify-topic": "fulfillments/update", "x-shopify-event-id": "f"}
     await tell(shop, sender, (headers, shipped))
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
+    assert [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]] == [
+        "scheduled"
+    ]
     await tell(shop, sender, shopify("orders/paid", "2T10:00:00Z", test=True))
     interactions = (await shop.get("/v1/interactions"))["data"]
-    assert [i for i in interactions if not i["test"]] == []
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]
+    assert [interaction for interaction in interactions if not interaction["test"]] == []
+    assert [invitation["status"] for invitation in (await shop.get("/v1/invitations"))["data"]] == [
+        "cancelled"
+    ]

@@ -306,10 +306,10 @@ async def test_a_preset_understands_its_sender(shop: Shop, case: Case) -> None:
         assert again.status_code in {200, 202}
     await shop.work()
     events = (await shop.get(f"/v1/integrations/{case.preset}/events", limit=100))["data"]
-    failed = [(e["status"], e["reason"]) for e in events if e["status"] == "failed"]
+    failed = [(event["status"], event["reason"]) for event in events if event["status"] == "failed"]
     assert failed == []
     interactions = (await shop.get("/v1/interactions"))["data"]
-    assert sorted(i["type"] for i in interactions) == list(case.types)
+    assert sorted(interaction["type"] for interaction in interactions) == list(case.types)
     last = max(interactions, key=lambda i: i["occurred_at"])
     assert {name: last[name] for name in case.last} == case.last
     if case.ticket:

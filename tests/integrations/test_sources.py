@@ -126,7 +126,7 @@ SAMPLES = [
 @pytest.mark.parametrize(
     ("source", "delivery", "types", "parts"),
     SAMPLES,
-    ids=[f"{s[0]}-{n}" for n, s in enumerate(SAMPLES)],
+    ids=[f"{row[0]}-{number}" for number, row in enumerate(SAMPLES)],
 )
 async def test_a_sample_arrives_once(
     shop: Shop, source: str, delivery: tuple[dict[str, str], Any], types: list[str], parts: Any
@@ -136,10 +136,10 @@ async def test_a_sample_arrives_once(
     assert (await deliver(shop, sender, headers, body)).status_code == 202
     await shop.work()
     events = (await shop.get(f"/v1/integrations/{sender['id']}/events"))["data"]
-    assert [(e["status"], e["reason"]) for e in events] == [("translated", None)]
+    assert [(event["status"], event["reason"]) for event in events] == [("translated", None)]
     interactions = (await shop.get("/v1/interactions"))["data"]
     interactions.sort(key=lambda i: (i["occurred_at"], i["type"] != "ticket.opened"))
-    assert [i["type"] for i in interactions] == types
+    assert [interaction["type"] for interaction in interactions] == types
     last = interactions[-1]
     assert {name: last[name] for name in parts} == parts
     assert (last["source"], last["touchpoint"]) == (source, "support")
@@ -222,15 +222,17 @@ async def test_before_the_secret_is_known_events_wait(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/integrations/desk", json={"secret": SECRET})
     await shop.work()
     events = (await shop.get("/v1/integrations/desk/events"))["data"]
-    assert sorted((e["status"], e["verified"]) for e in events) == [
+    assert sorted((event["status"], event["verified"]) for event in events) == [
         ("failed", False), ("translated", True),
     ]  # fmt: skip
     # A right secret that comes late verifies what the wrong one did not.
     await shop.call("PATCH", "/v1/integrations/desk", json={"secret": "forged one"})
     await shop.work()
     events = (await shop.get("/v1/integrations/desk/events"))["data"]
-    assert {e["verified"] for e in events} == {True}
-    assert {i["source"] for i in (await shop.get("/v1/interactions"))["data"]} == {"desk"}
+    assert {event["verified"] for event in events} == {True}
+    assert {
+        interaction["source"] for interaction in (await shop.get("/v1/interactions"))["data"]
+    } == {"desk"}
 
 
 ODD: list[Any] = [
@@ -296,12 +298,12 @@ async def test_the_same_resolution_told_twice_is_one(shop: Shop) -> None:
         own = headers | {"x-zendesk-webhook-invocation-id": f"i-{number}"}
         await deliver(shop, sender, own, reply)
         await shop.work()
-    types = [i["type"] for i in (await shop.get("/v1/interactions"))["data"]]
+    types = [interaction["type"] for interaction in (await shop.get("/v1/interactions"))["data"]]
     assert sorted(types) == [
         "ticket.opened", "ticket.reopened", "ticket.solved", "ticket.solved",
     ]  # fmt: skip
     decisions = (await shop.get("/v1/decisions"))["data"]
-    assert [d["outcome"] for d in decisions] == ["invited", "invited"]
+    assert [decision["outcome"] for decision in decisions] == ["invited", "invited"]
 
 
 async def test_a_conversation_that_an_agent_opened_asks_nobody(shop: Shop) -> None:

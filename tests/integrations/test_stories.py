@@ -57,7 +57,7 @@ async def test_a_story_comes_to_the_same_in_any_order(
     sender = await register(shop, source, **story.settings)
     if story.trigger is not None:
         await shop.publish("s", "nps")
-        rules = {k: v for k, v in story.trigger.items() if v is not None}
+        rules = {key: value for key, value in story.trigger.items() if value is not None}
         await shop.make_trigger("s", **rules)
     for headers, body in ORDERS[order](story.deliveries):
         assert (await deliver(shop, sender, headers, body)).status_code in {200, 202}
@@ -65,12 +65,12 @@ async def test_a_story_comes_to_the_same_in_any_order(
             await shop.work()
     await shop.work()
     events = (await shop.get(f"/v1/integrations/{sender['id']}/events", limit=100))["data"]
-    assert {e["status"] for e in events} <= {"translated", "skipped"}, events
+    assert {event["status"] for event in events} <= {"translated", "skipped"}, events
     interactions = (await shop.get("/v1/interactions"))["data"]
     names = {name for interaction in interactions for name in interaction["properties"]}
     assert names <= set(ADAPTERS[source].properties), "its adapter does not state them"
     # Decisions may depend on the order of arrival; the recorded interactions may not.
-    assert sorted(i["type"] for i in interactions) == list(story.types)
+    assert sorted(interaction["type"] for interaction in interactions) == list(story.types)
     if story.ticket:
         (ticket,) = (await shop.get("/v1/tickets"))["data"]
         assert {name: ticket[name] for name in story.ticket} == story.ticket
@@ -85,14 +85,16 @@ async def expect_decisions(shop: Shop, story: Story) -> None:
     """No mail is sent about a cancelled case, whichever webhook arrives first."""
     decisions = (await shop.get("/v1/decisions"))["data"]
     invitations = (await shop.get("/v1/invitations"))["data"]
-    waiting = sorted(i["email"] for i in invitations if i["status"] == "scheduled")
+    waiting = sorted(
+        invitation["email"] for invitation in invitations if invitation["status"] == "scheduled"
+    )
     if story.decisions == CANCELLED:
-        assert [d["reason"] for d in decisions] == ["cancelled"]
+        assert [decision["reason"] for decision in decisions] == ["cancelled"]
         assert waiting == []
     else:
-        assert sorted((d["outcome"], d["reason"]) for d in decisions) == sorted(
-            story.decisions, key=str
-        )
+        assert sorted(
+            (decision["outcome"], decision["reason"]) for decision in decisions
+        ) == sorted(story.decisions, key=str)
         assert len(waiting) == sum(outcome == "invited" for outcome, _ in story.decisions)
     if story.emails:
         assert waiting == list(story.emails)
@@ -105,7 +107,10 @@ async def test_without_id_and_time_a_changed_state_is_an_event(shop: Shop) -> No
     assert replies == [202, 200, 202, 202, 200]
     await shop.work()
     interactions = (await shop.get("/v1/interactions"))["data"]
-    assert sorted(i["type"] for i in interactions) == ["ticket.reopened", *["ticket.solved"] * 2]
+    assert sorted(interaction["type"] for interaction in interactions) == [
+        "ticket.reopened",
+        *["ticket.solved"] * 2,
+    ]
     (ticket,) = (await shop.get("/v1/tickets"))["data"]
     assert (ticket["status"], ticket["reopened"]) == ("solved", True)
 
@@ -146,7 +151,10 @@ async def test_a_test_order_is_a_test_unless_accept_test_is_set(
     await shop.work()
     (real,) = (await shop.get("/v1/interactions"))["data"]
     assert (real["source"], real["test"]) == ("trying", False)
-    outcomes = {(d["outcome"], d["reason"]) for d in (await shop.get("/v1/decisions"))["data"]}
+    outcomes = {
+        (decision["outcome"], decision["reason"])
+        for decision in (await shop.get("/v1/decisions"))["data"]
+    }
     assert outcomes == {("skipped", "test"), ("invited", None)}
 
 
@@ -175,7 +183,9 @@ async def test_an_unknown_status_is_listed_mapped_and_retried(shop: Shop) -> Non
     body = {"status_map": {"fertig  beim kunden": "solved"}}
     assert (await shop.call("PATCH", path, json=body)).status_code == 200
     await shop.work()
-    types = sorted(i["type"] for i in (await shop.get("/v1/interactions"))["data"])
+    types = sorted(
+        interaction["type"] for interaction in (await shop.get("/v1/interactions"))["data"]
+    )
     assert types == ["ticket.opened", "ticket.opened", "ticket.solved", "ticket.solved"]
     assert (await shop.get(path))["unmapped"] == []
 
@@ -226,13 +236,13 @@ async def test_a_bad_address_loses_the_address_never_the_event(shop: Shop) -> No
     await shop.client.post(path, json=body)
     await shop.work()
     interactions = (await shop.get("/v1/interactions"))["data"]
-    assert [i["type"] for i in interactions] == ["order.paid"] * 2
+    assert [interaction["type"] for interaction in interactions] == ["order.paid"] * 2
     (event,) = (await shop.get("/v1/integrations/g/events"))["data"]
     assert event["status"] == "translated"
     assert [note.partition(":")[0] for note in event["notes"]] == [
         "left out customer.email", "left out locale",
     ]  # fmt: skip
-    reasons = {d["reason"] for d in (await shop.get("/v1/decisions"))["data"]}
+    reasons = {decision["reason"] for decision in (await shop.get("/v1/decisions"))["data"]}
     assert reasons == {"no_address"}
     api = await shop.call("POST", "/v1/interactions", json={
         "type": "order.paid", "source": "x", "external_id": "1", "customer": {"email": "a b@c"},
@@ -263,7 +273,7 @@ async def test_two_buyers_of_one_number_are_each_written_to(shop: Shop) -> None:
         customer = {"external_id": "household", "email": email, "name": email[0].upper()}
         await shop.record("order.paid", str(number), order=str(number), customer=customer)
     invitations = (await shop.get("/v1/invitations"))["data"]
-    assert sorted(i["email"] for i in invitations) == ["a@e.pl", "b@e.pl"]
+    assert sorted(invitation["email"] for invitation in invitations) == ["a@e.pl", "b@e.pl"]
 
 
 def test_every_source_has_a_story() -> None:
@@ -287,6 +297,9 @@ def test_every_module_of_a_source_is_registered() -> None:
 
 
 def test_no_two_stories_say_the_same() -> None:
-    bodies = [json.dumps([d[1] for d in story.deliveries], sort_keys=True) for _, story in STORIES]
+    bodies = [
+        json.dumps([delivery[1] for delivery in story.deliveries], sort_keys=True)
+        for _, story in STORIES
+    ]
     for first, other in itertools.combinations(bodies, 2):
         assert first != other

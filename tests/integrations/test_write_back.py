@@ -56,9 +56,9 @@ async def test_the_score_is_on_the_ticket_once(
     answers = {"score": 2, "why": "Too long"}
     answer = (await shop.answer("ces", answers, ticket="77")).json()
     await work(shop, settings)
-    sent = [(r["method"], r["path"], r["body"]) for r in receiver.requests]
+    sent = [(request["method"], request["path"], request["body"]) for request in receiver.requests]
     assert sent == expected
-    assert "authorization" in {n.lower() for n in receiver.requests[0]["headers"]} or (
+    assert "authorization" in {name.lower() for name in receiver.requests[0]["headers"]} or (
         receiver.requests[0]["headers"]["api_access_token"] == AUTH["token"]
     )
     await shop.answer("ces", answers | {"score": 6}, ticket="77", id=answer["id"], seq=2)

@@ -16,7 +16,7 @@ async def test_upsert_by_external_id(shop: Shop) -> None:
     assert again.json()["id"] == reply.json()["id"]
     assert again.json()["properties"] == {"plan": "pro", "city": "Łódź"}
     page = await shop.get("/v1/customers", email="ala@E.pl")
-    assert [c["name"] for c in page["data"]] == ["Ala"]
+    assert [customer["name"] for customer in page["data"]] == ["Ala"]
     assert page["data"][0]["external_ids"] == [{"source": None, "id": "c-1"}]
     assert (await shop.get("/v1/customers", external_id="c-2"))["data"] == []
     read = await shop.get(f"/v1/customers/{reply.json()['id']}")
@@ -59,7 +59,7 @@ async def test_the_later_word_on_consent_holds(shop: Shop) -> None:
 
 
 async def test_a_bad_line_of_a_batch_spoils_no_other(shop: Shop) -> None:
-    rows = [{"external_id": f"c-{n}", "email": f"{n}@e.pl"} for n in range(3)]
+    rows = [{"external_id": f"c-{number}", "email": f"{number}@e.pl"} for number in range(3)]
     report = await shop.post("/v1/customers/batch", {"customers": rows}, status=200)
     assert report == {
         "accepted": 3, "duplicates": 0, "created": 3, "updated": 0, "rejected": [],
@@ -77,7 +77,7 @@ async def test_a_bad_line_of_a_batch_spoils_no_other(shop: Shop) -> None:
     reply = await shop.call("POST", "/v1/customers/batch", content=body, headers=headers)
     report = reply.json()
     assert (report["created"], report["updated"], report["duplicates"]) == (1, 1, 1)
-    assert [r["line"] for r in report["rejected"]] == [3, 4, 5]
+    assert [rejection["line"] for rejection in report["rejected"]] == [3, 4, 5]
     assert report["rejected"][1]["errors"][0]["loc"] == ["body", "email"]
     assert (await shop.get("/v1/customers", external_id="c-8"))["data"]
     assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala"
@@ -90,7 +90,7 @@ async def test_two_records_of_one_customer_are_merged(shop: Shop) -> None:
     body = {"from": "c-1", "into": reply["customer_id"]}
     merged = await shop.post("/v1/customers/merge", body, status=200)
     assert merged["email"] == "a@e.pl"
-    assert [x["id"] for x in merged["external_ids"]] == ["c-1"]
+    assert [identifier["id"] for identifier in merged["external_ids"]] == ["c-1"]
     (response,) = (await shop.get("/v1/responses", customer="a@e.pl"))["data"]
     assert response["customer"]["id"] == merged["id"]
     again = await shop.answer("s", 3, customer={"external_id": "c-1"})
@@ -117,7 +117,7 @@ async def test_a_customer_is_still_found_by_a_former_address(shop: Shop) -> None
     id_ = reply.json()["id"]
     await shop.call("PATCH", "/v1/customers/c-1", json={"email": "new@e.pl"})
     customers = (await shop.get("/v1/customers", email="old@e.pl"))["data"]
-    assert [(c["id"], c["email"]) for c in customers] == [(id_, "new@e.pl")]
+    assert [(customer["id"], customer["email"]) for customer in customers] == [(id_, "new@e.pl")]
     body = await shop.record("visit", "v-1", customer={"email": "old@e.pl"})
     assert body["customer_id"] == id_
     # Null takes all addresses away.
@@ -140,7 +140,7 @@ async def test_a_batch_of_customers_knows_repeats_and_keeps_the_order_of_lines(s
 
 
 async def test_a_batch_of_phones_alone_counts_its_duplicates(shop: Shop) -> None:
-    lines = [{"phone": f"+4860000000{n}", "name": f"N{n}"} for n in (2, 1)]
+    lines = [{"phone": f"+4860000000{number}", "name": f"N{number}"} for number in (2, 1)]
     for expected in ({"created": 2, "duplicates": 0}, {"created": 0, "duplicates": 2}):
         report = (await shop.call("POST", "/v1/customers/batch", json=lines)).json()
         assert {name: report[name] for name in expected} == expected

@@ -105,8 +105,8 @@ async def test_business_time_follows_the_schedule_and_its_changes(
 async def test_many_at_once_keep_the_counts_right(shop: Shop, database: Database) -> None:
     await asyncio.gather(
         *(
-            shop.record(type_, f"{n} {clock}", ticket=f"{n}", occurred_at=at(clock))
-            for n, (type_, clock) in itertools.product(range(6), STORY)
+            shop.record(type_, f"{number} {clock}", ticket=f"{number}", occurred_at=at(clock))
+            for number, (type_, clock) in itertools.product(range(6), STORY)
         )
     )
     assert await ticket_differences(database, UUID(shop.workspace_id)) == []
@@ -117,7 +117,9 @@ VECTORS = json.loads((Path(__file__).parents[1] / "data" / "metric_vectors.json"
 
 
 @pytest.mark.parametrize(
-    "vector", [v for v in VECTORS if v["metric"] == "ttr_business_hours"], ids=lambda v: v["id"]
+    "vector",
+    [vector for vector in VECTORS if vector["metric"] == "ttr_business_hours"],
+    ids=lambda v: v["id"],
 )
 def test_published_examples_of_business_time(vector: dict[str, dict[str, object]]) -> None:
     inputs = vector["input"]
@@ -160,15 +162,17 @@ def real_log() -> list[dict[str, str]]:
     interactions = []
     for name, rows in tickets.items():
         rows.sort(key=lambda r: int(r["seq"]))
-        solved = [n for n, r in enumerate(rows) if r["activity"] == "Resolve ticket"]
-        for n, row in enumerate(rows):
-            between = solved and solved[0] < n < solved[-1] and row["activity"] in _WORK
+        solved = [
+            position for position, event in enumerate(rows) if event["activity"] == "Resolve ticket"
+        ]
+        for position, row in enumerate(rows):
+            between = solved and solved[0] < position < solved[-1] and row["activity"] in _WORK
             known = {"Resolve ticket": "ticket.solved", "Closed": "ticket.closed"}
             type_ = known.get(row["activity"], "ticket.reopened" if between else "ticket.worked")
             interactions += [
-                {"type": kind, "source": "log", "external_id": f"{name}-{n}-{kind}",
+                {"type": kind, "source": "log", "external_id": f"{name}-{position}-{kind}",
                  "ticket": name, "occurred_at": row["ts"] + "Z"}
-                for kind in (("ticket.opened", type_) if n == 0 else (type_,))
+                for kind in (("ticket.opened", type_) if position == 0 else (type_,))
             ]  # fmt: skip
     return interactions
 

@@ -107,7 +107,9 @@ REPORTS: list[tuple[str, Any, bool]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("report", "dead"), [r[1:] for r in REPORTS], ids=[r[0] for r in REPORTS])
+@pytest.mark.parametrize(
+    ("report", "dead"), [case[1:] for case in REPORTS], ids=[case[0] for case in REPORTS]
+)
 async def test_a_report_is_understood(shop: Shop, report: Any, dead: bool) -> None:
     expected = {"added": 1, "ignored": 0} if dead else {"added": 0, "ignored": 1}
     assert await shop.post("/v1/bounces", report) == expected
@@ -116,7 +118,9 @@ async def test_a_report_is_understood(shop: Shop, report: Any, dead: bool) -> No
 
 
 async def test_reports_come_in_lists_and_mixed(shop: Shop) -> None:
-    reports = [sendgrid("bounce", type="bounce") | {"email": f"{n}@e.net"} for n in range(3)]
+    reports = [
+        sendgrid("bounce", type="bounce") | {"email": f"{number}@e.net"} for number in range(3)
+    ]
     reports += [sendgrid("delivered"), {"email": "plain@e.net"}]
     assert await shop.post("/v1/bounces", reports) == {"added": 4, "ignored": 1}
 

@@ -90,7 +90,7 @@ async def test_a_server_that_is_down_is_waited_for(
 ) -> None:
     await shop.publish("s")
     mailbox.stop()
-    invitations = [await invite(shop, customer={"email": f"{n}@e.pl"}) for n in range(3)]
+    invitations = [await invite(shop, customer={"email": f"{number}@e.pl"}) for number in range(3)]
     await shop.work(known=by_mail)
     assert mailbox.mails == []
     mailbox.start()
@@ -236,7 +236,7 @@ async def test_no_name_can_forge_a_header(shop: Shop, mailbox: Mailbox, by_mail:
     await shop.work(known=by_mail)
     (mail,) = mailbox.about(invitation["id"])
     assert mail["Bcc"] is None
-    assert [a.addr_spec for a in mail["To"].addresses] == ["mark@example.com"]
+    assert [address.addr_spec for address in mail["To"].addresses] == ["mark@example.com"]
     head = mail.as_bytes(policy=POLICY).partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n")]
     assert b"Bcc" not in names
@@ -301,10 +301,10 @@ async def test_odd_requests_to_a_page_are_no_failures(
     token = invitation["url"].rpartition("/")[2]
     assert (await shop.client.get(f"/i/{token}/{'9' * 4400}")).status_code == 200
     assert (await shop.client.get(f"/i/nobody/{'9' * 4400}")).status_code == 404
-    many = {f"a{n}": "1" for n in range(600)}
+    many = {f"a{number}": "1" for number in range(600)}
     assert (await shop.client.post(f"/i/{token}", data=many)).status_code == 413
     assert (await shop.client.post(f"/i/{token}", data={"why": "x"})).status_code == 422
-    ours = [r.getMessage() for r in caplog.records if r.name.startswith("afterword")]
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("afterword")]
     assert len(ours) >= 3
     assert token not in " ".join(ours)
 

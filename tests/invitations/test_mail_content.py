@@ -170,7 +170,7 @@ async def test_a_test_mail_is_sent_to_any_address(
     )
     state.settings = settings
     assert sent["outcome"] == "sent"
-    (mail,) = [m for m in mailbox.mails if m["To"] == "me@shop.example"]
+    (mail,) = [message for message in mailbox.mails if message["To"] == "me@shop.example"]
     assert mail["Subject"] == "[Test] Cum ne-am descurcat?"
     path = "/i/" + plain(mail).partition("/i/")[2].split()[0]
     assert (await shop.client.post(path, data={"score": "9", "why": "x"})).status_code == 303

@@ -37,10 +37,10 @@ async def fill(shop: Shop) -> None:
 async def test_a_series_has_every_period_and_null_where_nobody_answered(shop: Shop) -> None:
     await fill(shop)
     reply = await shop.metric("nps", interval="week", **JAN)
-    assert [r["period"] for r in reply["rows"]] == [
+    assert [row["period"] for row in reply["rows"]] == [
         "2025-12-29", "2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26",
     ]  # fmt: skip
-    assert [r["n"] for r in reply["rows"]] == [1, 2, 0, 0, 1]
+    assert [row["n"] for row in reply["rows"]] == [1, 2, 0, 0, 1]
     assert reply["rows"][2]["value"] is None
     assert reply["rows"][2]["complete"] is True
 
@@ -57,12 +57,12 @@ async def test_days_begin_where_the_zone_says(shop: Shop) -> None:
 async def test_groups_up_to_three_deep_add_up(shop: Shop) -> None:
     await fill(shop)
     reply = await shop.metric("nps", group_by="channel,locale,touchpoint", **JAN)
-    assert sum(r["n"] for r in reply["rows"]) == reply["total"]["n"] == 4
+    assert sum(row["n"] for row in reply["rows"]) == reply["total"]["n"] == 4
     assert reply["rows"][0]["group"] == {"channel": "email", "locale": "pl", "touchpoint": "shop"}
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     both = await shop.metric("nps", group_by="property.store,channel", **JAN)
     assert both["source"] == "rows"
-    assert sum(r["n"] for r in both["rows"]) == 4
+    assert sum(row["n"] for row in both["rows"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ async def test_only_the_latest_answer_of_each_customer_where_asked(shop: Shop) -
     assert (reply["total"]["n"], reply["source"]) == (3, "rows")
     assert reply["total"]["counts"] == {"promoters": 2, "passives": 1, "detractors": 0}
     weeks = await shop.metric("nps", count="latest_per_customer", interval="week", **JAN)
-    assert [r["n"] for r in weeks["rows"]] == [1, 2, 0, 1, 1]
+    assert [row["n"] for row in weeks["rows"]] == [1, 2, 0, 1, 1]
 
 
 async def test_a_window_pools_what_lies_before_its_end(shop: Shop) -> None:
     await fill(shop)
     reply = await shop.metric("nps", interval="week", window="P14D", **JAN)
-    assert [r["n"] for r in reply["rows"]] == [1, 3, 2, 0, 1]
+    assert [row["n"] for row in reply["rows"]] == [1, 3, 2, 0, 1]
 
 
 async def test_csv_has_the_same_figures(shop: Shop) -> None:
@@ -123,7 +123,7 @@ async def test_csv_has_the_same_figures(shop: Shop) -> None:
     reply = await shop.call("GET", "/v1/metrics/nps", params=params)
     assert reply.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(reply.text)))
-    assert [(r["period"], r["channel"], r["n"]) for r in rows] == [
+    assert [(row["period"], row["channel"], row["n"]) for row in rows] == [
         ("2026-01-01", "email", "1"),
         ("2026-01-01", "web", "3"),
     ]
@@ -146,14 +146,14 @@ async def test_scales_are_never_pooled(shop: Shop) -> None:
     assert "yes_no (n = 1)" in reply["warnings"][0]
     assert (await shop.metric("nps", scale="yes_no"))["total"]["value"] == 100
     by_scale = await shop.metric("nps", group_by="scale")
-    assert {r["group"]["scale"]: r["n"] for r in by_scale["rows"]} == {"0-10": 3, "yes_no": 1}
+    assert {row["group"]["scale"]: row["n"] for row in by_scale["rows"]} == {"0-10": 3, "yes_no": 1}
 
 
 async def test_small_groups_are_hidden(shop: Shop) -> None:
     await fill(shop)
     await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 2})
     rows = (await shop.metric("nps", group_by="channel", **JAN))["rows"]
-    figures = {r["group"]["channel"]: (r["value"], r["reliability"]) for r in rows}
+    figures = {row["group"]["channel"]: (row["value"], row["reliability"]) for row in rows}
     assert figures["email"] == (None, "hidden")
     assert figures["web"][1] == "indicative"
 
@@ -161,7 +161,7 @@ async def test_small_groups_are_hidden(shop: Shop) -> None:
 async def test_order_limit_and_least_n(shop: Shop) -> None:
     await fill(shop)
     by_n = await shop.metric("nps", group_by="locale", order_by="-n", limit=1, **JAN)
-    assert [r["group"]["locale"] for r in by_n["rows"]] == ["pl"]
+    assert [row["group"]["locale"] for row in by_n["rows"]] == ["pl"]
     assert by_n["truncated"] is True
     many = await shop.metric("nps", group_by="locale", min_n=2, **JAN)
     assert len(many["rows"]) == 1
@@ -182,7 +182,7 @@ async def test_tags_follow_the_latest_published_version_for_the_past_too(shop: S
     await shop.call("PATCH", "/v1/surveys/tags", json={"questions": tagged("courtesy")})
     await shop.post("/v1/surveys/tags/publish", status=200)
     rows = (await shop.metric("rating", group_by="driver"))["rows"]
-    assert [(r["group"]["driver"], r["value"], r["mean_0_100"]) for r in rows] == [
+    assert [(row["group"]["driver"], row["value"], row["mean_0_100"]) for row in rows] == [
         ("courtesy", 1, 100)
     ]
 
@@ -235,7 +235,7 @@ async def test_a_wrong_query_names_the_parameter_and_the_remedy(
 async def test_what_can_be_asked_is_listed(shop: Shop) -> None:
     await fill(shop)
     listed = await shop.get("/v1/metrics")
-    metrics = {m["metric"]: m["has_questions"] for m in listed["metrics"]}
+    metrics = {metric["metric"]: metric["has_questions"] for metric in listed["metrics"]}
     assert (metrics["nps"], metrics["csat"]) == (True, False)
     assert "touchpoint" in listed["group_by"]
 
@@ -307,7 +307,7 @@ async def test_rows_of_a_group_add_up_to_the_total(shop: Shop, source: str) -> N
     assert reply["source"] == source
     figures = {row["group"]["property.store"]: (row["n"], row["value"]) for row in reply["rows"]}
     assert figures == {"W": (2, 100), "E": (1, -100), None: (2, 0)}
-    assert sum(n for n, _ in figures.values()) == reply["total"]["n"]
+    assert sum(count for count, _ in figures.values()) == reply["total"]["n"]
     by_driver = await shop.metric("nps", group_by="driver", **zone)
     assert [(row["group"], row["n"]) for row in by_driver["rows"]] == [({"driver": None}, 5)]
     query = {"group_by": "property.store", "format": "csv"} | zone

@@ -60,16 +60,20 @@ def test_days_before_are_as_many_days_and_a_year_ago_is_the_same_date() -> None:
 def test_every_period_is_there_and_the_present_one_is_not_complete() -> None:
     span = Span(D(2026, 9, 15), D(2026, 11, 19))
     months = list(periods_of(span, Interval.MONTH, UTC, TODAY))
-    assert [(p.first_day.month, p.complete) for p in months] == [(9, True), (10, True), (11, False)]
+    assert [(period.first_day.month, period.complete) for period in months] == [
+        (9, True),
+        (10, True),
+        (11, False),
+    ]
     assert (months[0].start, months[-1].end) == (D(2026, 9, 15), D(2026, 11, 19))
 
 
 def test_weeks_begin_on_monday_and_quarters_with_their_month() -> None:
     span = Span(D(2026, 11, 18), D(2026, 11, 24))
     weeks = list(periods_of(span, Interval.WEEK, UTC, TODAY))
-    assert [p.first_day for p in weeks] == [D(2026, 11, 16), D(2026, 11, 23)]
+    assert [period.first_day for period in weeks] == [D(2026, 11, 16), D(2026, 11, 23)]
     quarters = list(periods_of(span, Interval.QUARTER, UTC, TODAY))
-    assert [p.first_day for p in quarters] == [D(2026, 10, 1)]
+    assert [period.first_day for period in quarters] == [D(2026, 10, 1)]
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,14 @@ async def airport(client: Any) -> Shop:
     return shop
 
 
-YEARS = {y: {"from": f"{y}-01-01", "to": f"{y + 1}-01-01"} for y in (2017, 2018)}
+YEARS = {year: {"from": f"{year}-01-01", "to": f"{year + 1}-01-01"} for year in (2017, 2018)}
 
 
 async def test_nps_of_2017(airport: Shop) -> None:
     total = (await airport.metric("nps", **YEARS[2017]))["total"]
     assert total["value"] == pytest.approx(39.8398, abs=1e-4)
     assert (total["n"], total["n_missing"], total["display"]) == (2746, 85, 40)
-    assert [round(b, 2) for b in total["ci"]] == [37.18, 42.41]
+    assert [round(bound, 2) for bound in total["ci"]] == [37.18, 42.41]
     assert total["counts"] == {"promoters": 1436, "passives": 968, "detractors": 342}
 
 
@@ -110,4 +110,4 @@ async def test_a_question_may_count_at_a_touchpoint_of_its_own(airport: Shop) ->
     rows = (await airport.metric("rating", period="all", group_by="touchpoint"))["rows"]
     counts = {row["group"]["touchpoint"]: row["n"] for row in rows}
     assert set(counts) == {name[2:] for name in TOUCHPOINTS}
-    assert all(n > 1000 for n in counts.values())
+    assert all(count > 1000 for count in counts.values())

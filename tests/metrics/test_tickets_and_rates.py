@@ -39,11 +39,11 @@ async def test_times_over_time_and_by_group(shop: Shop) -> None:
     reply = await shop.metric("ttr", **SPAN, interval="day")
     assert (reply["total"]["value"], reply["total"]["n"]) == (3600, 3)
     assert reply["total"]["unresolved"] == 1
-    assert [(r["period"], r["n"], r["value"]) for r in reply["rows"]][1:4] == [
+    assert [(row["period"], row["n"], row["value"]) for row in reply["rows"]][1:4] == [
         ("2026-11-02", 2, 3600), ("2026-11-03", 0, None), ("2026-11-04", 1, 100),
     ]  # fmt: skip
     by_agent = await shop.metric("ttr", **SPAN, group_by="property.agent")
-    assert {r["group"]["property.agent"]: r["value"] for r in by_agent["rows"]} == {
+    assert {row["group"]["property.agent"]: row["value"] for row in by_agent["rows"]} == {
         "adam": 7200, "eva": 100,
     }  # fmt: skip
     of_support = await shop.metric("ttr", **SPAN, touchpoint="support", source="helpdesk")
@@ -120,7 +120,7 @@ async def test_effort_by_time_to_resolution(shop: Shop) -> None:
         assert (await shop.answer("ces", score, ticket=ticket)).status_code == 201
     await shop.answer("ces", 4)
     reply = await shop.metric("ces", group_by="resolution_time")
-    assert {r["group"]["resolution_time"]: r["value"] for r in reply["rows"]} == {
+    assert {row["group"]["resolution_time"]: row["value"] for row in reply["rows"]} == {
         "<1h": 7, "1-4h": 5, "1-3d": 2, None: 4,
     }  # fmt: skip
 

@@ -35,7 +35,10 @@ async def invite(shop: Shop, **more: Any) -> tuple[str, str]:
 
 async def states(shop: Shop) -> list[tuple[int, str]]:
     """Return score and integrity of all responses."""
-    return [(r["score"], r["integrity"]) for r in (await shop.get("/v1/responses"))["data"]]
+    return [
+        (response["score"], response["integrity"])
+        for response in (await shop.get("/v1/responses"))["data"]
+    ]
 
 
 async def counted(shop: Shop) -> int:
@@ -79,7 +82,7 @@ async def test_a_link_resumes_and_a_changed_score_drops_what_it_hides(shop: Shop
     await page.send(shop.client, score="9", why="Late", again="false", _g="1", _js="1")
     response = await shop.get(f"/v1/responses/{id_}")
     assert response["answers"] == {"score": 9, "again": False}
-    assert [r["score"] for r in response["revisions"]] == [4]
+    assert [revision["score"] for revision in response["revisions"]] == [4]
     assert await counted(shop) == 1
 
 
@@ -228,7 +231,9 @@ async def test_two_tabs_at_once_are_one_response(shop: Shop) -> None:
     await shop.publish("s")
     _, path = await invite(shop)
     page = await browse(shop.client, path + "/9")
-    send = [page.send(shop.client, score=s, why="", _g="1", _js="1") for s in ("9", "8") * 4]
+    send = [
+        page.send(shop.client, score=score, why="", _g="1", _js="1") for score in ("9", "8") * 4
+    ]
     replies: list[httpx.Response] = await asyncio.gather(*send)
     assert {reply.status_code for reply in replies} == {303}
     assert await counted(shop) == 1

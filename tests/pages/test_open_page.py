@@ -170,16 +170,19 @@ async def test_every_type_of_question_can_be_answered(shop: Shop) -> None:
         ({"type": "choices", "options": options}, ["one", "three"], ["one", "three"]),
         ({"type": "text"}, "Tak\r\nnie", "Tak\nnie"),
     ]
-    questions = [{"key": f"q{n}", "text": {"en": f"Q{n}"}} | q for n, (q, *_) in enumerate(rows)]
+    questions = [
+        {"key": f"q{number}", "text": {"en": f"Q{number}"}} | question
+        for number, (question, *_) in enumerate(rows)
+    ]
     path = await published(shop, questions=questions, metric="csat")
     page = await follow(
         shop.client, await (await browse(shop.client, path)).send(shop.client, q0="4")
     )
-    answers = {f"q{n}": sent for n, (_, sent, _) in enumerate(rows) if n}
+    answers = {f"q{number}": sent for number, (_, sent, _) in enumerate(rows) if number}
     thanks = await follow(shop.client, await page.send(shop.client, **answers))
     assert "Thank you" in thanks.text
     (response,) = (await shop.get("/v1/responses"))["data"]
-    assert response["answers"] == {f"q{n}": answer for n, (*_, answer) in enumerate(rows)}
+    assert response["answers"] == {f"q{number}": answer for number, (*_, answer) in enumerate(rows)}
 
 
 async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
@@ -198,7 +201,10 @@ async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
         back = reply.headers["location"].replace("done=1", "next=1")
         assert (await shop.client.get(back)).status_code == 303
     responses = (await shop.get("/v1/responses"))["data"]
-    assert [(r["score"], r["channel"]) for r in responses] == [(2, "kiosk"), (9, "kiosk")]
+    assert [(response["score"], response["channel"]) for response in responses] == [
+        (2, "kiosk"),
+        (9, "kiosk"),
+    ]
 
 
 async def test_robots_in_the_form_are_not_counted(shop: Shop) -> None:
@@ -208,7 +214,7 @@ async def test_robots_in_the_form_are_not_counted(shop: Shop) -> None:
     await page.send(shop.client, **{"score": "9", trap: "buy"})
     await (await browse(shop.client, path)).send(shop.client, score="9", _js="1")
     await (await browse(shop.client, path)).send(shop.client, score="9", _js="1", _g="1")
-    states = {r["integrity"] for r in (await shop.get("/v1/responses"))["data"]}
+    states = {response["integrity"] for response in (await shop.get("/v1/responses"))["data"]}
     assert states == {"quarantined", "unverified", "ok"}
     total = (await shop.metric("nps"))["total"]
     assert total["n"] == 1

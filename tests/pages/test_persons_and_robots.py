@@ -127,7 +127,7 @@ async def test_three_scores_at_once_are_no_person_either(shop: Shop) -> None:
     await shop.publish("s")
     _, path = await invite(shop)
     page = await browse(shop.client, path)
-    send = (page.send(shop.client, score=s, _g="1", _js="1") for s in ("1", "5", "9") * 3)
+    send = (page.send(shop.client, score=score, _g="1", _js="1") for score in ("1", "5", "9") * 3)
     await asyncio.gather(*send)
     assert await counted(shop) == 0
 

@@ -140,7 +140,7 @@ async def test_a_survey_is_read_by_its_public_id_or_by_key(shop: Shop) -> None:
     assert (survey["survey"], survey["language"], survey["main"]) == (public_id, "pl", "score")
     score, again = survey["questions"]
     assert score["choices"][0] == {"value": 1, "label": "1"}
-    assert [c["value"] for c in again["choices"]] == [True, False]
+    assert [choice["value"] for choice in again["choices"]] == [True, False]
     assert again["show_if"] == {"question": "score", "op": ">=", "value": 3}
     assert survey["words"]["send"] == "Wyślij"
     assert survey["colours"]["light"] == ["#8a1c4a", "#ffffff"]

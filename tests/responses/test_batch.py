@@ -28,7 +28,7 @@ async def test_bad_lines_are_reported_by_number_and_spoil_nothing(shop: Shop) ->
     assert reply.status_code == 200, reply.text
     report = reply.json()
     assert (report["accepted"], report["duplicates"]) == (2, 0)
-    assert [r["line"] for r in report["rejected"]] == [2, 4, 5, 7]
+    assert [rejection["line"] for rejection in report["rejected"]] == [2, 4, 5, 7]
     assert report["rejected"][0]["errors"][0]["loc"] == ["body", "answers", "score"]
     assert "did you mean `survey`" in report["rejected"][2]["errors"][0]["msg"]
     assert (await shop.metric("nps"))["total"]["value"] == 0
@@ -36,7 +36,7 @@ async def test_bad_lines_are_reported_by_number_and_spoil_nothing(shop: Shop) ->
 
 async def test_sending_the_same_batch_again_counts_nothing_twice(shop: Shop) -> None:
     await shop.publish("many")
-    body = [line(n % 11) for n in range(1200)]
+    body = [line(number % 11) for number in range(1200)]
     header = {"Idempotency-Key": "history"}
     replies = [
         await shop.call("POST", "/v1/responses/batch", json=body, headers=header) for _ in range(2)
@@ -52,7 +52,7 @@ async def test_sending_the_same_batch_again_counts_nothing_twice(shop: Shop) -> 
 async def test_repeats_inside_a_batch_are_one_response_with_the_highest_seq(shop: Shop) -> None:
     await shop.publish("many")
     id_ = str(uuid4())
-    body = [line(s, id=id_, seq=q) for s, q in ((1, 1), (10, 3), (5, 2))]
+    body = [line(score, id=id_, seq=seq) for score, seq in ((1, 1), (10, 3), (5, 2))]
     reply = await shop.call("POST", "/v1/responses/batch", json=body)
     assert reply.json() == {"accepted": 2, "duplicates": 1, "rejected": []}
     assert (await shop.get(f"/v1/responses/{id_}"))["score"] == 10
@@ -70,8 +70,8 @@ async def test_lines_may_name_several_surveys_and_customers(shop: Shop) -> None:
     await shop.publish("many")
     await shop.publish("more", template="csat")
     body = [
-        line(9, customer={"external_id": f"c-{n % 3}"}) | {"survey": survey}
-        for n, survey in enumerate(["many", "more", "many", "nowhere"])
+        line(9, customer={"external_id": f"c-{number % 3}"}) | {"survey": survey}
+        for number, survey in enumerate(["many", "more", "many", "nowhere"])
     ]
     body[1]["answers"] = {"score": 5}
     report = (await shop.call("POST", "/v1/responses/batch", json=body)).json()

@@ -23,7 +23,10 @@ async def test_tags_follow_ups_and_states_of_many(shop: Shop) -> None:
     done = await shop.call("PATCH", "/v1/responses?band=detractor", json=patch)
     assert done.json()["found"] == 2
     responses = (await shop.get("/v1/responses"))["data"]
-    rows = sorted((r["score"], r["tags"], r["follow_up"]["status"]) for r in responses)
+    rows = sorted(
+        (response["score"], response["tags"], response["follow_up"]["status"])
+        for response in responses
+    )
     assert rows == [(2, [], "resolved"), (3, [], "resolved"), (10, ["parcel"], "none")]
     done = await shop.call("PATCH", "/v1/responses?max_score=3", json={"reject": True})
     assert done.json() == {"found": 2, "changed": 2}
@@ -99,7 +102,7 @@ async def test_what_is_restored_counts_as_an_answered_invitation(shop: Shop) -> 
 
 async def test_a_tag_too_many_is_refused_and_none_is_dropped(shop: Shop) -> None:
     ids = await submit_three(shop)
-    twenty = [f"t{n}" for n in range(20)]
+    twenty = [f"t{number}" for number in range(20)]
     await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": twenty})
     refused = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": ["more"]})
     assert refused.status_code == 422

@@ -48,7 +48,7 @@ async def test_a_case_not_known_yet_is_joined_when_it_arrives(
         assert (response["touchpoint"], response["properties"]) == ("support", {"agent": "eva"})
         assert response["customer"]["email"] == "ala@e.pl"
     rows = (await shop.metric("nps", group_by="property.agent"))["rows"]
-    assert [(r["group"], r["n"]) for r in rows] == [({"property.agent": "eva"}, 2)]
+    assert [(row["group"], row["n"]) for row in rows] == [({"property.agent": "eva"}, 2)]
     assert await rollups.differences(database, UUID(shop.workspace_id)) == []
 
 

@@ -159,7 +159,9 @@ async def test_a_trusted_answer_replaces_a_claim(
     # A later answer from the page that made the claim is not counted either.
     await claim(shop, key, seq=2, score=0, status=200, **about)
     assert (await shop.metric("nps"))["total"]["n"] == 1
-    assert [r["id"] for r in (await shop.get("/v1/responses", integrity="superseded"))["data"]]
+    assert [
+        answer["id"] for answer in (await shop.get("/v1/responses", integrity="superseded"))["data"]
+    ]
     await shop.post(f"/v1/responses/{id_}/restore", status=200)
     assert (await shop.metric("nps"))["total"]["n"] == 2
 

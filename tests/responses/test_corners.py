@@ -16,8 +16,8 @@ async def test_a_growing_answer_in_one_keyed_batch_is_stored_whole(shop: Shop) -
     await shop.publish("s")
     id_ = str(uuid4())
     body = [
-        {"survey": "s", "channel": "api", "answers": {"score": s}, "id": id_, "seq": q}
-        for s, q in ((1, 1), (4, 2), (10, 3))
+        {"survey": "s", "channel": "api", "answers": {"score": score}, "id": id_, "seq": seq}
+        for score, seq in ((1, 1), (4, 2), (10, 3))
     ]
     header = {"Idempotency-Key": "grown"}
     report = (await shop.call("POST", "/v1/responses/batch", json=body, headers=header)).json()
@@ -59,7 +59,7 @@ async def test_a_batch_that_names_one_person_in_two_ways_makes_one_customer(shop
     ]
     await shop.call("POST", "/v1/responses/batch", json=body)
     responses = (await shop.get("/v1/responses"))["data"]
-    assert len({r["customer"]["id"] for r in responses}) == 1
+    assert len({response["customer"]["id"] for response in responses}) == 1
     latest = await shop.metric("nps", count="latest_per_customer")
     assert latest["total"]["n"] == 1
 
@@ -71,7 +71,7 @@ async def test_an_idempotency_key_beside_an_id_is_held_to_its_body(shop: Shop) -
     replies = [
         await shop.call("POST", "/v1/responses", json=body, headers=header) for _ in range(2)
     ]
-    assert [r.status_code for r in replies] == [201, 201]
+    assert [reply.status_code for reply in replies] == [201, 201]
     assert replies[1].headers["idempotency-replayed"] == "true"
     other = body | {"id": str(uuid4())}
     refused = await shop.call("POST", "/v1/responses", json=other, headers=header)
@@ -112,7 +112,7 @@ async def test_a_survey_closed_while_answers_come_in_takes_none_afterwards(shop:
 
 async def test_many_unknown_questions_are_refused_without_stalling(shop: Shop) -> None:
     await shop.publish("s")
-    answers = {f"nonsense_{n}": 1 for n in range(30_000)}
+    answers = {f"nonsense_{number}": 1 for number in range(30_000)}
     reply = await shop.answer("s", answers)
     assert reply.status_code == 422
     assert len(reply.json()["errors"]) == 20
@@ -145,7 +145,9 @@ async def test_a_deleted_touchpoint_that_answers_name_stays_listed(shop: Shop) -
     await shop.answer("s", 9, touchpoint="till")
     assert (await shop.call("DELETE", "/v1/touchpoints/till")).status_code == 204
     listed = (await shop.get("/v1/touchpoints"))["data"]
-    assert [(t["key"], t["declared"]) for t in listed] == [("till", False)]
+    assert [(touchpoint["key"], touchpoint["declared"]) for touchpoint in listed] == [
+        ("till", False)
+    ]
     assert (await shop.metric("nps", touchpoint="till"))["total"]["n"] == 1
 
 
@@ -156,13 +158,13 @@ async def test_totals_do_not_depend_on_the_grouping(shop: Shop) -> None:
     await shop.answer("s", 9, properties={"store": "A"})
     await shop.answer("s", 9)
     reply = await shop.metric("nps", group_by="property.store")
-    assert (reply["total"]["n"], [r["n"] for r in reply["rows"]]) == (2, [1, 1])
+    assert (reply["total"]["n"], [row["n"] for row in reply["rows"]]) == (2, [1, 1])
     both = await shop.call("GET", "/v1/metrics/nps?property.store=A&property.store=B")
     assert both.json()["total"]["n"] == 1
 
 
 async def test_shares_of_a_choice_are_of_its_own_question(shop: Shop) -> None:
-    options = [{"key": k, "text": {"en": k}} for k in "abc"]
+    options = [{"key": letter, "text": {"en": letter}} for letter in "abc"]
     questions = [
         {"key": key, "type": "choice", "text": {"en": "?"}, "options": options} for key in "pq"
     ]
@@ -170,7 +172,7 @@ async def test_shares_of_a_choice_are_of_its_own_question(shop: Shop) -> None:
     for answers in ({"p": "a", "q": "b"}, {"p": "a"}):
         await shop.answer("s", answers)
     reply = await shop.metric("choice")
-    assert {k: o["share"] for k, o in reply["total"]["options"].items()} == {
+    assert {key: option["share"] for key, option in reply["total"]["options"].items()} == {
         "a": 100,
         "b": 0,
         "c": 0,

@@ -37,7 +37,7 @@ async def test_when_too_many_wait_the_rest_must_try_again(shop: Shop, database: 
         *[group.submit(workspace, submission(survey)) for _ in range(20)], return_exceptions=True
     )
     await group.close()
-    refused = [f for f in results if isinstance(f, Busy)]
+    refused = [result for result in results if isinstance(result, Busy)]
     assert len(refused) == 15
     assert refused[0].headers["Retry-After"] == "1"
     assert (await shop.metric("nps"))["total"]["n"] == 5
@@ -62,7 +62,9 @@ async def test_a_row_that_cannot_be_stored_spoils_no_other(shop: Shop, database:
     batch[3].row.answers = Raw(b'{"why":"\\u0000"}')
     results = await group.write(UUID(shop.workspace_id), batch, events=True)
     await group.close()
-    assert [n for n, f in enumerate(results) if isinstance(f, AfterwordError)] == [3]
+    assert [
+        index for index, result in enumerate(results) if isinstance(result, AfterwordError)
+    ] == [3]
     assert isinstance(results[3], InvalidInput)
     assert (await shop.metric("nps"))["total"]["n"] == 8
 

@@ -8,12 +8,12 @@ from tests.shop import Shop
 
 async def test_lists_are_newest_first_and_stable_while_answers_come_in(shop: Shop) -> None:
     await shop.publish("list")
-    ids = [(await shop.answer("list", n)).json()["id"] for n in range(5)]
+    ids = [(await shop.answer("list", score)).json()["id"] for score in range(5)]
     first = await shop.get("/v1/responses", limit=2)
     await shop.answer("list", 10)
     second = await shop.get("/v1/responses", limit=2, cursor=first["next_cursor"])
     third = await shop.get("/v1/responses", limit=2, cursor=second["next_cursor"])
-    seen = [r["id"] for page in (first, second, third) for r in page["data"]]
+    seen = [response["id"] for page in (first, second, third) for response in page["data"]]
     assert seen == ids[::-1]
     assert third["next_cursor"] is None
 
@@ -52,7 +52,7 @@ async def test_every_filter_finds_what_it_names(shop: Shop) -> None:
     }
     for name, value in filters.items():
         page = await shop.get("/v1/responses", **{name: value})
-        assert [r["id"] for r in page["data"]] == [id_], name
+        assert [response["id"] for response in page["data"]] == [id_], name
     assert (await shop.get("/v1/responses", q="100% x"))["data"] == []
     assert len((await shop.get("/v1/responses", survey="f", integrity="ok"))["data"]) == 2
 
@@ -77,7 +77,7 @@ async def test_a_follow_up_is_worked_through_with_notes(shop: Shop) -> None:
     assert (follow_up["status"], follow_up["assignee"]) == ("resolved", "eva")
     tagging = await shop.call("PATCH", f"/v1/responses/{id_}", key=responder, json={"tags": ["a"]})
     assert tagging.status_code == 403
-    assert [n["text"] for n in follow_up["notes"]] == ["Called.", "Replaced."]
+    assert [entry["text"] for entry in follow_up["notes"]] == ["Called.", "Replaced."]
     assert follow_up["closed_at"] > follow_up["opened_at"]
     figure = (await shop.metric("follow_up"))["total"]
     assert (figure["opened"], figure["closed"], figure["value"]) == (1, 1, 100)
@@ -101,6 +101,6 @@ async def test_two_deletes_at_once_move_the_figure_once(shop: Shop) -> None:
     id_ = (await shop.answer("d", 0)).json()["id"]
     await shop.answer("d", 10)
     replies = await asyncio.gather(*[shop.call("DELETE", f"/v1/responses/{id_}") for _ in range(5)])
-    assert [r.status_code for r in replies].count(204) == 1
+    assert [reply.status_code for reply in replies].count(204) == 1
     total = (await shop.metric("nps"))["total"]
     assert (total["n"], total["value"]) == (1, 100)

@@ -22,12 +22,12 @@ async def filled(shop: Shop) -> list[str]:
     await shop.publish("r", touchpoint="t")
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     ids = []
-    for n in range(12):
+    for number in range(12):
         reply = await shop.answer(
             "r",
-            n % 11,
-            properties={"store": f"s{n % 3}", "tags": ["no", "segment"]},
-            responded_at=f"2026-0{1 + n % 9}-01T23:30:00Z",
+            number % 11,
+            properties={"store": f"s{number % 3}", "tags": ["no", "segment"]},
+            responded_at=f"2026-0{1 + number % 9}-01T23:30:00Z",
         )
         ids.append(reply.json()["id"])
     return ids
@@ -86,7 +86,7 @@ async def test_writers_editors_and_a_recount_at_once_never_drift(
     async def edit(slot: int) -> None:
         connection = await database.connect()
         for _ in range(30):
-            chosen = [UUID(i) for i in chance.sample(ids, 7)]
+            chosen = [UUID(id_) for id_ in chance.sample(ids, 7)]
             statement = chance.choices(statements, (4, 4, 2, 2, 1))[0]
             await connection.fetch(
                 statement, workspace, utc_now(), slot, chosen, [uuid4() for _ in chosen]
@@ -99,7 +99,9 @@ async def test_writers_editors_and_a_recount_at_once_never_drift(
             assert (await shop.call("PATCH", "/v1/workspace", json=body)).status_code == 200
             await asyncio.sleep(0.1)
 
-    await asyncio.gather(*[write(25) for _ in range(8)], *[edit(s) for s in (1, 2, 3)], configure())
+    await asyncio.gather(
+        *[write(25) for _ in range(8)], *[edit(slot) for slot in (1, 2, 3)], configure()
+    )
     await shop.work()
     assert await differences(shop, database) == []
     reply = await shop.metric("nps", period="all", group_by="property.store")
@@ -114,7 +116,7 @@ async def test_a_batch_sent_again_after_a_lost_connection_counts_once(
     group = GroupCommit(database, slot=9, max_waiting=10)
     app.state.ingest = replace(ingest, group=group)
     try:
-        answers = [asyncio.create_task(shop.answer("lost", n % 11)) for n in range(40)]
+        answers = [asyncio.create_task(shop.answer("lost", number % 11)) for number in range(40)]
         killer = await database.connect()
         for _ in range(5):
             await asyncio.sleep(0.01)
@@ -127,7 +129,7 @@ async def test_a_batch_sent_again_after_a_lost_connection_counts_once(
     finally:
         app.state.ingest = ingest
         await group.close()
-    accepted = [r for r in replies if r.status_code == 201]
-    assert {r.status_code for r in replies} <= {201, 503}
+    accepted = [reply for reply in replies if reply.status_code == 201]
+    assert {reply.status_code for reply in replies} <= {201, 503}
     assert (await shop.metric("nps"))["total"]["n"] == len(accepted)
     assert await differences(shop, database) == []

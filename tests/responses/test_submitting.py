@@ -26,8 +26,8 @@ async def test_twenty_identical_posts_at_once_make_one_response(shop: Shop) -> N
     await shop.publish("once")
     id_ = str(uuid4())
     replies = await asyncio.gather(*[shop.answer("once", 10, id=id_) for _ in range(20)])
-    assert sorted(r.status_code for r in replies) == [200] * 19 + [201]
-    assert {r.json()["id"] for r in replies} == {id_}
+    assert sorted(reply.status_code for reply in replies) == [200] * 19 + [201]
+    assert {reply.json()["id"] for reply in replies} == {id_}
     assert (await shop.metric("nps"))["total"]["n"] == 1
 
 
@@ -43,7 +43,7 @@ async def test_a_higher_seq_replaces_the_answer_and_moves_the_figure(shop: Shop)
     total = (await shop.metric("nps"))["total"]
     assert (total["n"], total["value"]) == (1, 100)
     read = await shop.get(f"/v1/responses/{id_}")
-    assert [r["score"] for r in read["revisions"]] == [2]
+    assert [revision["score"] for revision in read["revisions"]] == [2]
     assert read["follow_up"]["status"] == "none"
 
 
@@ -95,8 +95,8 @@ async def test_an_external_id_stands_for_an_id(shop: Shop) -> None:
 
 async def test_one_answer_per_order_holds_where_the_survey_says_so(shop: Shop) -> None:
     await shop.publish("per-order", one_answer_per="order")
-    replies = [await shop.answer("per-order", s, order="77") for s in (9, 3)]
-    assert [r.status_code for r in replies] == [201, 200]
+    replies = [await shop.answer("per-order", score, order="77") for score in (9, 3)]
+    assert [reply.status_code for reply in replies] == [201, 200]
     assert replies[1].json()["score"] == 9
     assert (await shop.answer("per-order", 3, order="78")).status_code == 201
 
@@ -147,8 +147,8 @@ async def test_a_customer_is_known_again_by_external_id_and_e_mail(shop: Shop) -
     customer = {"external_id": "c-1", "email": "Ala@Example.pl", "name": "Ala"}
     ids = [(await shop.answer("who", 9, customer=customer)).json()["id"] for _ in range(2)]
     ids.append((await shop.answer("who", 8, customer={"email": "ala@example.pl"})).json()["id"])
-    people = [(await shop.get(f"/v1/responses/{i}"))["customer"] for i in ids]
-    assert len({p["id"] for p in people}) == 1
+    people = [(await shop.get(f"/v1/responses/{id_}"))["customer"] for id_ in ids]
+    assert len({person["id"] for person in people}) == 1
     assert people[0]["external_ids"] == [{"source": None, "id": "c-1"}]
     assert people[0]["name"] == "Ala"
     assert len((await shop.get("/v1/responses", customer="c-1"))["data"]) == 3
@@ -162,8 +162,8 @@ async def test_many_writers_who_meet_one_new_customer_make_one(shop: Shop) -> No
             for _ in range(9)
         ]
     )
-    ids = [r.json()["id"] for r in replies]
-    people = [(await shop.get(f"/v1/responses/{i}"))["customer"]["id"] for i in ids]
+    ids = [reply.json()["id"] for reply in replies]
+    people = [(await shop.get(f"/v1/responses/{id_}"))["customer"]["id"] for id_ in ids]
     assert len(set(people)) == 1
 
 
@@ -188,7 +188,10 @@ async def test_the_key_may_come_as_a_basic_user_name(shop: Shop) -> None:
 
 
 async def test_every_question_type_is_stored_and_counted(shop: Shop) -> None:
-    questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
+    questions = [
+        {"key": f"q-{question['type']}", "text": {"en": "?"}} | question
+        for question in every_question()
+    ]
     await shop.publish("all", questions=questions)
     answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
     reply = await shop.answer("all", answers)
@@ -200,9 +203,15 @@ async def test_every_question_type_is_stored_and_counted(shop: Shop) -> None:
             total = (await shop.metric(metric, question=f"q-{type_}"))["total"]
             assert (total["n"], total["value"] is None) == (1, False), type_
     choice = (await shop.metric("choice", question="q-choices"))["total"]
-    assert {k: o["share"] for k, o in choice["options"].items()} == {"one": 100, "two": 100}
+    assert {key: option["share"] for key, option in choice["options"].items()} == {
+        "one": 100,
+        "two": 100,
+    }
     # A list without any option is no answer.
     assert (await shop.answer("all", answers | {"q-choices": []})).status_code == 201
     choice = (await shop.metric("choice", question="q-choices"))["total"]
     assert (choice["n"], choice["n_missing"]) == (1, 1)
-    assert {k: o["share"] for k, o in choice["options"].items()} == {"one": 100, "two": 100}
+    assert {key: option["share"] for key, option in choice["options"].items()} == {
+        "one": 100,
+        "two": 100,
+    }

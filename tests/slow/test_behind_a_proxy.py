@@ -27,7 +27,11 @@ def _proxy_to(service: Service, *, strips: bool) -> http.server.ThreadingHTTPSer
                 return
             path = self.path[len(ROOT) :] or "/" if strips else self.path
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            sent = {n: v for n, v in self.headers.items() if n.lower() != "accept-encoding"}
+            sent = {
+                header: text
+                for header, text in self.headers.items()
+                if header.lower() != "accept-encoding"
+            }
             reply = httpx.request(
                 self.command, service.url + path, headers=sent, content=body, timeout=30
             )

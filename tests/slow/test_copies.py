@@ -72,7 +72,7 @@ def furnish(service: Service, receiver: Receiver) -> None:
             post("/v1/interactions", ticket | moment)
         wait_for(lambda: len(receiver.to("/good")) == 5 and len(receiver.to("/bad")) >= 1)
         wait_for(lambda: client.get("/v1/invitations").json()["data"][0]["status"] == "stored")
-        wait_for(lambda: sum(e["pending"] for e in endpoints(client)) == 5)
+        wait_for(lambda: sum(endpoint["pending"] for endpoint in endpoints(client)) == 5)
 
 
 def endpoints(client: httpx.Client) -> Any:
@@ -108,7 +108,7 @@ def look_at_copy(client: httpx.Client, before: dict[str, Any]) -> None:
     for path in COMPARED_PATHS:
         if "metrics" in path or path == "/v1/surveys":
             assert after[path] == before[path], path
-    words = [r["answers"].get("why") for r in after["/v1/responses"]["data"]]
+    words = [response["answers"].get("why") for response in after["/v1/responses"]["data"]]
     assert sorted(filter(None, words)) == ["Word 0", "Word 1", "Word 3", "Word 4"]
 
 
@@ -124,7 +124,10 @@ def test_a_restored_backup_answers_the_same_and_sends_nothing_twice(
     with service.client() as client:
         before = read_all(client)
         cursor = client.get("/v1/events?limit=3").json()["next_cursor"]
-        ids = [e["id"] for e in client.get("/v1/events", params={"after": cursor}).json()["data"]]
+        ids = [
+            event["id"]
+            for event in client.get("/v1/events", params={"after": cursor}).json()["data"]
+        ]
         # Erased after the backup was made: the backup must not bring her back.
         client.delete("/v1/customers/c-2").raise_for_status()
     service.stop()
@@ -153,10 +156,10 @@ def test_a_restored_backup_answers_the_same_and_sends_nothing_twice(
         copy.start()
         with copy.client() as client:
             wait_for(lambda: len(receiver.to("/bad")[1:]) >= 5)
-            wait_for(lambda: sum(e["pending"] for e in endpoints(client)) == 0)
+            wait_for(lambda: sum(endpoint["pending"] for endpoint in endpoints(client)) == 0)
             time.sleep(2)
         assert len(receiver.to("/good")) == 5
-        new = [r["headers"]["webhook-id"] for r in receiver.to("/bad")[-5:]]
+        new = [request["headers"]["webhook-id"] for request in receiver.to("/bad")[-5:]]
         assert len(set(new)) == 5
         # The invitation was stored before; it is not written again.
         assert mails_in(copy) == 0
@@ -198,14 +201,14 @@ def test_a_service_moves_to_another_older_postgresql(
         moved.start()
         with moved.client() as client:
             after = read_all(client)
-            assert {p: after[p] for p in COMPARED_PATHS[:-1]} == {
-                p: before[p] for p in COMPARED_PATHS[:-1]
+            assert {path: after[path] for path in COMPARED_PATHS[:-1]} == {
+                path: before[path] for path in COMPARED_PATHS[:-1]
             }
-            wait_for(lambda: sum(e["pending"] for e in endpoints(client)) == 0)
+            wait_for(lambda: sum(endpoint["pending"] for endpoint in endpoints(client)) == 0)
             line = {"survey": "nps", "channel": "api", "answers": {"score": 9}}
             client.post("/v1/responses", json=line).raise_for_status()
             wait_for(lambda: len(receiver.to("/good")) == 6)
-        assert len({r["headers"]["webhook-id"] for r in receiver.to("/good")}) == 6
+        assert len({request["headers"]["webhook-id"] for request in receiver.to("/good")}) == 6
         refusal = moved.command("bi-role")
         assert "CREATEROLE" in refusal.stderr
         able = superuser_url(folder).rpartition("/")[0] + "/afterword"

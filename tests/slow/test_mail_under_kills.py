@@ -31,9 +31,9 @@ def service(mailbox: Mailbox) -> Iterator[Service]:
 def solve_tickets(service: Service) -> set[str]:
     """Have every customer asked; return the invitations."""
     lines = [
-        {"type": "ticket.solved", "source": "h", "external_id": f"{n}", "ticket": f"{n}",
-         "customer": {"email": f"c{n}@example.pl"}}
-        for n in range(MAILS)
+        {"type": "ticket.solved", "source": "h", "external_id": f"{number}", "ticket": f"{number}",
+         "customer": {"email": f"c{number}@example.pl"}}
+        for number in range(MAILS)
     ]  # fmt: skip
     with service.client() as client:
         reply = client.post("/v1/interactions/batch?triggers=true", json=lines)

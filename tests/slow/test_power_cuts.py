@@ -87,7 +87,7 @@ def assert_exact(service: Service, writers: list[Writer]) -> None:
         while True:
             params = {"limit": 500} | ({"cursor": cursor} if cursor else {})
             page = client.get("/v1/responses", params=params).json()
-            stored |= {r["id"] for r in page["data"]}
+            stored |= {response["id"] for response in page["data"]}
             cursor = page["next_cursor"]
             if cursor is None:
                 break
@@ -150,7 +150,7 @@ def test_what_a_killed_service_left_behind_does_not_hinder_the_next_start(
 
 def test_an_import_that_was_killed_goes_on_where_it_was(service: Service) -> None:
     file = service.folder / "answers.csv"
-    file.write_text("score\n" + "".join(f"{n % 11}\n" for n in range(40_000)))
+    file.write_text("score\n" + "".join(f"{number % 11}\n" for number in range(40_000)))
     options = ["import", str(file), "--survey", "s", "--undated", "now"]
     command = [sys.executable, "-m", "app.cli.commands", *options]
     broken_off = subprocess.Popen(command, env=service.environment, stdout=subprocess.DEVNULL)

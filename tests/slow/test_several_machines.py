@@ -26,8 +26,8 @@ class Machines:
 
     def __init__(self, settings: Settings, folder: Path, key: str) -> None:
         """Choose folders and ports."""
-        self.web = [environment_of(settings, folder / f"web{n}") for n in (1, 2)]
-        self.workers = [environment_of(settings, folder / f"worker{n}") for n in (1, 2)]
+        self.web = [environment_of(settings, folder / f"web{number}") for number in (1, 2)]
+        self.workers = [environment_of(settings, folder / f"worker{number}") for number in (1, 2)]
         urls = [f"http://127.0.0.1:{machine['AFTERWORD_PORT']}" for machine in self.web]
         self.first, self.second = (httpx.Client(base_url=url, auth=(key, "")) for url in urls)
 
@@ -47,7 +47,12 @@ class Machines:
         Workers also store others' mails: on a Monday every workspace's weekly letter.
         """
         folders = [Path(worker["AFTERWORD_DATA_DIR"]) / "mail" for worker in self.workers]
-        return [path for f in folders for id_ in invitations for path in f.glob(f"{id_}.*.eml")]
+        return [
+            path
+            for folder in folders
+            for id_ in invitations
+            for path in folder.glob(f"{id_}.*.eml")
+        ]
 
 
 @pytest.fixture

@@ -70,7 +70,8 @@ def test_nothing_drifts_under_races_and_kills(service: Service) -> None:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as background:
         command = [sys.executable, "-m", "tests.slow.writer", url, workspace, survey, str(until)]
         writers = [
-            subprocess.Popen([*command, str(n), str(Path(folder) / f"{n}.json")]) for n in range(4)
+            subprocess.Popen([*command, str(number), str(Path(folder) / f"{number}.json")])
+            for number in range(4)
         ]
         changes = background.submit(configure, service, until)
         time.sleep(SECONDS * 0.3)
@@ -80,7 +81,9 @@ def test_nothing_drifts_under_races_and_kills(service: Service) -> None:
         service.find("postgres -D")[0].send_signal(signal.SIGKILL)
         for writer in writers[:3]:
             assert writer.wait(60) == 0
-        acknowledged = [json.loads((Path(folder) / f"{n}.json").read_text()) for n in range(3)]
+        acknowledged = [
+            json.loads((Path(folder) / f"{number}.json").read_text()) for number in range(3)
+        ]
         assert changes.result() > 1
     asyncio.run(judge(url, UUID(workspace), acknowledged))
 

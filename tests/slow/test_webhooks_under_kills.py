@@ -37,7 +37,7 @@ def test_sixty_pending_survive_kill_9(service: Service, receiver: Receiver) -> N
     service.kill_everything()
     del receiver.behaviours["/slow"]
     service.start()
-    wait_for(lambda: len({r["headers"]["webhook-id"] for r in receiver.requests}) == 60)
+    wait_for(lambda: len({request["headers"]["webhook-id"] for request in receiver.requests}) == 60)
     with service.client() as client:
         (endpoint,) = client.get("/v1/webhook-endpoints").json()["data"]
         log = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"

@@ -61,7 +61,9 @@ async def write(group: GroupCommit, chance: random.Random, context: dict[str, An
             row(context["survey"], some_id(chance), chance.choice([1, 1, 1, 2, 2, 3, 4]))
             for _ in range(chance.choice([1, 3, 20, 100, 300]))
         ]
-        result = await group.write(context["workspace"], [Submission(r) for r in rows], events=True)
+        result = await group.write(
+            context["workspace"], [Submission(line) for line in rows], events=True
+        )
         for sent, written in zip(rows, result, strict=True):
             assert isinstance(written, WriteResult)
             context["acknowledged"].append([str(sent.id), sent.seq, written.outcome.value])

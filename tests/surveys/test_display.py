@@ -25,11 +25,11 @@ async def test_signs_stand_for_the_same_scores(
     links = await shop.get("/v1/surveys/s/links")
     page = (await shop.client.get("/s/" + links["page"].rpartition("/")[2])).text
     signs = re.findall(r'value="(\d)"[^>]*> <span>([^<]+)</span>', page)
-    assert signs == [(str(n), label) for n, label in enumerate(labels, start=1)]
+    assert signs == [(str(number), label) for number, label in enumerate(labels, start=1)]
     assert f'aria-label="1/{points}"' in page
     widget = (await shop.client.get("/w/surveys/" + links["page"].rpartition("/")[2])).json()
     choices = widget["questions"][0]["choices"]
-    assert [c["label"] for c in choices] == labels
+    assert [choice["label"] for choice in choices] == labels
     assert choices[0] == {"value": 1, "label": labels[0], "spoken": f"1/{points}"}
     mail = (await shop.call("GET", "/v1/surveys/s/email-preview")).text
     for label in labels:

@@ -24,7 +24,7 @@ TEMPLATES = (
 async def test_a_template_is_ready_in_three_languages(shop: Shop, name: str) -> None:
     survey = await shop.publish("t", template=name)
     assert survey["status"] == "live"
-    keys = [q["key"] for q in survey["questions"]]
+    keys = [entry["key"] for entry in survey["questions"]]
     assert keys[0] == "score"
     assert keys[-1] == "why"
     for question in survey["questions"]:

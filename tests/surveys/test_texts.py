@@ -109,12 +109,12 @@ def test_every_question_type_has_its_words() -> None:
     ],
 )
 def test_plurals_are_cldrs(language: str, category: str, numbers: list[int]) -> None:
-    assert {plural_of(language, n) for n in numbers} == {category}
+    assert {plural_of(language, number) for number in numbers} == {category}
 
 
 def test_a_number_takes_its_form() -> None:
     words = SurveyWords("pl-PL", {})
-    assert [words.counted("more", n) for n in (1, 2, 5)] == [
+    assert [words.counted("more", number) for number in (1, 2, 5)] == [
         "Jeszcze 1 pytanie", "Jeszcze 2 pytania", "Jeszcze 5 pytań",
     ]  # fmt: skip
 

@@ -126,9 +126,13 @@ async def test_reasons_not_to_ask(shop: Shop) -> None:
 async def test_a_sample_is_stable_per_customer(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", sample_rate=0.5, once_per="interaction")
-    people = [{"email": f"{n}@e.pl"} for n in range(60)]
-    first = [await reason(shop, f"a-{n}", customer=person) for n, person in enumerate(people)]
-    again = [await reason(shop, f"b-{n}", customer=person) for n, person in enumerate(people)]
+    people = [{"email": f"{number}@e.pl"} for number in range(60)]
+    first = [
+        await reason(shop, f"a-{number}", customer=person) for number, person in enumerate(people)
+    ]
+    again = [
+        await reason(shop, f"b-{number}", customer=person) for number, person in enumerate(people)
+    ]
     assert first == again
     assert 12 < first.count("sampled_out") < 48
 
@@ -136,7 +140,9 @@ async def test_a_sample_is_stable_per_customer(shop: Shop) -> None:
 async def test_thirty_at_once_under_a_throttle_make_one_invitation(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces", throttle={"days": 30}, delay="PT1H")
-    reasons = await asyncio.gather(*(reason(shop, f"e-{n}", ticket=f"{n}") for n in range(30)))
+    reasons = await asyncio.gather(
+        *(reason(shop, f"e-{number}", ticket=f"{number}") for number in range(30))
+    )
     assert sorted(map(str, reasons)) == ["None"] + ["throttled"] * 29
     decision = (await shop.get("/v1/decisions", reason="throttled"))["data"][0]
     assert decision["detail"].startswith("until ")
@@ -158,9 +164,9 @@ async def test_a_throttle_of_one_survey_leaves_others_alone(shop: Shop) -> None:
     await shop.make_trigger("ces", throttle={"days": 30, "scope": "survey"}, priority=5)
     await shop.make_trigger("nps", throttle={"days": 30, "scope": "metric"})
     reply = await shop.record("ticket.solved", "e-1", ticket="1", customer=ALA)
-    assert [d["outcome"] for d in reply["decisions"]] == ["invited", "invited"]
+    assert [decision["outcome"] for decision in reply["decisions"]] == ["invited", "invited"]
     reply = await shop.record("ticket.solved", "e-2", ticket="2", customer=ALA)
-    assert [d["reason"] for d in reply["decisions"]] == ["throttled", "throttled"]
+    assert [decision["reason"] for decision in reply["decisions"]] == ["throttled", "throttled"]
 
 
 async def test_the_higher_priority_wins(shop: Shop) -> None:
@@ -170,7 +176,9 @@ async def test_the_higher_priority_wins(shop: Shop) -> None:
     await shop.make_trigger("low")
     high = await shop.make_trigger("high", priority=10)
     reply = await shop.record("ticket.solved", "e-1", customer=ALA)
-    outcomes = [(d["trigger"] == high["id"], d["reason"]) for d in reply["decisions"]]
+    outcomes = [
+        (decision["trigger"] == high["id"], decision["reason"]) for decision in reply["decisions"]
+    ]
     assert outcomes == [(True, None), (False, "throttled")]
 
 
@@ -224,9 +232,10 @@ async def test_conditions_are_checked_again_when_the_delay_is_over(shop: Shop) -
     other = await shop.record("ticket.solved", "e-3", ticket="2", customer={"email": "b@e.pl"})
     await shop.work()
     invitations = [
-        await shop.get(f"/v1/invitations/{t['decisions'][0]['invitation']}") for t in (reply, other)
+        await shop.get(f"/v1/invitations/{interaction['decisions'][0]['invitation']}")
+        for interaction in (reply, other)
     ]
-    assert [(i["status"], i["reason"]) for i in invitations] == [
+    assert [(invitation["status"], invitation["reason"]) for invitation in invitations] == [
         ("cancelled", "condition"),
         ("stored", None),
     ]
@@ -255,16 +264,16 @@ async def test_a_batch_invites_nobody_unless_it_asks_for_triggers(shop: Shop) ->
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
     body = [
-        {"type": "ticket.solved", "source": "h", "external_id": f"{n}", "customer": ALA}
-        for n in range(3)
+        {"type": "ticket.solved", "source": "h", "external_id": f"{number}", "customer": ALA}
+        for number in range(3)
     ]
     report = await shop.post("/v1/interactions/batch", [*body, body[0], {"type": "x"}], status=200)
     assert (report["accepted"], report["duplicates"]) == (3, 1)
-    assert {tuple(e["loc"]) for e in report["rejected"][0]["errors"]} == {
+    assert {tuple(error["loc"]) for error in report["rejected"][0]["errors"]} == {
         ("body", "source"), ("body", "external_id"),
     }  # fmt: skip
     assert (await shop.get("/v1/decisions"))["data"] == []
-    body = [line | {"external_id": f"again-{n}"} for n, line in enumerate(body)]
+    body = [line | {"external_id": f"again-{number}"} for number, line in enumerate(body)]
     reply = await shop.call("POST", "/v1/interactions/batch?triggers=true", json=body)
     assert reply.json()["accepted"] == 3
     assert len((await shop.get("/v1/decisions"))["data"]) == 3

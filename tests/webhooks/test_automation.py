@@ -37,10 +37,10 @@ async def test_interactions_are_filtered_by_their_type(
         await shop.record(type_, str(number))
     await shop.record("ticket.solved", "9", ticket="5")
     await post.deliver()
-    received = sorted(r["body"]["data"]["type"] for r in receiver.requests
-                  if r["body"]["type"] == "interaction.created")  # fmt: skip
+    received = sorted(request["body"]["data"]["type"] for request in receiver.requests
+                  if request["body"]["type"] == "interaction.created")  # fmt: skip
     assert received == sorted([types] if isinstance(types, str) else types)
-    assert [r["body"]["type"] for r in receiver.requests].count("ticket.resolved") == 1
+    assert [request["body"]["type"] for request in receiver.requests].count("ticket.resolved") == 1
 
 
 async def test_an_interaction_is_delivered_with_its_decisions(
@@ -70,7 +70,7 @@ async def test_each_resolution_and_reopening_is_told_once(shop: Shop, post: Webh
         reply = await shop.call("POST", "/v1/interactions", json=body)
         assert reply.status_code in {200, 201}
     feed = await shop.get("/v1/events", types="ticket.resolved,ticket.reopened")
-    assert [(e["type"], e["data"]["number"]) for e in feed["data"]] == [
+    assert [(event["type"], event["data"]["number"]) for event in feed["data"]] == [
         ("ticket.resolved", 1), ("ticket.reopened", 1), ("ticket.resolved", 2),
     ]  # fmt: skip
     last = feed["data"][-1]["data"]
@@ -87,7 +87,7 @@ async def test_an_opened_invitation_is_told_once(shop: Shop) -> None:
     for _ in range(2):
         assert (await shop.client.get(path)).status_code == 200
     feed = await shop.get("/v1/events", types="invitation.opened")
-    assert [e["data"]["status"] for e in feed["data"]] == ["opened"]
+    assert [event["data"]["status"] for event in feed["data"]] == ["opened"]
 
 
 async def test_an_endpoints_own_headers_are_sent_and_never_shown(
@@ -115,7 +115,7 @@ async def test_an_endpoints_own_headers_are_sent_and_never_shown(
     [
         {"Host": "x"}, {"webhook-signature": "x"}, {"Webhook-ID": "x"}, {"Content-Length": "1"},
         {"X y": "x"}, {"X": "a\nb"}, {"X": "ż"}, {"X": ""}, {"X": "1", "x": "2"},
-        {f"X-{n}": "x" for n in range(11)},
+        {f"X-{number}": "x" for number in range(11)},
     ],
 )  # fmt: skip
 async def test_odd_headers_are_refused(shop: Shop, headers: Any) -> None:

@@ -87,7 +87,7 @@ async def test_a_hostile_url_is_refused_when_it_is_saved(shop: Shop, url: str) -
 
 
 @pytest.mark.parametrize(
-    "url", [u for u in REFUSED_URLS if u.startswith("https://") and " " not in u]
+    "url", [url for url in REFUSED_URLS if url.startswith("https://") and " " not in url]
 )
 async def test_a_hostile_url_is_refused_when_it_is_called(url: str) -> None:
     with pytest.raises((RefusedAddressError, UnreachableError)) as error:
@@ -138,7 +138,7 @@ async def test_deliveries_verify_with_the_official_packages(
     (delivery,) = await post.log(endpoint)
     assert (delivery["status"], delivery["event"]) == ("delivered", "response.created")
     assert delivery["webhook_id"] == request["headers"]["webhook-id"]
-    assert [a["status_code"] for a in delivery["attempts"]] == [200]
+    assert [attempt["status_code"] for attempt in delivery["attempts"]] == [200]
 
 
 async def test_they_verify_with_the_package_for_node(
@@ -153,7 +153,7 @@ async def test_they_verify_with_the_package_for_node(
     signed_request = {
         "secret": endpoint["secret"],
         "body": request["raw"].decode(),
-        "headers": {k.lower(): v for k, v in request["headers"].items()},
+        "headers": {name.lower(): value for name, value in request["headers"].items()},
     }
     assert verify_in_node(tmp_path, signed_request).split() == [
         "standardwebhooks",
@@ -212,14 +212,14 @@ async def test_redelivery_and_replay_keep_the_id_and_are_single_shots(
     await shop.post(f"/v1/deliveries/{last['id']}/redeliver", status=202)
     await post.deliver()
     log = await post.log(endpoint)
-    assert [d["status"] for d in log] == ["failed", "delivered", "delivered"]
+    assert [delivery["status"] for delivery in log] == ["failed", "delivered", "delivered"]
     assert log[0]["webhook_id"] == last["webhook_id"]
     body = {"since": since.isoformat()}
     replayed = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/replay", body, status=202)
     assert replayed["events"] == 2
     await shop.work()
     await post.deliver()
-    ids = [r["headers"]["webhook-id"] for r in receiver.requests]
+    ids = [request["headers"]["webhook-id"] for request in receiver.requests]
     assert len(ids) == 5
     assert len(set(ids)) == 2
 
@@ -232,7 +232,7 @@ async def test_an_endpoint_gets_no_event_from_before_it_was_made(
     await post.subscribe(receiver.url, ["response.created"])
     await shop.answer("nps", 2)
     await post.deliver()
-    assert [r["body"]["data"]["score"] for r in receiver.requests] == [2]
+    assert [request["body"]["data"]["score"] for request in receiver.requests] == [2]
 
 
 async def test_paused_sending_holds_everything(
@@ -263,7 +263,7 @@ async def test_an_odd_retry_after_header_breaks_nothing(
     await shop.answer("nps", 1)
     await post.deliver()
     (delivery,) = await post.log(endpoint)
-    assert [a["status_code"] for a in delivery["attempts"]] == [503]
+    assert [attempt["status_code"] for attempt in delivery["attempts"]] == [503]
 
 
 async def test_an_endpoint_that_answers_410_is_disabled_though_another_delivery_arrived(
@@ -325,8 +325,8 @@ async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: WebhookWor
     (delivery,) = await post.log(endpoint)
     assert delivery["status"] == "delivered"
     folder = post.settings.data_dir / "mail"
-    mails = [p.read_text() for p in folder.glob("*.notice.eml")]
-    (mail,) = [m for m in mails if "boss@c.pl" in m]
+    mails = [path.read_text() for path in folder.glob("*.notice.eml")]
+    (mail,) = [text for text in mails if "boss@c.pl" in text]
     assert "Subject: A low score: 1 (detractor)" in mail
     assert "Much too late" in mail
 

@@ -42,7 +42,9 @@ async def test_an_event_carries_the_whole_answer(
     ]
     assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 3
     completed = next(
-        r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed"
+        request["body"]
+        for request in receiver.requests
+        if request["body"]["type"] == "response.completed"
     )
     data = completed["data"]
     assert data["id"] == answer["id"]
@@ -93,7 +95,11 @@ async def test_an_answer_left_alone_is_complete_after_half_an_hour(
     await shop.work()
     await post.deliver()
     assert received_types(receiver) == ["response.completed", "response.low_score"]
-    assert {r["body"]["data"]["id"] for r in receiver.requests} == {left["id"]} != {fresh["id"]}
+    assert (
+        {request["body"]["data"]["id"] for request in receiver.requests}
+        == {left["id"]}
+        != {fresh["id"]}
+    )
     await shop.answer("nps", {"score": 2, "why": "late"}, id=left["id"], seq=2)
     await post.deliver()
     assert len(receiver.requests) == 2
@@ -112,7 +118,7 @@ async def test_held_answers_emit_no_events_until_they_count(
     await shop.call("POST", f"/v1/responses/{invitation['id']}/restore")
     await post.deliver()
     # What the page saved is the score alone: it is not whole yet.
-    assert all(r["body"]["data"]["integrity"] == "ok" for r in receiver.requests)
+    assert all(request["body"]["data"]["integrity"] == "ok" for request in receiver.requests)
 
 
 async def test_old_and_imported_answers_alarm_nobody(
@@ -149,7 +155,7 @@ async def test_filters(
     for score in (0, 6, 8, 10):
         await shop.answer("nps", score, **({"touchpoint": "shop"} if score == 6 else {}))
     await post.deliver()
-    assert sorted(r["body"]["data"]["score"] for r in receiver.requests) == scores
+    assert sorted(request["body"]["data"]["score"] for request in receiver.requests) == scores
 
 
 async def test_without_personal_data_only_the_id_is_told(
@@ -183,7 +189,9 @@ async def test_an_erased_customer_is_in_no_later_delivery(
     await shop.work()
     await post.deliver()
     assert len(receiver.requests) == 4
-    assert not any(b"ala@c.pl" in r["raw"] or b"sad" in r["raw"] for r in receiver.requests)
+    assert not any(
+        b"ala@c.pl" in request["raw"] or b"sad" in request["raw"] for request in receiver.requests
+    )
 
 
 async def test_what_a_receiver_answered_is_erased_with_the_customer(
@@ -215,12 +223,12 @@ async def test_what_a_receiver_answered_is_erased_with_the_customer(
 async def test_a_long_answer_stays_below_the_limit(
     shop: Shop, post: WebhookWorker, receiver: Receiver
 ) -> None:
-    texts = [{"key": f"t{n}", "type": "text", "text": {"en": "?"}} for n in range(8)]
+    texts = [{"key": f"t{number}", "type": "text", "text": {"en": "?"}} for number in range(8)]
     score = {"key": "score", "type": "nps", "text": {"en": "?"}}
     await shop.publish("long", questions=[score, *texts], metric="nps")
     await post.subscribe(receiver.url, ["response.created"])
-    answers = {"score": 5} | {f"t{n}": "ż" * 4000 for n in range(8)}
-    about = {f"p{n}": ["ł" * 250] * 20 for n in range(32)}
+    answers = {"score": 5} | {f"t{number}": "ż" * 4000 for number in range(8)}
+    about = {f"p{number}": ["ł" * 250] * 20 for number in range(32)}
     await shop.record("visit", "v-1", order="o-1", properties=about)
     assert (await shop.answer("long", answers, order="o-1")).status_code == 201
     await post.deliver()
@@ -249,14 +257,14 @@ async def test_the_feed_holds_what_webhooks_bring(
         assert len(page["data"]) == 2
         pulled += page["data"]
         cursor = page["next_cursor"]
-    brought = {r["headers"]["webhook-id"]: r["body"] for r in receiver.requests}
+    brought = {request["headers"]["webhook-id"]: request["body"] for request in receiver.requests}
     assert len(pulled) == len(brought) == 8
     for event in pulled:
         expected_body = {name: event[name] for name in ("type", "timestamp", "data")}
         assert brought[event["id"]] == json.loads(json.dumps(expected_body))
     await shop.answer("nps", 0)
     low = await shop.get("/v1/events", after=cursor, types="response.low_score")
-    assert [e["data"]["score"] for e in low["data"]] == [0]
+    assert [entry["data"]["score"] for entry in low["data"]] == [0]
     again = await shop.get("/v1/events", after=low["next_cursor"], types="response.low_score")
     assert again["data"] == []
     assert again["next_cursor"]

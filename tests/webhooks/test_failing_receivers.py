@@ -122,8 +122,8 @@ async def test_a_receiver_that_comes_back_gets_everything(
         await make_due(database, post)
         await post.deliver()
     log = await post.log(endpoint)
-    assert [d["status"] for d in log] == ["delivered", "delivered"]
-    good = [r["body"]["data"]["score"] for r in receiver.requests[-2:]]
+    assert [delivery["status"] for delivery in log] == ["delivered", "delivered"]
+    good = [request["body"]["data"]["score"] for request in receiver.requests[-2:]]
     assert sorted(good) == [1, 2]
     state = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
     assert (state["failing_since"], state["pending"]) == (None, 0)
@@ -141,7 +141,7 @@ async def test_after_the_last_retry_a_delivery_is_given_up(
         await make_due(database, post)
     (delivery,) = await post.log(endpoint)
     assert (delivery["status"], len(delivery["attempts"])) == ("failed", 10)
-    assert len({r["headers"]["webhook-id"] for r in receiver.requests}) == 1
+    assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 1
 
 
 def test_the_ladder() -> None:
@@ -182,7 +182,7 @@ async def test_410_disables_and_says_so(
     await shop.call("PATCH", path, json={"active": True})
     await shop.answer("nps", 3)
     await post.deliver()
-    assert [r["body"]["data"]["score"] for r in receiver.requests] == [1, 3]
+    assert [request["body"]["data"]["score"] for request in receiver.requests] == [1, 3]
 
 
 async def test_five_days_of_only_failures_disable(
@@ -231,9 +231,13 @@ async def test_one_that_hangs_delays_no_other(
         log = await post.log(hanging)
         assert all(delivery["attempts"] == [] for delivery in log)
         for _ in range(1000):
-            if any(d["attempts"] for d in await post.log(hanging)):
+            if any(delivery["attempts"] for delivery in await post.log(hanging)):
                 break
             await sender.run_once(client)
             await asyncio.sleep(0.05)
-    errors = [d["attempts"][0]["error"] for d in await post.log(hanging) if d["attempts"]]
+    errors = [
+        delivery["attempts"][0]["error"]
+        for delivery in await post.log(hanging)
+        if delivery["attempts"]
+    ]
     assert errors[0] == "no reply within 15 seconds"

@@ -20,7 +20,7 @@ async def test_changes_are_written_down_with_who_made_them(shop: Shop) -> None:
     assert changes[3] == ("checkout", "PATCH /v1/surveys/{survey}")
     assert entries[-4]["target"] == {"survey": "nps"}
     assert "ala@b.pl" not in str(entries)
-    assert len([a for _, a in changes if a == "PATCH /v1/surveys/{survey}"]) == 1
+    assert len([action for _, action in changes if action == "PATCH /v1/surveys/{survey}"]) == 1
 
 
 async def test_only_admins_read_it_and_of_their_own_workspace(shop: Shop, other_shop: Shop) -> None:

@@ -30,8 +30,10 @@ async def test_a_scope_holds_all_that_are_weaker(shop: Shop, scope: str, allowed
     calls = [("GET", "/v1/metrics/nps"), ("GET", "/v1/responses")]
     calls += [("POST", "/v1/surveys"), ("GET", "/v1/api-keys")]
     body = {"template": "nps", "key": "made"}
-    statuses = [(await shop.call(m, p, key=key, json=body)).status_code for m, p in calls]
-    assert [s != 403 for s in statuses] == [n < allowed for n in range(4)]
+    statuses = [
+        (await shop.call(method, path, key=key, json=body)).status_code for method, path in calls
+    ]
+    assert [status != 403 for status in statuses] == [number < allowed for number in range(4)]
 
 
 async def test_a_secret_is_shown_once_and_never_listed(shop: Shop) -> None:
@@ -104,7 +106,7 @@ async def test_collect_stands_alone(shop: Shop) -> None:
 async def test_a_key_has_its_own_rate(shop: Shop) -> None:
     key = await shop.make_key("read", rate_limit=2)
     replies = [await shop.call("GET", "/v1/surveys", key=key) for _ in range(4)]
-    assert [r.status_code for r in replies][:2] == [200, 200]
+    assert [reply.status_code for reply in replies][:2] == [200, 200]
     assert replies[3].status_code == 429
     assert int(replies[3].headers["retry-after"]) >= 1
 

@@ -27,7 +27,7 @@ async def test_tokens_cannot_be_tried_without_end(app: FastAPI, path: str) -> No
     transport = httpx.ASGITransport(app=app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
         statuses = [
-            (await client.request(method, path.format(n=f"token{n}"))).status_code
-            for n in range(TRIES)
+            (await client.request(method, path.format(n=f"token{number}"))).status_code
+            for number in range(TRIES)
         ]
     assert 429 in statuses, statuses
