@@ -31,6 +31,7 @@ from app.metrics.journey import find_weakest
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.registry import CARD_METRICS, METRICS, SCORE_METRICS
 from app.metrics.service import measure
+from app.metrics.written_values import write_value
 from app.responses.inbox import count_open_follow_ups
 from app.surveys.scales import LOW_BANDS
 from app.workspaces.models import Member, Workspace
@@ -274,7 +275,7 @@ def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
     words = texts_of("mail", language)
     total, change = reply["total"], reply["change"]
     name = words[f"letter_{metric}"]
-    line = f"{name}: {_format_value(metric, total['value'], language)} (n = "
+    line = f"{name}: {write_value(language, metric, total['value'])} (n = "
     line += f"{number_in(language, total['n'])})"
     if change["delta"] is None:
         return line
@@ -286,19 +287,11 @@ def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
     return f"{line} ({words[certain]})"
 
 
-def _format_value(metric: str, value: float, language: str) -> str:
-    unit = METRICS[metric].unit
-    if unit.kind == "duration":
-        return f"{number_in(language, value / 3600, 1)} h"
-    number = number_in(language, value, unit.digits)
-    return f"{number} %" if unit.kind == "percent" else number
-
-
 def _format_change(metric: str, delta: float, language: str) -> str:
     """Write a difference; that of two shares is in points."""
     unit = METRICS[metric].unit
     if unit.kind != "percent":
-        return _format_value(metric, delta, language)
+        return write_value(language, metric, delta)
     number = number_in(language, delta, unit.digits)
     return str(texts_of("mail", language)["letter_points"]).format(n=number)
 

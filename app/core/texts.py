@@ -13,6 +13,7 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 
 LANGUAGES = ("en", "pl", "ro")
+_HOUR_SECONDS, _DAY_SECONDS = 3600, 86_400
 FALLBACK = "en"
 # Sections of a catalogue: around surveys, in mails, names of emotions and tags, the dashboard, and
 # what is wrong with files.
@@ -67,6 +68,20 @@ def number_in(language: str, value: float, digits: int = 0) -> str:
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
     exact = Decimal(str(round(value, 9))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return format_decimal(exact + 0, pattern, locale=_locale(language)).replace("-", "−")
+
+
+def duration_in(language: str, seconds: float) -> str:
+    """Write a length of time in its two largest units; a negative one with its sign."""
+    if seconds < 0:
+        return f"−{duration_in(language, -seconds)}"
+    if seconds < _HOUR_SECONDS:
+        return f"{number_in(language, seconds / 60)} min"
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    if seconds < 2 * _DAY_SECONDS:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    days_text = f"{days} {texts_of('dashboard', language)['days_short']}"
+    return f"{days_text} {hours} h" if hours else days_text
 
 
 @cache

@@ -21,6 +21,7 @@ from app.metrics.registry import CARD_METRICS, METRICS, SCORE_METRICS
 from app.metrics.request import MetricRequest
 from app.metrics.service import MetricReply, measure
 from app.metrics.statistics import wilson
+from app.metrics.written_values import write_value
 from app.pages.dashboard.charts import Bars, ChartLine, Point, bars_of, line_of
 from app.pages.dashboard.filters import PageFilter
 from app.pages.dashboard.texts import DashboardTexts
@@ -29,7 +30,7 @@ from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS, band_of, scale_of
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MINUTE_SECONDS, _HOUR_SECONDS, _DAY_SECONDS = 60, 3600, 86_400
 _LEVELS = {band: level for level, bands in (
     ("low", LOW_BANDS), ("middle", MIDDLE_BANDS), ("high", HIGH_BANDS)
 ) for band in bands}  # fmt: skip
@@ -53,12 +54,8 @@ class Card:
 
 
 def format_value(texts: DashboardTexts, metric: str, value: float | None) -> str:
-    """Write a metric's value with its unit."""
-    unit = METRICS[metric].unit
-    if unit.kind == "duration":
-        return texts.duration(value)
-    sign = " %" if unit.kind == "percent" and value is not None else ""
-    return texts.number(value, unit.digits) + sign
+    """Write a metric's value with its unit; a dash for none."""
+    return "–" if value is None else write_value(texts.language, metric, value)
 
 
 def interval_of(texts: DashboardTexts, metric: str, ci: Sequence[float] | None) -> str | None:
@@ -195,7 +192,8 @@ async def trend(
 def time_axis(texts: DashboardTexts, points: Sequence[Point]) -> dict[str, Any]:
     """Return how an axis of durations is labelled: in whole minutes, hours or days."""
     longest = max((point.high or point.value or 0 for point in points), default=0)
-    unit = next((u for u in (_DAY, _HOUR) if longest > 2 * u), _MINUTE)
+    units = (unit for unit in (_DAY_SECONDS, _HOUR_SECONDS) if longest > 2 * unit)
+    unit = next(units, _MINUTE_SECONDS)
     return {"write": texts.duration, "unit": unit}
 
 

@@ -9,13 +9,12 @@ from babel.units import format_unit
 
 from app.core.clock import utc_now
 from app.core.property_filters import PROPERTY
-from app.core.texts import days_in, number_in, shipped_language, texts_of
+from app.core.texts import days_in, duration_in, number_in, shipped_language, texts_of
 from app.interactions.schedule import WEEKDAYS
 from app.metrics.registry import METRICS
 
 _UNTIL, _SAMPLED = re.compile(r"until (\S+)"), re.compile(r"(\d+(?:\.(\d+))?)% are asked")
 _COUNTED, _UNITS = re.compile(r"(\d{1,4})(d|w|mo)"), {"d": "day", "w": "week", "mo": "month"}
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 class DashboardTexts:
@@ -82,18 +81,7 @@ class DashboardTexts:
 
     def duration(self, seconds: float | None) -> str:
         """Write a length of time in its two largest units."""
-        if seconds is None:
-            return "–"
-        if seconds < _HOUR:
-            return f"{self.number(seconds / _MINUTE)} min"
-        if seconds < 2 * _DAY:
-            hours, remainder = divmod(int(seconds), _HOUR)
-            minutes = remainder // _MINUTE
-            return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-        days, remainder = divmod(int(seconds), _DAY)
-        hours = remainder // _HOUR
-        days_text = f"{days} {self['days_short']}"
-        return f"{days_text} {hours} h" if hours else days_text
+        return "–" if seconds is None else duration_in(self.language, seconds)
 
     def time_span(self, name: str) -> str:
         """Return the name of a span such as `last_month`, or write one such as `14d` in words."""
