@@ -39,7 +39,9 @@ def spread(connection: Connection) -> list[str]:
     existing = _names(connection, "select tablename from pg_tables where schemaname = 'public'")
     done = _names(connection, _SPREAD)
     kinds = {name: table.info["kind"] for name, table in metadata.tables.items()}
-    tables = {n: kind for n, kind in kinds.items() if kind != "queue" and n in existing - done}
+    tables = {
+        name: kind for name, kind in kinds.items() if kind != "queue" and name in existing - done
+    }
     if not tables:
         return []
     connection.execute(text("set local citus.multi_shard_modify_mode = 'sequential'"))

@@ -118,6 +118,7 @@ BY_VARIABLE = {
     "metrics/counting.py": "answers or their counts",
     "metrics/ratios.py": "invitations or follow-ups",
     "metrics/ticket_times.py": "tickets or their counts",
+    "responses/event_data.py": "rows of the same statement",
     "responses/statements.py": "rows of the same statement",
     "workspaces/sessions.py": "its own",
 }

@@ -214,8 +214,11 @@ def chart_reply(charts: AlertCharts) -> dict[str, Any]:
         for day, point in zip(charts.days, group.points, strict=True)
     ]
     courses = [
-        {"mean": g.expected(charts.rules), "n_periods": g.baseline.periods if g.baseline else 0}
-        for g in charts.groups
+        {
+            "mean": group.expected(charts.rules),
+            "n_periods": group.baseline.periods if group.baseline else 0,
+        }
+        for group in charts.groups
     ]
     single = courses[0] if len(courses) == 1 else {"mean": None, "n_periods": 0}
     kind = METRICS[str(charts.rules.metric)].unit.kind

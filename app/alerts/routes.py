@@ -45,7 +45,7 @@ def _require_segments(workspace: Workspace, caller: Caller, rules: AlertRules) -
     names = [*rules.filter, *filter(None, [rules.group_by])]
     try:
         require_segments(
-            workspace, [n.removeprefix(PROPERTY) for n in names if n.startswith(PROPERTY)]
+            workspace, [name.removeprefix(PROPERTY) for name in names if name.startswith(PROPERTY)]
         )
     except InvalidInput as error:
         raise InvalidInput.at("body", "filter", msg=error.errors[0]["msg"]) from None

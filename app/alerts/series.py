@@ -84,7 +84,9 @@ async def request_of(
                     raise InvalidInput.at("query", parameter, msg=msg)
     except InvalidInput as error:
         raise InvalidInput(
-            errors=[{"loc": _own_place(e["loc"]), "msg": e["msg"]} for e in error.errors]
+            errors=[
+                {"loc": _own_place(fault["loc"]), "msg": fault["msg"]} for fault in error.errors
+            ]
         ) from None
     return request
 
@@ -155,7 +157,7 @@ def _series_of(
         if METRICS[request.metric].unit.kind == "duration":
             series.append(_in_time(group, request, counted, periods, rules))
             continue
-        figures = [counter.make_figure(request, c, reading, group_values) for c in counted]
+        figures = [counter.make_figure(request, tally, reading, group_values) for tally in counted]
         sums = [_sums_of(request.metric, figure) for figure in figures]
         series.append(GroupSeries(group, sums, baseline_positions(sums, periods, rules)))
     kind = METRICS[request.metric].unit.kind
@@ -180,7 +182,7 @@ def _in_time(
     counter = METRICS[request.metric].counter
     assert isinstance(counter, TicketCounter)  # noqa: S101 - times are those of tickets
     measure = counter.measures[0]
-    times = [Durations() if c is None else c.times[measure] for c in counted]
+    times = [Durations() if tally is None else tally.times[measure] for tally in counted]
     times = [Durations() if request.hides(time.n) else time for time in times]
     positions = baseline_positions([AnswerSums(time.n) for time in times], periods, rules)
     pooled = Durations()

@@ -95,7 +95,10 @@ TOOLS = {
             "Read an insight, such as what drives the score or what followed bad experiences. "
             "`refused` says why the data is not enough for an answer.",
             "/v1/insights/{insight}",
-            {"insight": {"type": "string", "enum": [str(n) for n in InsightName]}, **_FILTERS},
+            {
+                "insight": {"type": "string", "enum": [str(insight) for insight in InsightName]},
+                **_FILTERS,
+            },
             ("insight",),
             is_open=True,
         ),
@@ -118,7 +121,12 @@ TOOLS = {
             "explain_figure",
             "Say in words how a figure is computed: formula, denominator, interval.",
             "",
-            {"metric": {"type": "string", "enum": [*METRICS, *(str(n) for n in InsightName)]}},
+            {
+                "metric": {
+                    "type": "string",
+                    "enum": [*METRICS, *(str(insight) for insight in InsightName)],
+                }
+            },
             ("metric",),
         ),
     )

@@ -117,7 +117,9 @@ def _answer(
     survey: str | None = None,
 ) -> dict[str, Any]:
     if survey is None:
-        survey = chance.choices([s for s, _, _ in _SURVEYS], [count for _, count, _ in _SURVEYS])[0]
+        survey = chance.choices(
+            [name for name, _, _ in _SURVEYS], [count for _, count, _ in _SURVEYS]
+        )[0]
     touchpoint = _TOUCHPOINT_OF[survey] or chance.choice(list(QUALITY))
     mood = min(1.0, max(0.0, mood + QUALITY[touchpoint] - 0.77))
     locale = chance.choices(("pl", "ro", "en"), (5, 3, 2))[0]

@@ -148,7 +148,9 @@ def _show(report: dict[str, Any], console: Console) -> None:
         console.print("Use --map COLUMN=FIELD for a column that you need.")
     for question in report["questions"]:
         if "value" in question:
-            bars = "  ".join(f"{score}: {n:,}" for score, n in question["histogram"].items())
+            bars = "  ".join(
+                f"{score}: {count:,}" for score, count in question["histogram"].items()
+            )
             value = "-" if question["value"] is None else f"{question['value']:.1f}"
             console.print(f"{question['question']} ({question['metric']} {value}): {bars}")
     for name, value in report.get("figures", {}).items():

@@ -52,7 +52,7 @@ class LinesReport:
         """Note why a line was not taken."""
         errors: list[FieldError] = error.errors or [{"loc": ["body"], "msg": error.detail}]
         self.rejected.append(
-            {"line": number, "errors": [{**e, "loc": list(e["loc"])} for e in errors]}
+            {"line": number, "errors": [{**fault, "loc": list(fault["loc"])} for fault in errors]}
         )
 
     def reply(self) -> Response:

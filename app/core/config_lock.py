@@ -9,9 +9,3 @@ advisory locks in turn, so a steady stream of writers cannot starve a change.
 def config_lock_sql(workspace: str) -> str:
     """Return the SQL of the lock's key; `workspace` is the SQL of the workspace's id."""
     return f"hashtextextended(cast({workspace} as text), 7)"
-
-
-def lock_out_writers_sql(workspace: str) -> str:
-    """Return the statement that takes the lock exclusively; the row is locked after it."""
-    return f"""select pg_advisory_xact_lock({config_lock_sql("workspace_id")})
-from workspace_config where workspace_id = {workspace}"""

@@ -43,7 +43,9 @@ class AfterwordError(Exception):
         super().__init__(self.detail)
 
     def __str__(self) -> str:
-        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in self.errors)
+        fields = "; ".join(
+            f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors
+        )
         return f"{self.detail} {fields}".strip()
 
 

@@ -165,7 +165,11 @@ def find_programs(programs_folder: Path | None, *, data: Path) -> Programs:
 
 
 def _closed_folders(folder: Path) -> list[Path]:
-    return [p for p in (folder, *folder.parents) if not p.stat().st_mode & stat.S_IXOTH]
+    return [
+        directory
+        for directory in (folder, *folder.parents)
+        if not directory.stat().st_mode & stat.S_IXOTH
+    ]
 
 
 def open_data_dir(programs: Programs, *, data_dir: Path) -> bool:

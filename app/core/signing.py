@@ -33,7 +33,7 @@ class SealedBox:
 
     def __init__(self, secret_keys: list[str]) -> None:
         """Derive one Fernet key from each secret key."""
-        hashes = [hashlib.sha256(b"afterword.seal" + k.encode()).digest() for k in secret_keys]
+        hashes = [hashlib.sha256(b"afterword.seal" + key.encode()).digest() for key in secret_keys]
         self._fernet = MultiFernet([Fernet(urlsafe_b64encode(hash_)) for hash_ in hashes])
         self._keys = [key.encode() for key in reversed(secret_keys)]
 

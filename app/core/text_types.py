@@ -47,7 +47,10 @@ _DIRECTION_MARKS = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 def _no_controls(value: str) -> str:
-    if any(ord(c) < 32 or ord(c) == 127 or c in _DIRECTION_MARKS for c in value):
+    if any(
+        ord(character) < 32 or ord(character) == 127 or character in _DIRECTION_MARKS
+        for character in value
+    ):
         msg = "must not hold control characters"
         raise ValueError(msg)
     return value

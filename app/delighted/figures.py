@@ -54,7 +54,7 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
         properties = {name: [str(trend)] for name in names}
         metric_request = await resolve(session, workspace, "nps", query, properties)
         part = (await measure(session, metric_request))["total"].get("counts") or {}
-        counts.update({name: sign * n for name, n in part.items()})
+        counts.update({name: sign * number for name, number in part.items()})
     n = sum(counts[f"{name}s"] for name in _NAMES)
     net = counts["promoters"] - counts["detractors"]
     figures = {"nps": int(round_half_away(100 * net / n)) if n else 0, "response_count": n}

@@ -92,7 +92,11 @@ async def _shapes(
     *,
     expanded: bool,
 ) -> list[dict[str, Any]]:
-    ids = [r.customer.id for r in responses if r.customer is not None and r.customer.id]
+    ids = [
+        response.customer.id
+        for response in responses
+        if response.customer is not None and response.customer.id
+    ]
     known = await customers.find_customers_by_id(
         request.session, request.caller.workspace_id, ids
     ) if expanded else {}  # fmt: skip
@@ -220,16 +224,19 @@ async def _store(
     try:
         check_response(body)
     except InvalidInput as error:
-        errors = [{**e, "loc": ("body", _GIVEN_AS.get(str(e["loc"][-1]), e["loc"][-1]))}
-                 for e in error.errors]  # fmt: skip
+        errors = [{**fault, "loc": ("body", _GIVEN_AS.get(str(fault["loc"][-1]), fault["loc"][-1]))}
+                 for fault in error.errors]  # fmt: skip
         raise InvalidInput(errors=errors) from None  # type: ignore[arg-type]
     try:
         checked = survey.check(body.answers, complete=body.complete)
     except InvalidInput as error:
         main = survey.definition.main_question
         fields = [
-            {**e, "loc": ("body", "score" if main and e["loc"][-1] == main.key else "comment")}
-            for e in error.errors
+            {
+                **fault,
+                "loc": ("body", "score" if main and fault["loc"][-1] == main.key else "comment"),
+            }
+            for fault in error.errors
         ]
         raise InvalidInput(errors=fields) from None  # type: ignore[arg-type]
     # The customer's row must be there for the writer, which has a connection of its own.

@@ -108,7 +108,7 @@ class ODataFilter:
                 return self._comparison(operator, left, right)
             case Membership(operand, members):
                 sql, kind = self._value(operand)
-                return f"{sql} in ({', '.join(self._literal(m, kind) for m in members)})"
+                return f"{sql} in ({', '.join(self._literal(member, kind) for member in members)})"
             case Property(_):
                 sql, kind = self._value(node)
                 if kind == TRUTH:

@@ -92,7 +92,9 @@ class NdjsonWriter:
     def __init__(self, columns: Sequence[Column]) -> None:
         """Prepare for these columns."""
         self._names = [column.name for column in columns]
-        self._documents = {number for number, c in enumerate(columns) if c.type is Type.JSON}
+        self._documents = {
+            number for number, column in enumerate(columns) if column.type is Type.JSON
+        }
         self._deleted_at = self._names.index("deleted_at") if "deleted_at" in self._names else None
 
     def begin(self) -> bytes:

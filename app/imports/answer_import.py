@@ -263,7 +263,9 @@ class AnswerImporter:
         """Restore what was refused, and forget the notes on it; finish the other notes."""
         workspace_id, import_id = self._workspace_id, self._run.id
         await restore_responses(
-            self._ingest, self._file.survey, [f.before for f in failed.values() if f.before]
+            self._ingest,
+            self._file.survey,
+            [change.before for change in failed.values() if change.before],
         )
         befores = [change.before for change in updated.values() if change.before]
         followed_up = [before for before in befores if is_followed_up(before)]

@@ -309,7 +309,9 @@ def _report(
 
 def _question(file: AnswerFile, key: str, value_counts: Counter[str]) -> dict[str, Any]:
     """Return a question's histogram, and the figure that it gives."""
-    question = next(q for q in file.survey.definition.questions if q.key == key)
+    question = next(
+        candidate for candidate in file.survey.definition.questions if candidate.key == key
+    )
     metric = spec_of(question.type).metric
     scale = scale_of(question.type, question.points)
     report: dict[str, Any] = {"question": key, "metric": metric}

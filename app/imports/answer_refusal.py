@@ -41,10 +41,10 @@ def refusal_of(
 
 def _misfit_column(reader: RowReader, with_answers: int) -> str | None:
     """Return why a question's column is of another scale."""
-    for column, n in reader.misfits.items():
-        if n >= max(_MIN_MISFITS, 0.01 * with_answers):
+    for column, count in reader.misfits.items():
+        if count >= max(_MIN_MISFITS, 0.01 * with_answers):
             return (
-                f"The column `{column}` does not fit its question's scale ({n:,} values); give "
+                f"The column `{column}` does not fit its question's scale ({count:,} values); give "
                 "the question the file's scale, or set `allow_rejects` to leave these values out."
             )
     return None
@@ -55,7 +55,7 @@ def _shorter_scale(histograms: Mapping[str, Counter[str]], definition: Definitio
     for question in definition.questions:
         answers = spec_of(question.type).answers
         counts = histograms.get(question.key, Counter())
-        scores = {int(text): n for text, n in counts.items() if text.isdecimal()}
+        scores = {int(text): count for text, count in counts.items() if text.isdecimal()}
         scale = scale_of(question.type, question.points)
         if not isinstance(answers, ScoreAnswers) or scale.high < min(_OTHER_LENGTHS):
             continue
@@ -79,7 +79,7 @@ def _misread_column(reader: RowReader, histograms: Mapping[str, Counter[str]]) -
     """Return why a question's column is not of its type: too many of its cells say nothing."""
     for (target, column), unread in reader.unread.items():
         answers = histograms.get(target, Counter())
-        total = unread + sum(n for text, n in answers.items() if text != "-")
+        total = unread + sum(count for text, count in answers.items() if text != "-")
         if unread >= _MIN_SCORES and unread > _MAX_UNREAD * total:
             return (
                 f"{unread:,} of {total:,} values of `{column}` cannot be read as `{target}`; say "

@@ -315,7 +315,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
             originals[line], faults[line] = [cells], table.faults[line]
             continue
         first, _, answers = rows.setdefault(
-            cells[by], (line, [cells[p] for p in positions_kept], {})
+            cells[by], (line, [cells[position] for position in positions_kept], {})
         )
         originals.setdefault(first, []).append(cells)
         other = answers.get(cells[question]) or cells[answer]
@@ -331,7 +331,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
             yield line, [*("" for _ in (*positions_kept, *names)), text]
 
     return replace(
-        table, columns=[*(table.columns[p] for p in positions_kept), *names],
+        table, columns=[*(table.columns[position] for position in positions_kept), *names],
         rows=joined, labels=[],
         original_columns=table.columns, originals=originals.__getitem__, faults=faults,
     )  # fmt: skip

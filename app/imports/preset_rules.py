@@ -163,7 +163,7 @@ def _of_survey(table: Table, column: str, key: str) -> Table:
             if cells[position] == key or table.is_unreadable(line, cells)
         )
 
-    others = ", ".join(f"{name} ({n:,})" for name, n in counts.items() if name != key)
+    others = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if name != key)
     return replace(
         table, rows=rows, notes=[*table.notes, f"Rows of other surveys are left out: {others}."]
     )

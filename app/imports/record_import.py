@@ -133,7 +133,7 @@ class RecordImporter:
 
     def report(self, looked: dict[str, Any]) -> dict[str, Any]:
         """Return the report of the look, with what became of the rows."""
-        notes = [f"{note} (left out, {n} times)" for note, n in self.notes.most_common()]
+        notes = [f"{note} (left out, {count} times)" for note, count in self.notes.most_common()]
         return looked | {
             **self.counts, "left_deleted": 0, "not_stored": self.problems,
             "notes": [*looked.get("notes", ()), *notes],

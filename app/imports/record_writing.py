@@ -32,13 +32,15 @@ class TicketWriter:
         """Record the interactions of rows; those of an earlier import of a row are replaced."""
         if not records:
             return []
-        earlier = {r.id: _ids(known[r.id].after) for r in records if r.id in known}
+        earlier = {entry.id: _ids(known[entry.id].after) for entry in records if entry.id in known}
         replaced = {id_ for ids in earlier.values() for id_ in ids}
         stored_rows = {
             row["id"]: row for row in await read_as_stored(session, workspace_id, replaced)
         }
-        drafts = [draft for r in records for draft in r.value.drafts]
-        new_ids = {interaction_id(workspace_id, d.source, d.external_id) for d in drafts}
+        drafts = [draft for entry in records for draft in entry.value.drafts]
+        new_ids = {
+            interaction_id(workspace_id, draft.source, draft.external_id) for draft in drafts
+        }
         tickets = {(row["source"], row["ticket"]) for row in stored_rows.values()}
         interactions = await record(
             session, workspace_id, drafts,
@@ -50,13 +52,19 @@ class TicketWriter:
         for entry in records:
             history: TicketHistory = entry.value
             own = [next(recorded) for _ in history.drafts]
-            own_ids = [str(i.id) for i in own if i.created or i.id in replaced]
+            own_ids = [
+                str(interaction.id)
+                for interaction in own
+                if interaction.created or interaction.id in replaced
+            ]
             rows = [
                 stored_rows[str(id_)]
                 for id_ in earlier.get(entry.id, ())
                 if str(id_) in stored_rows
             ]
-            customer = next((i.customer_id for i in own if i.customer_id), None)
+            customer = next(
+                (interaction.customer_id for interaction in own if interaction.customer_id), None
+            )
             results.append(
                 WrittenRecord(
                     rows or None, {"interactions": own_ids}, customer, external_id=history.ticket

@@ -81,7 +81,7 @@ def file_report(
         ],
         "notes": [
             *file.table.notes,
-            *(f"{note} (left out, {n} times)" for note, n in
+            *(f"{note} (left out, {count} times)" for note, count in
               file.reader.notes.most_common(_MAX_REASONS)),
         ],
     }  # fmt: skip

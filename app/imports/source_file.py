@@ -144,8 +144,8 @@ def _fit_of(text: str) -> tuple[float, int] | None:
 
     None if it holds control characters, which text never does.
     """
-    odd = Counter(c for c in text.lower() if ord(c) > 127)
-    if any(0x80 <= ord(c) <= 0x9F for c in odd):
+    odd = Counter(character for character in text.lower() if ord(character) > 127)
+    if any(0x80 <= ord(character) <= 0x9F for character in odd):
         return None
     letters = {key: count for key, count in odd.items() if key not in _PUNCTUATION}
     quotes = len(_QUOTE_INSIDE.findall(text))

@@ -109,7 +109,9 @@ def _detect_delimiter(sample: Sequence[str]) -> str:
     best, most = ",", (0, 0)
     for delimiter in _DELIMITERS:
         try:
-            widths = Counter(len(r) for r in csv.reader(sample, delimiter=delimiter) if any(r))
+            widths = Counter(
+                len(row) for row in csv.reader(sample, delimiter=delimiter) if any(row)
+            )
         except csv.Error:
             continue
         if not widths:
@@ -166,7 +168,9 @@ def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Tab
     Raises InvalidInput if there is no such row.
     """
     start = enumerate(records())
-    position, (_, header) = next(((p, r) for p, r in start if any(r[1])), (0, (0, [])))
+    position, (_, header) = next(
+        ((index, record) for index, record in start if any(record[1])), (0, (0, []))
+    )
     if not header:
         raise InvalidInput("The file has no header row; `skip_rows` skips rows before it.")
     after = [row for _, (_, row) in islice(start, 2)]
@@ -236,7 +240,11 @@ def _names(header: Sequence[str], second: Sequence[str]) -> list[str]:
         below = second[position] if position < len(second) else ""
         label = (cell or below or f"column {position + 1}").strip().lstrip("\ufeff")
         numbered = (f"{label}#{number}" for number in itertools.count(2))
-        name = next(n for n in itertools.chain([label], numbered) if n.casefold() not in keys)
+        name = next(
+            candidate
+            for candidate in itertools.chain([label], numbered)
+            if candidate.casefold() not in keys
+        )
         keys.add(name.casefold())
         names.append(name)
     return names

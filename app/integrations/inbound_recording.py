@@ -92,7 +92,11 @@ async def record_events(
             session, integration, new_drafts
         )
     await _take(session, box, integration, recordable)
-    await orders.mark_tests(session, integration, [d for r in recordable for d in r.drafts])
+    await orders.mark_tests(
+        session,
+        integration,
+        [draft for interpreted_event in recordable for draft in interpreted_event.drafts],
+    )
     for interpreted_event in recordable:
         await wait_for_ends(
             session, integration, interpreted_event.event, interpreted_event.early_reopenings
@@ -178,7 +182,11 @@ async def _wake_waiting(
         for draft in drafts
         if draft.type in TICKET_ENDS and draft.ticket
     }
-    names |= {WAITS_FOR_REOPENING + d.ticket for d in drafts if d.type in REOPENINGS and d.ticket}
+    names |= {
+        WAITS_FOR_REOPENING + draft.ticket
+        for draft in drafts
+        if draft.type in REOPENINGS and draft.ticket
+    }
     if names:
         await enqueue_waiting(session, integration, names=sorted(names))
 

@@ -154,6 +154,6 @@ def _fit(value: Any) -> Any:
     if isinstance(value, str):
         return value[:256]
     if isinstance(value, list):
-        texts = [str(v)[:256] for v in value if isinstance(v, str | int | float)]
+        texts = [str(entry)[:256] for entry in value if isinstance(entry, str | int | float)]
         return texts[:20] if len(texts) == len(value) else value
     return value

@@ -97,7 +97,7 @@ def timeless_case(webhook: InboundWebhook, settings: SourceSettings) -> str | No
         values = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
         if any(value is not None for value in values):
             continue
-        case = text_of(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
+        case = text_of(find([r for name in ("ticket", "order") if (r := mapping.get(name))], scope))
         if case is not None:
             # Webhooks with several cases share one sequence, as any two may share a case.
             return case if settings.mapping.get("items") is None else _ALL_CASES

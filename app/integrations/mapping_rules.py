@@ -98,7 +98,9 @@ def _check_table(rule: Table[str, Any], depth: int) -> None:
     if "map" in rule:
         table = rule["map"]
         fits = isinstance(table, dict) and 0 < len(table) <= _MAX_ENTRIES
-        if not fits or not all(isinstance(v, str | int | float | bool) for v in table.values()):
+        if not fits or not all(
+            isinstance(value, str | int | float | bool) for value in table.values()
+        ):
             msg = f"map: must be an object of 1 to {_MAX_ENTRIES} texts, such as {{'9': 'paid'}}"
             raise ValueError(msg)
     elif "else" in rule:

@@ -55,7 +55,7 @@ def text_of(value: Any) -> str | None:
     """Return a scalar as text, trimmed; None for anything else and for nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = "".join(c for c in str(value) if c.isprintable()).strip()
+    text = "".join(character for character in str(value) if character.isprintable()).strip()
     return text or None
 
 
@@ -162,7 +162,7 @@ def build_properties(**values: Any) -> dict[str, Any]:
         if isinstance(value, bool):
             properties[name] = value
         elif isinstance(value, list | tuple):
-            members = [t[:256] for t in map(text_of, value) if t]
+            members = [member[:256] for member in map(text_of, value) if member]
             if members:
                 properties[name] = members[:20]
         elif text := text_of(value):
@@ -177,7 +177,8 @@ def tags_of(value: Any, *, separator: str | None = ",") -> list[str]:
     if not isinstance(value, list):
         return []
     members = (
-        value_at(v, "tag") or value_at(v, "name") if isinstance(v, Mapping) else v for v in value
+        value_at(entry, "tag") or value_at(entry, "name") if isinstance(entry, Mapping) else entry
+        for entry in value
     )
     return [tag for tag in map(text_of, members) if tag]
 

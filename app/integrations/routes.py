@@ -58,7 +58,9 @@ def _integration_out(
         timezone=row.timezone,
         accept_test=row.accept_test,
         status_map=row.status_map,
-        unmapped=[UnmappedStatus.model_validate(u, from_attributes=True) for u in unmapped],
+        unmapped=[
+            UnmappedStatus.model_validate(status, from_attributes=True) for status in unmapped
+        ],
         mapping=service.mapping_of(row) or None,
         signature=row.signature,
         has_secret=service.can_verify(row),

@@ -140,7 +140,7 @@ def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, A
             list(error.errors()), list(IntegrationMappingWithMore.model_fields)
         )
         raise InvalidInput(
-            errors=[{**e, "loc": ["body", "mapping", *e["loc"]]} for e in errors]
+            errors=[{**fault, "loc": ["body", "mapping", *fault["loc"]]} for fault in errors]
         ) from None
     return mapping
 

@@ -74,9 +74,9 @@ def type_of_status(
     known = [fold_status(text) for text in (label_text, number) if text]
     if not known:
         return None
-    meaning = next((settings.status_map[k] for k in known if k in settings.status_map), None)
+    meaning = next((settings.status_map[key] for key in known if key in settings.status_map), None)
     if meaning is None and ids:
-        meaning = next((ids[k] for k in reversed(known) if k in ids), None)
+        meaning = next((ids[key] for key in reversed(known) if key in ids), None)
     meaning = meaning or LABELS.get(known[0])
     if meaning is None:
         status = label_text or number or ""

@@ -82,8 +82,10 @@ async def split_early_reopenings(
             continue
         at = draft.occurred_at or utc_now()
         ends_here = any(
-            d.type in TICKET_ENDS and d.ticket == draft.ticket and (d.occurred_at or at) <= at
-            for d in drafts
+            other.type in TICKET_ENDS
+            and other.ticket == draft.ticket
+            and (other.occurred_at or at) <= at
+            for other in drafts
         )
         has_ended = ends_here or await _ended_before(session, integration, draft)
         (ready_drafts if has_ended else early).append(draft)

@@ -104,7 +104,9 @@ def _row(line: BatchLine) -> CustomerRow:
         return CustomerRow.model_validate(decode_json(line.text))
     except ValidationError as error:
         errors = from_validation(list(error.errors()), list(CustomerRow.model_fields))
-        raise InvalidInput(errors=[{**e, "loc": ["body", *e["loc"]]} for e in errors]) from None
+        raise InvalidInput(
+            errors=[{**fault, "loc": ["body", *fault["loc"]]} for fault in errors]
+        ) from None
 
 
 async def _put(

@@ -18,7 +18,11 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 
 # Combining marks, such as the vowel signs of Hindi and Arabic, belong to their letter.
-_SIGNS = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M")
+_SIGNS = "".join(
+    character
+    for character in map(chr, range(0x300, 0x10000))
+    if unicodedata.category(character)[0] == "M"
+)
 LETTER = rf"[^\W\d_][{re.escape(_SIGNS)}]*"
 # Accents, and letters that Unicode does not take apart.
 ACCENTS = "".join(map(chr, range(0x300, 0x370)))
@@ -51,7 +55,9 @@ async def remember_names(
 ) -> None:
     """Keep the hashes of the words of an erased customer's names, and of what precedes the @."""
     words = plain_words([*names, *(email.partition("@")[0] for email in emails)])
-    hashes = await _hashes(session, workspace_id, [w for w in words if len(w) >= _MIN_LETTERS])
+    hashes = await _hashes(
+        session, workspace_id, [word for word in words if len(word) >= _MIN_LETTERS]
+    )
     if hashes:
         bound = {"workspace_id": workspace_id, "now": utc_now(), "hashes": list(hashes)}
         await run_sql(session, _REMEMBER.bindparams(**bound))

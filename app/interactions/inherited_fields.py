@@ -40,8 +40,10 @@ async def fill_inherited_fields(
     An interaction that arrives late also fills the later ones that arrived before it. Return all
     interactions of these cases as they are stored now, the oldest first.
     """
-    tickets = sorted({r["ticket"] for r in created if r["ticket"]})
-    orders = sorted({r["order_ref"] for r in created if r["order_ref"]})
+    tickets = sorted({interaction["ticket"] for interaction in created if interaction["ticket"]})
+    orders = sorted(
+        {interaction["order_ref"] for interaction in created if interaction["order_ref"]}
+    )
     if not tickets and not orders:
         return []
     rows = await _IN_CASES.run(session, workspace_id=workspace_id, tickets=tickets, orders=orders)
@@ -78,7 +80,7 @@ def _earlier(
     own_cases = set(cases)
     if values["order_ref"] is not None:
         order = ("order", values["test"], values["order_ref"])
-        shops = {c for c in (*latest, *cases) if c[:3] == order and c[3] is not None}
+        shops = {case for case in (*latest, *cases) if case[:3] == order and case[3] is not None}
         if len(shops) > 1:
             own_cases.discard((*order, None))
         elif values["order_source"] is None:

@@ -120,10 +120,13 @@ async def record(
     statements = _statements_of(drafts, now=began)
     customers = await resolve_customers(
         session, workspace_id, [statement.customer for statement in statements],
-        told_at={s.customer: s.at for s in sorted(statements, key=lambda s: s.at)},
+        told_at={
+            statement.customer: statement.at
+            for statement in sorted(statements, key=lambda statement: statement.at)
+        },
     )  # fmt: skip
     configuration = await share_configuration_lock(session, workspace_id)
-    tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
+    tickets = {(draft.source, draft.ticket) for draft in drafts if draft.ticket and not draft.test}
     tickets |= change.tickets if change else frozenset()
     await lock_tickets(session, configuration, tickets)
     await _lock_orders(session, workspace_id, drafts)

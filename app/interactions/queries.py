@@ -66,7 +66,7 @@ async def find_page(
     rows = await _page(
         session, "interaction", "created_at", filters,
         conditions=[*conditions, "test = :test"],
-        bound={n: values[n] for n in (*_INTERACTIONS, "test") if n in values}
+        bound={name: values[name] for name in (*_INTERACTIONS, "test") if name in values}
         | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [interaction_out(row) for row in rows]

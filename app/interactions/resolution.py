@@ -104,7 +104,8 @@ def progress_of(events: Iterable[TicketEvent]) -> TicketProgress:
         progress.ordinals[event.id] = progress.resolutions
     # A ticket solved and reopened at the same moment counts as reopened.
     progress.reopened |= any(
-        e.type == KnownType.TICKET_REOPENED and e.at == progress.first_solved_at for e in history
+        event.type == KnownType.TICKET_REOPENED and event.at == progress.first_solved_at
+        for event in history
     )
     return progress
 

@@ -162,7 +162,10 @@ async def _save_tickets(
     progress_by_id = {}
     rows = []
     for id_, history in histories.items():
-        progress = progress_of(TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in history)
+        progress = progress_of(
+            TicketEvent(interaction["occurred_at"], interaction["type"], interaction["id"])
+            for interaction in history
+        )
         progress_by_id[id_] = progress
         rows.append(
             {"id": id_, **_row(progress, history), **_times(progress, configuration.schedule)}
@@ -180,9 +183,9 @@ def _progress_without(
 ) -> TicketProgress:
     """Return how far a ticket was without these interactions."""
     return progress_of(
-        TicketEvent(i["occurred_at"], i["type"], i["id"])
-        for i in history
-        if i["id"] not in left_out
+        TicketEvent(interaction["occurred_at"], interaction["type"], interaction["id"])
+        for interaction in history
+        if interaction["id"] not in left_out
     )
 
 

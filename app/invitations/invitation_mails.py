@@ -92,7 +92,9 @@ async def prepare_mails(
         for survey_id in {invitation.survey_id for invitation in invitations}
     }
     customers = await find_customers_by_id(
-        session, workspace_id, [i.customer_id for i in invitations if i.customer_id]
+        session,
+        workspace_id,
+        [invitation.customer_id for invitation in invitations if invitation.customer_id],
     )
     emails = {invitation.email for invitation in invitations if invitation.email}
     emails |= {customer["email"] for customer in customers.values() if customer["email"]}

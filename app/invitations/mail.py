@@ -100,7 +100,7 @@ def _address(name: str, email: str) -> Address:
 
 def _plain(text: str) -> str:
     """Return text for a header: one line, and nothing that would be decoded into something else."""
-    return "".join(c for c in text if c.isprintable()).replace("=?", "= ?")
+    return "".join(character for character in text if character.isprintable()).replace("=?", "= ?")
 
 
 def _ascii(domain: str) -> str:

@@ -248,7 +248,8 @@ async def create_bounces(
     report = read_reports(body)
     dead = report.dead
     added = await suppression.suppress(
-        session, caller.workspace_id, [d.email for d in dead], kind=SuppressionKind.BOUNCED,
+        session, caller.workspace_id, [bounce.email for bounce in dead],
+        kind=SuppressionKind.BOUNCED,
         detail=dead[0].detail if len(dead) == 1 else None,
     )  # fmt: skip
     await bounces.mark_bounced(session, caller.workspace_id, dead)

@@ -200,7 +200,12 @@ async def emit_of(
     """Emit an event of each of one workspace's invitations; tests have none."""
     real = [invitation for invitation in invitations if not invitation.test]
     if real:
-        await emit(session, real[0].workspace_id, type_, data=[_event_data(i) for i in real])
+        await emit(
+            session,
+            real[0].workspace_id,
+            type_,
+            data=[_event_data(invitation) for invitation in real],
+        )
 
 
 def _event_data(invitation: Invitation) -> dict[str, Any]:

@@ -95,7 +95,9 @@ def _was_scanned(hits: Sequence[LinkHit]) -> bool:
         return True
     opened = [hit for hit in hits if hit.kind is HitKind.OPENED]
     return any(
-        _scores([h for h in opened if last.at - _SCORE_WINDOW < h.at <= last.at], HitKind.OPENED)
+        _scores(
+            [hit for hit in opened if last.at - _SCORE_WINDOW < hit.at <= last.at], HitKind.OPENED
+        )
         >= _TOO_MANY_SCORES
         for last in opened
     )

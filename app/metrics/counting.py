@@ -242,11 +242,11 @@ async def _count_cells(
     query.between(span)
     keys = [query.period(interval), *query.groups(), *query.series()]
     if from_rows:
-        sums = [f"count(*) filter (where a.value = '{v}')" for v in COUNTED_VALUES]
+        sums = [f"count(*) filter (where a.value = '{value}')" for value in COUNTED_VALUES]
         source = "response x cross join lateral jsonb_each_text(x.scores) a"
         query.conditions.append("x.state = 'counted'")
     else:
-        sums = [f"sum(x.{n})::int8" for n in COUNTERS]
+        sums = [f"sum(x.{counter})::int8" for counter in COUNTERS]
         source = "rollup x"
     statement = f"""
 select {", ".join(keys)}, {", ".join(sums)}
@@ -273,12 +273,12 @@ async def count_latest(
     starts = [query.moment(span.start) for _, span in periods]
     ends = [query.moment(span.end) for _, span in periods]
     query.conditions.append("x.state = 'counted'")
-    outer = [f"k{i}" for i in range(len(request.groups) + len(query.series()) + 1)]
+    outer = [f"k{position}" for position in range(len(request.groups) + len(query.series()) + 1)]
     keys = ["p.number", *query.groups(), *query.series()]
     columns_sql = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
     per = "q.key, " if questions.latest_per_question else ""
     per = "x.survey_id, q.key, " if questions.per_question else per
-    sums = [f"count(*) filter (where value = '{v}')" for v in COUNTED_VALUES]
+    sums = [f"count(*) filter (where value = '{value}')" for value in COUNTED_VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
   select {columns_sql}, a.value, dense_rank() over (

@@ -62,7 +62,7 @@ class Figure:
 def nps(cell: Cell) -> Figure:
     """Return 100·(promoters - detractors)/n; asked as yes or no, yes promotes and no detracts."""
     counts = pooled(cell.values())
-    yes_no = any(s.scale == "yes_no" for s in cell)
+    yes_no = any(series.scale == "yes_no" for series in cell)
     positive, negative, _ = _nps_counts(cell)
     breakdown = {
         "promoters": positive,
@@ -76,7 +76,7 @@ def nps(cell: Cell) -> Figure:
 def _nps_counts(cell: Cell) -> tuple[int, int, int]:
     """Return promoters, detractors and n."""
     counts = pooled(cell.values())
-    if any(s.scale == "yes_no" for s in cell):
+    if any(series.scale == "yes_no" for series in cell):
         return counts.scores[1], counts.scores[0], counts.n
     return counts.at_least(PROMOTER_FROM), counts.at_most(DETRACTOR_TO), counts.n
 
@@ -187,7 +187,7 @@ def expectation(cell: Cell) -> Figure:
 
 def emotion(cell: Cell) -> Figure:
     """Return 100·(positive - negative)/n over the valences of the emotions chosen."""
-    counts = pooled(c for s, c in cell.items() if not s.option)
+    counts = pooled(histogram for series, histogram in cell.items() if not series.option)
     positive, negative, _ = _valence_counts(cell)
     breakdown = {
         "positive": positive,
@@ -199,26 +199,28 @@ def emotion(cell: Cell) -> Figure:
 
 
 def _valence_counts(cell: Cell) -> tuple[int, int, int]:
-    chosen = [(s.valence or 0, c.n) for s, c in cell.items() if s.option]
+    chosen = [
+        (series.valence or 0, histogram.n) for series, histogram in cell.items() if series.option
+    ]
     return (
-        sum(n for valence, n in chosen if valence > 0),
-        sum(n for valence, n in chosen if valence < 0),
-        pooled(c for s, c in cell.items() if not s.option).n,
+        sum(count for valence, count in chosen if valence > 0),
+        sum(count for valence, count in chosen if valence < 0),
+        pooled(histogram for series, histogram in cell.items() if not series.option).n,
     )
 
 
 def choice(cell: Cell) -> Figure:
     """Return the share of each option; the value is that of the option chosen most."""
-    counts = pooled(c for s, c in cell.items() if not s.option)
+    counts = pooled(histogram for s, histogram in cell.items() if not s.option)
     chosen = _options(cell)
     leading = max(chosen, key=lambda option: chosen[option]) if chosen else None
     shares = {
         option: {
-            "n": k,
-            "share": 100 * k / counts.n if counts.n else None,
-            "ci": _percent(statistics.wilson(k, counts.n)),
+            "n": count,
+            "share": 100 * count / counts.n if counts.n else None,
+            "ci": _percent(statistics.wilson(count, counts.n)),
         }
-        for option, k in chosen.items()
+        for option, count in chosen.items()
     }
     parts = {"leading": leading, "options": shares}
     figure = _share_figure(chosen[leading] if leading else 0, counts, parts=parts, names={})
@@ -274,7 +276,7 @@ def _mean_figure(counts: Counts, *, parts: dict[str, Any], names: dict[str, int]
 
 
 def _high(cell: Cell) -> int:
-    return max((s.high for s in cell), default=5)
+    return max((series.high for series in cell), default=5)
 
 
 def _numbers(cell: Cell) -> dict[str, int]:

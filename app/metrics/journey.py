@@ -116,7 +116,9 @@ async def read_journey_map(
     return {
         "key": journey.key,
         "name": journey.name,
-        "steps": [describe_step(s["touchpoint"]) | {"notes": s["notes"]} for s in journey.steps],
+        "steps": [
+            describe_step(step["touchpoint"]) | {"notes": step["notes"]} for step in journey.steps
+        ],
         "elsewhere": [describe_step(key) for key in sorted(seen - set(on_map))],
     }
 
@@ -171,8 +173,8 @@ def _shrunken_means(cells: Mapping[str, Cells], first_request: MetricRequest) ->
         count for _, count in means.values()
     )
     return {
-        touchpoint: (mean * n + overall * _PRIOR) / (n + _PRIOR)
-        for touchpoint, (mean, n) in means.items()
+        touchpoint: (mean * count + overall * _PRIOR) / (count + _PRIOR)
+        for touchpoint, (mean, count) in means.items()
     }
 
 

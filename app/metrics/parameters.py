@@ -160,8 +160,12 @@ async def _zone(session: AsyncSession, name: str) -> ZoneInfo:
 
 
 def _scale(name: str | None) -> str | None:
-    aliases = {"nps": "0-10", "11": "0-10"} | {f"1-{p}": str(p) for p in range(2, 11)}
-    in_words = [str(t) for t in QuestionType if isinstance(spec_of(t).answers, WordAnswers)]
+    aliases = {"nps": "0-10", "11": "0-10"} | {
+        f"1-{number}": str(number) for number in range(2, 11)
+    }
+    in_words = [
+        str(type_) for type_ in QuestionType if isinstance(spec_of(type_).answers, WordAnswers)
+    ]
     known = {"0-10", *in_words, *map(str, range(2, 11))}
     scale = aliases.get(name, name) if name else None
     if scale is not None and scale not in known:

@@ -76,7 +76,7 @@ class RatioCounter:
         interval = Interval.NONE if periods is None else request.interval
         query = self._query_of(request)
         period = query.period_of_moment(interval, f"x.{self.at}")
-        keys = [period, *(self._key(query, g) for g in request.groups)]
+        keys = [period, *(self._key(query, group) for group in request.groups)]
         statement = f"""
 select {", ".join(keys)}, {self.counts}
 from {self.table} x join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id

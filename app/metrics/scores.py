@@ -230,7 +230,11 @@ def _empty(scale: str | None) -> Cell:
 
 
 def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:
-    others = [f"{s} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
+    others = [
+        f"{scale} (n = {count})"
+        for scale, count in sorted(answers.items())
+        if scale != chosen and count
+    ]
     if not others:
         return []
     remedy = "Add `scale=` for one of them, or `group_by=scale`."
@@ -248,7 +252,11 @@ def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
         survey, _, key = name.partition(" ")
         return key if keys.count(key) == 1 else f"{key} of {survey}"
 
-    others = [f"{named(s)} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
+    others = [
+        f"{named(name)} (n = {count})"
+        for name, count in sorted(answers.items())
+        if name != chosen and count
+    ]
     if not others:
         return []
     remedy = "Add `question=` or `survey=` for one of them."

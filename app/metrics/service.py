@@ -142,7 +142,7 @@ def _order_and_cut(
     name = request.order_by.removeprefix("-")
 
     def group_of(row: MetricReply) -> tuple[str, ...]:
-        return tuple("" if v is None else str(v) for v in row.get("group", {}).values())
+        return tuple("" if value is None else str(value) for value in row.get("group", {}).values())
 
     shown_rows.sort(key=lambda row: (row.get("period", ""), group_of(row)))
     is_descending = request.order_by.startswith("-")

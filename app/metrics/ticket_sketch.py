@@ -27,8 +27,8 @@ class Durations:
 
     def add_all(self, other: "Durations") -> None:
         """Add the times of other tickets."""
-        for value, n in other.counts.items():
-            self.counts[value] = self.counts.get(value, 0) + n
+        for value, count in other.counts.items():
+            self.counts[value] = self.counts.get(value, 0) + count
         self.seconds += other.seconds
 
     @property

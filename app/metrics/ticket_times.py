@@ -53,8 +53,8 @@ class TicketCounts:
         """Add the times and counts of other tickets."""
         for measure, durations in other.times.items():
             self.times[measure].add_all(durations)
-        for measure, n in other.counts.items():
-            self.counts[measure] += n
+        for measure, count in other.counts.items():
+            self.counts[measure] += count
 
 
 class _TicketQuery(RequestConditions):
@@ -107,7 +107,9 @@ class _TicketQuery(RequestConditions):
 
     def _tickets(self) -> str:
         """Return one row a ticket and measure; each is found by the index of its own time."""
-        start, end = (self.moment(b) for b in (self.request.span.start, self.request.span.end))
+        start, end = (
+            self.moment(bound) for bound in (self.request.span.start, self.request.span.end)
+        )
         parts = []
         for measure in self.measures:
             if measure in _TIMED:

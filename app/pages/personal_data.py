@@ -76,7 +76,7 @@ async def _answers(
     definition = survey.definition
     wording = person.view.wording if person.view else None
     wording = wording or SurveyWording(words.locale, definition.default_locale, words, str)
-    known = {q.key: q for q in definition.questions}
+    known = {entry.key: entry for entry in definition.questions}
     rows = []
     for key, answer in person.stored.answers.items():
         question = known.get(key)

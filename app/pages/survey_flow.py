@@ -110,7 +110,7 @@ async def take(box: SealedBox, visit: SurveyVisit, posted: PostedForm) -> Respon
     try:
         stored = await visit.store(new_answers, posted)
     except InvalidInput as error:
-        unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
+        unfit = [str(fault["loc"][2]) for fault in error.errors if len(fault["loc"]) > 2]
         problems = answer_problems(visit.view, answers, posted.question_keys, unfit)
         return _show_problems(box, visit, answers, posted, problems)
     if posted.is_first_gesture:

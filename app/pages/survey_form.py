@@ -95,7 +95,7 @@ def answers_of(
     for question in definition.questions:
         if question.key not in keys:
             continue
-        values = [v for v in posted.get(question.key, ()) if v.strip()]
+        values = [text for text in posted.get(question.key, ()) if text.strip()]
         if not values:
             answers[question.key] = None
         elif control_of(question) == "several":

@@ -80,7 +80,7 @@ def questions_for(
     if main is not None and main.show_if is None and main.key not in answers:
         return [main], None
     questions = shown_questions(definition, answers)
-    further_questions = [q for q in questions if q is not main]
+    further_questions = [question for question in questions if question is not main]
     if follows and further_questions and main is not None and answers.get(main.key) is not None:
         return further_questions, main
     return questions, None

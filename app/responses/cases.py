@@ -168,7 +168,7 @@ async def join_cases(database: Database, job: Job) -> None:
             session, _UNJOINED.bindparams(workspace_id=workspace_id, ids=interaction_ids)
         )
         pairs = [(row.id, row.interaction_id) for row in rows]
-        interactions = await find_interactions(session, workspace_id, {i for _, i in pairs})
+        interactions = await find_interactions(session, workspace_id, {id_ for _, id_ in pairs})
     if not pairs:
         return
     additions = [

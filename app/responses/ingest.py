@@ -59,7 +59,8 @@ class Ingest:
         self, workspace_id: UUID, submissions: Sequence[Submission]
     ) -> None:
         await self.touchpoints.register(
-            workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
+            workspace_id,
+            (submission.row.touchpoint for submission in submissions if not submission.row.test),
         )
 
 

@@ -38,9 +38,9 @@ _SUMMARY = {
         "touchpoint": _TEXT,
         "locale": {"type": "string"},
         "score": {"type": ["integer", "null"]},
-        "band": {"enum": [*(str(b) for b in Band), None]},
+        "band": {"enum": [*(str(band) for band in Band), None]},
         "complete": {"type": "boolean"},
-        "integrity": {"enum": [str(i) for i in Integrity]},
+        "integrity": {"enum": [str(integrity) for integrity in Integrity]},
         "test": {"type": "boolean"},
         "follow_up": {
             "type": "object",

@@ -35,9 +35,9 @@ join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
 where r.workspace_id = :workspace_id and r.state <> 'deleted'"""
 
 _JSON = {
-    c.name: Json
-    for c in Response.__table__.columns  # type: ignore[attr-defined]
-    if isinstance(c.type, Json)
+    column.name: Json
+    for column in Response.__table__.columns  # type: ignore[attr-defined]
+    if isinstance(column.type, Json)
 } | {"imported_from": Json}
 
 # The SQL condition of each filter; its value is bound under the filter's name.

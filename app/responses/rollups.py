@@ -6,17 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from app.core.clock import utc_now
-from app.core.config_lock import lock_out_writers_sql
 from app.core.database import Database, RawConnection
 from app.core.jobs import Job
 from app.interactions.tickets import recount_tickets
 from app.responses.changes import RECOUNT
 from app.responses.statements import COUNTERS, FROM_ROWS, ROLLUP_KEY
+from app.workspaces.service import lock_out_writers_sql
 
 _CHUNK = 500
 _CELL = ROLLUP_KEY.removesuffix(", slot")
 _COLUMNS = ", ".join(COUNTERS)
-_SUMS = ", ".join(f"sum({c})::int as {c}" for c in COUNTERS)
+_SUMS = ", ".join(f"sum({counter})::int as {counter}" for counter in COUNTERS)
 
 # Cells whose counts differ, from both sides, in one snapshot.
 _DIFFERENCES = f"""
@@ -26,11 +26,11 @@ kept as (
 ),
 filled as (select * from kept where ({_COLUMNS}) <> ({", ".join("0" for _ in COUNTERS)}))
 select {_CELL},
-  jsonb_build_array({", ".join(f"fresh.{c}" for c in COUNTERS)}) as in_rows,
-  jsonb_build_array({", ".join(f"filled.{c}" for c in COUNTERS)}) as in_rollups
+  jsonb_build_array({", ".join(f"fresh.{counter}" for counter in COUNTERS)}) as in_rows,
+  jsonb_build_array({", ".join(f"filled.{counter}" for counter in COUNTERS)}) as in_rollups
 from fresh full join filled using ({_CELL})
-where ({", ".join(f"fresh.{c}" for c in COUNTERS)})
-  is distinct from ({", ".join(f"filled.{c}" for c in COUNTERS)})
+where ({", ".join(f"fresh.{counter}" for counter in COUNTERS)})
+  is distinct from ({", ".join(f"filled.{counter}" for counter in COUNTERS)})
 order by {_CELL}
 """
 

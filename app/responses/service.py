@@ -46,7 +46,7 @@ async def responses_out(
     session: AsyncSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]
 ) -> list[ResponseWithRevisions]:
     """Return stored rows as the API shows them, with their customers."""
-    ids = [r["customer_id"] for r in rows if r["customer_id"]]
+    ids = [row["customer_id"] for row in rows if row["customer_id"]]
     customers = await find_customers_by_id(session, workspace_id, ids)
     return [_response_out(row, customers) for row in rows]
 

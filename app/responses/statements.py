@@ -74,7 +74,7 @@ def declared_segments_sql(properties: str, workspace: str) -> str:
 
 
 def signed_rows_sql(source: str, sign: int, condition: str) -> str:
-    columns = ", ".join(f"r.{c}" for c in _MOVED)
+    columns = ", ".join(f"r.{column}" for column in _MOVED)
     return f"select {sign} as sign, {columns} from {source} where {condition}"
 
 
@@ -121,7 +121,7 @@ cross join lateral (
 def upsert_rollups_sql(workspace: str, slot: str, source: str, *, condition: str = "true") -> str:
     """Return the SQL that adds the contributions of a source to the rollups."""
     columns = ", ".join(COUNTERS)
-    added = ", ".join(f"{c} = rollup.{c} + excluded.{c}" for c in COUNTERS)
+    added = ", ".join(f"{counter} = rollup.{counter} + excluded.{counter}" for counter in COUNTERS)
     key = ROLLUP_KEY.removesuffix(", slot")
     return f"""insert into rollup (workspace_id, {ROLLUP_KEY}, {columns})
   select {workspace}, {key}, {slot}, {columns} from {source}
@@ -144,7 +144,7 @@ def insert_responses_sql(workspace: str, moment: str, config: str, events: str) 
     return f"""insert into response (workspace_id, {", ".join(STORED_COLUMNS)},
     follow_up_opened_at, notes, revisions, counted_as, told, settled, public, created_at,
     updated_at)
-  select {workspace}, {", ".join(f"n.{c}" for c in STORED_COLUMNS)},
+  select {workspace}, {", ".join(f"n.{column}" for column in STORED_COLUMNS)},
     case when n.follow_up = 'open' then {moment} end, '[]', '[]',
     {config}, n.state = 'counted', (n.state = 'counted' and n.complete) or not {events},
     n.editable_from is not null, {moment}, {moment}"""

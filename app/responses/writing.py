@@ -125,7 +125,11 @@ async def _use_former_ids(
     connection: RawConnection, batch: WriteBatch, submissions: Sequence[Submission]
 ) -> None:
     """Give a submission its former id if its response is stored under that."""
-    formers = {s.former.id: s.former.since for s in submissions if s.former is not None}
+    formers = {
+        submission.former.id: submission.former.since
+        for submission in submissions
+        if submission.former is not None
+    }
     if not formers:
         return
     rows = await connection.fetch(

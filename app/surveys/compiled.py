@@ -83,15 +83,15 @@ def _as_json(value: bool | str) -> str:
 def _options_check(key: str, options: list[str], *, several: bool) -> Check:
     def check(value: Any) -> Scores | str:
         chosen = value if several else [value]
-        if not isinstance(chosen, list) or not all(isinstance(c, str) for c in chosen):
+        if not isinstance(chosen, list) or not all(isinstance(option, str) for option in chosen):
             return "must be a list of option keys" if several else "must be an option's key"
         if not chosen:
             return {key: MISSING}
         if len(set(chosen)) < len(chosen):
             return "names an option twice"
-        if unknown := [c for c in chosen if c not in options]:
+        if unknown := [option for option in chosen if option not in options]:
             return f"`{unknown[0][:64]}` is not an option{did_you_mean(unknown[0][:64], options)}"
-        return {key: CHOSEN} | {f"{key}={c}": CHOSEN for c in chosen}
+        return {key: CHOSEN} | {f"{key}={option}": CHOSEN for option in chosen}
 
     return check
 

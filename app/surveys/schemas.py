@@ -36,7 +36,7 @@ QuestionKey = Annotated[
 
 
 def _no_controls(value: str) -> str:
-    if any(unicodedata.category(c) == "Cc" and c != "\n" for c in value):
+    if any(unicodedata.category(character) == "Cc" and character != "\n" for character in value):
         msg = "must not hold control characters"
         raise ValueError(msg)
     return value

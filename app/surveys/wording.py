@@ -176,12 +176,12 @@ def chosen_values(answer: Any) -> list[str]:
         return []
     if isinstance(answer, bool):
         return ["true" if answer else "false"]
-    return [str(g) for g in answer] if isinstance(answer, list) else [str(answer)]
+    return [str(value) for value in answer] if isinstance(answer, list) else [str(answer)]
 
 
 def label_of(question: Question, answer: Any, wording: SurveyWording) -> str:
     """Return an answer in words."""
     if answer == NA:
         return wording.words["na"]
-    labels = {c.value: c.label for c in choices_of(question, wording)}
+    labels = {choice.value: choice.label for choice in choices_of(question, wording)}
     return ", ".join(labels.get(value, value) for value in chosen_values(answer))

@@ -80,7 +80,12 @@ def _is_whole(event: CaseEvent, history: Sequence[CaseEvent], asked_order: Asked
     if asked_order.currency != event.currency:
         return False
     refunded = sum(
-        (e.amount for e in history if e.type == KnownType.ORDER_REFUNDED and e.amount), Decimal()
+        (
+            refund.amount
+            for refund in history
+            if refund.type == KnownType.ORDER_REFUNDED and refund.amount
+        ),
+        Decimal(),
     )
     return refunded >= asked_order.amount
 
@@ -133,7 +138,9 @@ async def cancel_by_interactions(
         for row, _ in pairs
         if row["trigger_id"] in workspace_triggers.triggers
     ]
-    histories = await find_case_events(session, workspace_id, [i for _, i in pairs], triggers)
+    histories = await find_case_events(
+        session, workspace_id, [interaction for _, interaction in pairs], triggers
+    )
     for row, interaction in pairs:
         if _is_cancelled(
             workspace_triggers.triggers.get(row["trigger_id"]), interaction, row, histories

@@ -45,12 +45,12 @@ class CompiledTrigger:
     @cached_property
     def where(self) -> list[Condition]:
         """What must hold."""
-        return [c.model_dump(exclude_unset=True) for c in self.rules.where]
+        return [condition.model_dump(exclude_unset=True) for condition in self.rules.where]
 
     @cached_property
     def unless(self) -> list[Condition]:
         """What must not hold as a whole."""
-        return [c.model_dump(exclude_unset=True) for c in self.rules.unless]
+        return [condition.model_dump(exclude_unset=True) for condition in self.rules.unless]
 
     @cached_property
     def delay(self) -> dt.timedelta:

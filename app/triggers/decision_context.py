@@ -106,8 +106,14 @@ async def read_context(
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
     workspace, workspace_id = workspace_triggers.workspace, workspace_triggers.workspace.id
-    customers = {i.customer_id: i.customer for i in recorded if i.customer_id and i.customer}
-    unread = {i.customer_id for i in recorded if i.customer_id} - set(customers)
+    customers = {
+        interaction.customer_id: interaction.customer
+        for interaction in recorded
+        if interaction.customer_id and interaction.customer
+    }
+    unread = {interaction.customer_id for interaction in recorded if interaction.customer_id} - set(
+        customers
+    )
     customers |= await find_customers_by_id(session, workspace_id, unread)
     emails = [customer["email"] for customer in customers.values() if customer["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]

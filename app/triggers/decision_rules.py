@@ -81,7 +81,9 @@ async def decide(
             decided.append(_decision(trigger, interaction, evaluation, invitation))
     await _store(session, workspace_id, decided, requests)
     await invitations.schedule_all(session, box, workspace_id, list(requests.values()))
-    for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in decided).items():
+    for (outcome, reason), count in Counter(
+        (decision["outcome"], decision["reason"]) for decision in decided
+    ).items():
         DECISIONS.labels(outcome, reason or "").inc(count)
     return decided
 

@@ -166,7 +166,9 @@ async def _find_current_interactions(
     rows = await find_interactions(session, workspace_id, ids)
     recorded = {id_: RecordedInteraction(created=False, **fields) for id_, fields in rows.items()}
     tickets = await _ticket_states(
-        session, workspace_id, {i.ticket for i in recorded.values() if i.ticket}
+        session,
+        workspace_id,
+        {interaction.ticket for interaction in recorded.values() if interaction.ticket},
     )
     for interaction in recorded.values():
         state = tickets.get((interaction.source, interaction.ticket or ""))

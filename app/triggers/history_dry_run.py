@@ -137,7 +137,9 @@ def _as_of(
     """Return the context at the time of the interaction, with events up to its sending time."""
     case = case_of(interaction)
     until = interaction.occurred_at + trigger.delay
-    events = [e for e in context.case_events.get(case, []) if e.at <= until] if case else []
+    events = (
+        [event for event in context.case_events.get(case, []) if event.at <= until] if case else []
+    )
     return replace(
         context, used_once_keys=used_once_keys, past_invitations=past_invitations,
         as_of=interaction.occurred_at, case_events={case: events} if case else {},

@@ -65,7 +65,9 @@ class InteractionCommit:
             for at in range(0, len(positions), _CHUNK):
                 chunk = positions[at : at + _CHUNK]
                 async with self._chunks:
-                    written = await self._write(workspace_id, [drafts[i] for i in chunk], take)
+                    written = await self._write(
+                        workspace_id, [drafts[position] for position in chunk], take
+                    )
                 results.update(zip(chunk, written, strict=True))
 
         # While PostgreSQL writes a chunk of one lane, that of another is prepared here.

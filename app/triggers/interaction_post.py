@@ -31,7 +31,7 @@ def decode_interaction(body: bytes) -> InteractionIn:
     try:
         return InteractionIn.model_validate(decode_json(body))
     except ValidationError as error:
-        errors = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
+        errors = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         fields = list(InteractionIn.model_fields)
         raise InvalidInput(errors=from_validation(errors, fields)) from None
 

@@ -139,7 +139,9 @@ async def summarize_decisions(
 ) -> DecisionSummary:
     """Count the decisions by trigger, outcome and reason."""
     counts = await decisions.count_by_reason(session, caller.workspace_id, filters)
-    by_outcome = {name: sum(c.n for c in counts if c.outcome == name) for name in _OUTCOMES}
+    by_outcome = {
+        name: sum(count.n for count in counts if count.outcome == name) for name in _OUTCOMES
+    }
     reasons: dict[str, int] = {}
     for count in counts:
         if count.reason:

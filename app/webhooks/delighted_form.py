@@ -77,7 +77,10 @@ def _comment_of(
 
 def comment_question(definition: Definition) -> Question | None:
     """Return the question whose answer is Delighted's comment: the first free text."""
-    return next((q for q in definition.questions if not spec_of(q.type).is_scored), None)
+    return next(
+        (question for question in definition.questions if not spec_of(question.type).is_scored),
+        None,
+    )
 
 
 def additional_answers(definition: Definition, answers: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -56,11 +56,13 @@ def facts(event: SubscriberEvent, style: MessageStyle) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     customer = data.get("customer")
     if style.personal and isinstance(customer, Mapping):
-        names = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
+        names = " ".join(str(customer[key]) for key in ("name", "email") if customer.get(key))
         lines.append((words["customer"], names))
     if event.type.startswith("alert."):
         lines += [(words[name], str(data[name])) for name in ("period", "value", "expected")]
-    lines += [(words[n], str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
+    lines += [
+        (words[name], str(data.get(name) or "")) for name in ("touchpoint", "order", "ticket")
+    ]
     follow_up = data.get("follow_up")
     if isinstance(follow_up, Mapping):
         status = str(follow_up.get("status") or "")

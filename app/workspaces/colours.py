@@ -21,7 +21,7 @@ class Accent(NamedTuple):
 
 def luminance(colour: str) -> float:
     """Return the relative luminance of `#rrggbb`, from 0 to 1."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [int(colour[position : position + 2], 16) / 255 for position in (1, 3, 5)]
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     ]
@@ -69,5 +69,8 @@ def shades_of(colour: str | None) -> list[tuple[str, str, Accent]]:
 
 
 def _mix(first: str, other: str, share: float) -> str:
-    pairs = [(int(first[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    pairs = [
+        (int(first[position : position + 2], 16), int(other[position : position + 2], 16))
+        for position in (1, 3, 5)
+    ]
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)

@@ -120,7 +120,7 @@ class BusinessHours(Body):
     def _no_overlaps(self) -> Self:
         for day, hours in self.weekly.items():
             ordered = sorted(hours)
-            if any(a[1] > b[0] for a, b in itertools.pairwise(ordered)):
+            if any(earlier[1] > later[0] for earlier, later in itertools.pairwise(ordered)):
                 msg = f"the hours of `{day}` overlap"
                 raise ValueError(msg)
         return self

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
-from app.core.config_lock import lock_out_writers_sql
+from app.core.config_lock import config_lock_sql
 from app.core.cursors import newest_first
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -40,6 +40,17 @@ _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
 # An exclusive lock before the row's, on the workspace's node; writers take it as shared.
+
+
+def lock_out_writers_sql(workspace: str) -> str:
+    """Return the statement that no writer of a workspace passes; `workspace` is SQL of its id.
+
+    Lock the row of `workspace_config` after it, never before, or two transactions may deadlock.
+    """
+    return f"""select pg_advisory_xact_lock({config_lock_sql("workspace_id")})
+from workspace_config where workspace_id = {workspace}"""
+
+
 _LOCK_OUT_WRITERS = text(lock_out_writers_sql(":workspace_id"))
 
 

@@ -92,8 +92,11 @@ def line_of(
         return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
     def path(run: Sequence[int], value: Callable[[int], float]) -> str:
-        coordinates = [(x(n), y(value(n))) for n in run]
-        return " ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(coordinates))
+        coordinates = [(x(number), y(value(number))) for number in run]
+        return " ".join(
+            f"{'L' if number else 'M'}{horizontal},{vertical}"
+            for number, (horizontal, vertical) in enumerate(coordinates)
+        )
 
     paths, bands, unfinished = [], [], ""
     for run in _runs([point.value for point in points]):
@@ -103,9 +106,9 @@ def line_of(
             unfinished = path(run[-2:], lambda n: points[n].value or 0)
         paths.append(path(solid, lambda n: points[n].value or 0))
     # A period without an interval interrupts the band.
-    for run in _runs([None if p.low is None else p.high for p in points]):
-        above = [f"{x(n)},{y(points[n].high or 0)}" for n in run]
-        below = [f"{x(n)},{y(points[n].low or 0)}" for n in reversed(run)]
+    for run in _runs([None if point.low is None else point.high for point in points]):
+        above = [f"{x(number)},{y(points[number].high or 0)}" for number in run]
+        below = [f"{x(number)},{y(points[number].low or 0)}" for number in reversed(run)]
         if len(run) > 1:
             bands.append("M" + " L".join(above + below) + " Z")
     every = max(1, -(-len(points) // _MAX_LABELS))
@@ -114,9 +117,17 @@ def line_of(
         points=points,
         paths=paths,
         bands=bands,
-        dots=[(x(n), y(point.value)) for n, point in enumerate(points) if point.value is not None],
-        across=[Tick(x(n), point.label) for n, point in enumerate(points) if n % every == 0],
-        up=[Tick(y(v), format_tick(v)) for v in _round_values(bottom, top, unit)],
+        dots=[
+            (x(number), y(point.value))
+            for number, point in enumerate(points)
+            if point.value is not None
+        ],
+        across=[
+            Tick(x(number), point.label)
+            for number, point in enumerate(points)
+            if number % every == 0
+        ],
+        up=[Tick(y(value), format_tick(value)) for value in _round_values(bottom, top, unit)],
         zero=y(0) if bottom < 0 < top else None,
         before=[path(run, lambda n: before[n] or 0) for run in _runs(before[: len(points)])],
         unfinished=unfinished,
@@ -137,8 +148,13 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
 def _range(
     points: Sequence[Point], within: tuple[float, float] | None, before: Sequence[float | None]
 ) -> tuple[float, float]:
-    values = [v for point in points for v in (point.value, point.low, point.high) if v is not None]
-    values += [v for v in before if v is not None]
+    values = [
+        value
+        for point in points
+        for value in (point.value, point.low, point.high)
+        if value is not None
+    ]
+    values += [value for value in before if value is not None]
     bottom, top = (min(values), max(values)) if values else (within or (0.0, 1.0))
     if top - bottom < 1e-9:
         bottom, top = bottom - 1, top + 1
@@ -198,13 +214,13 @@ def bars_of(counts: Sequence[tuple[str, int]], band: Callable[[str], str] = lamb
     box_of = _lying_bar if lying else _standing_bar
     bars = [
         Bar(
-            *box_of(number, n / most if most else 0.0, len(counts)),
+            *box_of(number, count / most if most else 0.0, len(counts)),
             label=label,
-            n=n,
-            share=100 * n / total if total else 0.0,
+            n=count,
+            share=100 * count / total if total else 0.0,
             band=band(label),
         )
-        for number, (label, n) in enumerate(counts)
+        for number, (label, count) in enumerate(counts)
     ]
     return Bars(bars, lying, height=_ROW * len(counts) if lying else HEIGHT)
 
@@ -262,7 +278,9 @@ def whiskers_of(
         return round(_LABEL + share * (WIDTH - _LABEL - 24), 1)
 
     format_tick = write or (lambda value: f"{value:g}".replace("-", "−"))
-    ticks = [Tick(x(v) or 0.0, format_tick(v)) for v in _round_values(bottom, top, unit)]
+    ticks = [
+        Tick(x(value) or 0.0, format_tick(value)) for value in _round_values(bottom, top, unit)
+    ]
     rows = [
         Whisker(point, _ROW * number + _ROW / 2, x(point.value), x(point.low), x(point.high))
         for number, point in enumerate(points)

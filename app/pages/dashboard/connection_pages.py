@@ -103,7 +103,9 @@ async def show_integration(visit: ApiVisitDep, integration: str) -> HTMLResponse
         instructions=_instructions_for_dashboard(guide, visit.texts),
         paste=SOURCE_GUIDES[guide].get("paste"),
         became=await types_of(visit.session, visit.workspace.id, interaction_ids),
-        status_map="\n".join(f"{k} = {v}" for k, v in reply["status_map"].items()),
+        status_map="\n".join(
+            f"{status} = {meaning}" for status, meaning in reply["status_map"].items()
+        ),
     )  # fmt: skip
 
 
@@ -206,7 +208,9 @@ async def post_file(visit: ApiVisitDep, request: Request) -> Response:
 
 def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters of the API's import; typed column mappings override chosen ones."""
-    params: dict[str, Any] = {n: values[n] for n in (*_OPTIONS, "name") if values.get(n)}
+    params: dict[str, Any] = {
+        name: values[name] for name in (*_OPTIONS, "name") if values.get(name)
+    }
     typed = [line.strip() for line in values.get("map", "").splitlines() if line.strip()]
     columns = {line.rpartition("=")[0].casefold() for line in typed}
     free = {column: field for column, field in chosen.items() if column.casefold() not in columns}

@@ -81,7 +81,7 @@ def _fields_of(name: str) -> Iterator[str]:
     for prefix, field in _FIELDS.items():
         if name == prefix or name.startswith(prefix + "."):
             parts = [field, *name[len(prefix) + 1 :].split(".")]
-            yield from (".".join(part for part in parts[:n] if part) for n in (2, 1))
+            yield from (".".join(part for part in parts[:length] if part) for length in (2, 1))
     yield from (name, f"{name}.amount", f"{name}.value", f"{name}.property")
     # An entry of a list has the field of the whole list.
     yield name.rpartition(".")[0]

@@ -151,7 +151,8 @@ class PageFilter(BaseModel):
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:
         """Return the address of another page with the same filters."""
         params = self.page_params(properties) | more
-        return f"{public_path(path)}?{urlencode({n: v for n, v in params.items() if v})}"
+        given_params = {name: value for name, value in params.items() if value}
+        return f"{public_path(path)}?{urlencode(given_params)}"
 
     def chips(
         self, path: str, properties: Mapping[str, Sequence[str]], **more: str
@@ -163,7 +164,7 @@ class PageFilter(BaseModel):
             if getattr(self, name)
         ]
         for name, values in properties.items():
-            others = {other: v for other, v in properties.items() if other != name}
+            others = {other: value for other, value in properties.items() if other != name}
             chips.append((name, values[-1], self.link(path, others, **more)))
         for name in (name for name in _LIST_FILTERS if name in more):
             without = {other: value for other, value in more.items() if other != name}

@@ -160,7 +160,7 @@ def _shape_alert(body: dict[str, Any]) -> dict[str, Any]:
     if kind != "shift":
         rule["value"] = value
     body["rule"] = rule
-    body["filter"] = {name: v for name, v in body.pop("filter", {}).items() if v}
+    body["filter"] = {name: choice for name, choice in body.pop("filter", {}).items() if choice}
     body["notify"] = [f"member:{email}" for email in body.get("notify", ())]
     return body
 

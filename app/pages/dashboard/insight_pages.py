@@ -90,9 +90,9 @@ async def _read_metric_tab(
     reply = await figures.read(visit, view, _FIGURES[name], properties)
     total = reply["total"]
     points = [
-        Point(visit.texts.name("answer", str(key)), 100 * n / total["n"], None, None, n,
-              f"{visit.texts.number(100 * n / total['n'])} %", "–")
-        for key, n in total.get("distribution", {}).items()
+        Point(visit.texts.name("answer", str(key)), 100 * count / total["n"], None, None, count,
+              f"{visit.texts.number(100 * count / total['n'])} %", "–")
+        for key, count in total.get("distribution", {}).items()
     ] if total["n"] else []  # fmt: skip
     return {"points": whiskers(points), "sentence": expectation_sentence(visit.texts, total)}
 

@@ -126,7 +126,7 @@ async def show_journey(
         view=view,
         properties=properties,
         choices=choices,
-        stages=[(stage, [s for s in steps if s["stage"] == stage]) for stage in STAGES],
+        stages=[(stage, [step for step in steps if step["stage"] == stage]) for stage in STAGES],
         names=names,
         chart=whiskers(points),
         write=figures.format_value,

@@ -157,11 +157,13 @@ def _apply_button(
 
 def _new_question(questions: Sequence[Mapping[str, Any]], type_: str) -> dict[str, Any]:
     keys = {question["key"] for question in questions}
-    number = next(n for n in range(len(questions) + 1, 1000) if f"q{n}" not in keys)
+    number = next(
+        candidate for candidate in range(len(questions) + 1, 1000) if f"q{candidate}" not in keys
+    )
     language = next(iter(questions[0]["text"])) if questions else "en"
     draft: dict[str, Any] = {"key": f"q{number}", "type": type_, "text": {language: UNWRITTEN}}
     # An unknown type is refused by the API; the options of an emotion come with the product.
     spec = spec_of(QuestionType(type_)) if type_ in set(QuestionType) else None
     if spec is not None and spec.has_options and not spec.has_valences:
-        draft["options"] = [{"key": k, "text": {language: k.upper()}} for k in ("a", "b")]
+        draft["options"] = [{"key": key, "text": {language: key.upper()}} for key in ("a", "b")]
     return draft

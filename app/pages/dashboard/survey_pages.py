@@ -123,8 +123,8 @@ async def results_of(
             reply = await figures.read(visit, view, metric, properties, question=[question.key])
             total = reply["total"]
             counts = [
-                (shown_answer(visit, question, key, definition.default_locale), int(n))
-                for key, n in total.get("distribution", {}).items()
+                (shown_answer(visit, question, key, definition.default_locale), int(count))
+                for key, count in total.get("distribution", {}).items()
             ]
             band = figures.band_reader(metric, reply.get("scale"))
             result |= {

@@ -147,6 +147,7 @@ async def show_decisions(
     subjects = await describe_decisions(
         visit.session, visit.workspace.id, [row["id"] for row in page]
     )
+    page_params = {name: value for name, value in params.items() if name != "cursor"}
     return visit.render(
         "decisions",
         filters=filters,
@@ -155,9 +156,7 @@ async def show_decisions(
         summary=counts.most_common(),
         reasons=list(RefusalReason),
         triggers=await visit.api.list("/v1/triggers"),
-        here_with=public_path(
-            f"/decisions?{urlencode({k: v for k, v in params.items() if k != 'cursor'})}"
-        ),
+        here_with=public_path(f"/decisions?{urlencode(page_params)}"),
         cursor=encode_cursor(page[-1]["at"], page[-1]["id"]) if len(rows) > len(page) else None,
     )
 
