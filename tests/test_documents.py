@@ -12,6 +12,7 @@ import pytest
 import app
 from app.core.database import Database
 from app.core.settings import PREFIX, Settings
+from app.core.texts import LANGUAGES
 from app.responses.group_commit import _CONNECTIONS
 from tests.mailbox import Mailbox
 from tests.service import Service
@@ -140,6 +141,7 @@ def test_every_file_that_contributors_are_sent_to_is_there() -> None:
         if "NAME" in path:
             assert (ROOT / path).parent.is_dir(), path
         elif "{en,pl,ro}" in path:
-            assert all((ROOT / path.replace("{en,pl,ro}", lang)).is_file() for lang in ("en", "pl"))
+            files = [ROOT / path.replace("{en,pl,ro}", language) for language in LANGUAGES]
+            assert all(file.is_file() for file in files), path
         else:
             assert (ROOT / path).exists(), path

@@ -110,3 +110,6 @@ async def test_the_response_rate_is_a_card_once_somebody_was_asked(
     await shop.publish("nps")
     await browser.sign_in()
     assert "Response rate" not in await browser.page("/")
+    body = {"survey": "nps", "channel": "link", "customer": {"email": "ala@e.pl"}}
+    await shop.post("/v1/invitations", body)
+    assert "Response rate" in await browser.page("/")

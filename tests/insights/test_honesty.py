@@ -32,7 +32,7 @@ from tests.shop import Shop
 CSAT = {"key": "ok", "type": "csat", "points": 5, "text": TEXT}
 
 
-def pair(survey: str, key: str, index: int, scores: tuple[int, int], called: bool) -> list[Any]:
+def pair(survey: str, key: str, index: int, scores: tuple[int, int]) -> list[Any]:
     """Return a bad rating and the next one of the same customer."""
     first, then = scores
     lines = []
@@ -54,7 +54,7 @@ async def test_metrics_that_recover_differently_are_no_effect_of_calling_back(sh
         for index in range(100):
             is_good, is_called = chance.random() < good_share, chance.random() < called_share
             following = scores[1] if is_good else scores[2]
-            lines += pair(survey, key, index, (scores[0], following), is_called)
+            lines += pair(survey, key, index, (scores[0], following))
             if is_called:
                 at = (NOW - dt.timedelta(days=50)).isoformat()
                 calls.append({"type": "recovery.resolved", "source": "crm", "occurred_at": at,
@@ -283,7 +283,7 @@ async def test_a_tag_on_a_choice_rates_nothing(shop: Shop) -> None:
 async def test_a_call_of_a_test_contacts_nobody(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     await send(
-        shop, [line for number in range(40) for line in pair("nps", "score", number, (2, 9), False)]
+        shop, [line for number in range(40) for line in pair("nps", "score", number, (2, 9))]
     )
     key = await shop.make_key("write", test=True)
     call = {"type": "recovery.resolved", "source": "crm", "external_id": "call-1",
@@ -309,7 +309,7 @@ async def test_tickets_of_two_helpdesks_with_one_number(shop: Shop) -> None:
     about = {"source": "zendesk", "external_id": "zendesk-3"}
     at = (day + dt.timedelta(hours=4)).isoformat()
     rated = answer("csat", 999, {"ok": 5}, ticket="1", interaction=about, responded_at=at)
-    others = [line for number in range(40) for line in pair("csat", "ok", number, (1, 5), False)]
+    others = [line for number in range(40) for line in pair("csat", "ok", number, (1, 5))]
     await send(shop, [rated, *others])
     insight = await shop.get("/v1/insights/recovery")
     (row,) = (row for row in insight["rows"] if row.get("by") == "ticket")
@@ -397,7 +397,7 @@ async def test_neither_half_is_shown_if_one_is_small(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS])
     lines: list[Any] = []
     for index in range(40):
-        lines += pair("nps", "score", index, (2, 9 if index % 2 else 3), called=index < 3)
+        lines += pair("nps", "score", index, (2, 9 if index % 2 else 3))
     await send(shop, lines)
     at = (NOW - dt.timedelta(days=50)).isoformat()
     await send(shop, [

@@ -76,7 +76,6 @@ async def test_each_resolution_and_reopening_is_told_once(shop: Shop, post: Webh
     last = feed["data"][-1]["data"]
     assert (last["source"], last["ticket"], last["status"]) == ("helpdesk", "5", "solved")
     assert last["last_solved_at"] == "2026-03-01T12:00:00Z"
-    assert post.shop is shop
 
 
 async def test_an_opened_invitation_is_told_once(shop: Shop) -> None:
@@ -206,7 +205,6 @@ async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: WebhookWo
         assert [time for time in times if not time.endswith("Z")] == [], path
         count += len(times)
     assert count > 60
-    assert post.shop is shop
 
 
 TWINS = [
