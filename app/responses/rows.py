@@ -26,9 +26,9 @@ class ResponseRow(Struct, kw_only=True, omit_defaults=True):
     """The columns of one response; what is left out is null.
 
     `request_hash` is hex as PostgreSQL reads it. `event_id` names the event about the row, and
-    `event_data` is its data, but for survey and customer, if the row is new. `editable_from` is
-    the time of the oldest response that this submission may still change, `about` the interaction
-    that the events report, `gesture` whether the page that sent it saw a person move.
+    `event_data` is its data, but for survey and customer, if the row comes alone. `editable_from`
+    is the time of the oldest response that this submission may still change, `about` the
+    interaction that the events report, `gesture` whether the page that sent it saw a person move.
     """
 
     id: UUID

@@ -18,7 +18,7 @@ rollups never differ from the rows:
 
 from app.core.config_lock import config_lock_sql
 from app.core.property_filters import is_scalar_sql
-from app.responses.event_data import CREATED, CREATED_DATA, UPDATED, event_data_sql, events_sql
+from app.responses.event_data import CREATED, LONE_DATA, UPDATED, event_data_sql, events_sql
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 # The counters of a rollup row, and the score that each counts.
@@ -161,7 +161,7 @@ counted as (
 )"""
 
 
-def _insert(rows_sql: str, count_sql: str) -> str:
+def _insert(rows_sql: str, count_sql: str, event_data: str) -> str:
     return f"""
 with {CONFIG_LOCK},
 {rows_sql},
@@ -172,15 +172,15 @@ inserted as (
   on conflict (workspace_id, id) do nothing returning *
 ),
 {count_sql},
-{events_sql("inserted", CREATED, "$4::bool", data=CREATED_DATA)}
+{events_sql("inserted", CREATED, "$4::bool", data=event_data)}
 select array(select id from inserted) as ids
 """
 
 
 # $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
-INSERT = _insert(_GIVEN, _COUNT_INSERTED)
+INSERT = _insert(_GIVEN, _COUNT_INSERTED, event_data_sql("r.settled", "n.about"))
 # The same with the columns of the one row from $5 on.
-INSERT_ONE = _insert(_GIVEN_ONE, _COUNT_LONE)
+INSERT_ONE = _insert(_GIVEN_ONE, _COUNT_LONE, LONE_DATA)
 
 LOCK_OLD = """
 old as materialized (

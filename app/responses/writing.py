@@ -13,7 +13,7 @@ import msgspec
 
 from app.core.database import RawConnection
 from app.responses import cluster_ingest
-from app.responses.event_data import add_event_data
+from app.responses.event_data import lone_event_data
 from app.responses.rows import (
     ResponseRow,
     StoredResponse,
@@ -188,8 +188,6 @@ async def _insert(
 ) -> list[UUID]:
     """Insert the rows whose ids are new and return these ids."""
     created: list[UUID]
-    if batch.events and not batch.on_cluster:
-        add_event_data(rows, batch.now)
     if batch.on_cluster:
         number = await connection.fetchval(cluster_ingest.TAKE_NUMBER)
         try:
@@ -198,6 +196,7 @@ async def _insert(
         finally:
             await connection.execute(cluster_ingest.RELEASE_NUMBER, number)
     elif len(rows) == 1:
+        rows[0].event_data = lone_event_data(rows[0], batch.now)
         created = await connection.fetchval(INSERT_ONE, *_shared(batch), *column_values(rows[0]))
     else:
         created = await connection.fetchval(INSERT, *_shared(batch), encode_rows(rows))
