@@ -12,6 +12,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.interactions import service as interactions
 from app.interactions.models import Journey
+from app.interactions.schemas import Stage
 from app.metrics.conditions import RequestConditions
 from app.metrics.counting import Cells
 from app.metrics.counts import pooled
@@ -27,7 +28,7 @@ SCORES_ON_MAP = (*SCORE_METRICS, "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
 # How many answers the overall mean weighs beside those of a touchpoint.
 _PRIOR = 30
-STAGES = ("before", "during", "after", None)
+STAGES = (*Stage, None)
 _FOLLOW_UP_FILTERS = {
     "touchpoint": "r.touchpoint = any({})",
     "channel": "r.channel = any({})",

@@ -38,6 +38,10 @@ def _is_duration(value: str) -> str:
 Duration = Annotated[str, StringConstraints(max_length=20), AfterValidator(_is_duration)]
 ConditionValue = str | int | float | bool
 
+# What a trigger may ask about only once, and what became of a decision.
+OncePer = Literal["interaction", "resolution", "order", "customer"]
+DecisionOutcome = Literal["invited", "skipped"]
+
 
 class ConditionIn(Body):
     """One condition on what is known of an interaction."""
@@ -94,7 +98,7 @@ class TriggerRules(Body):
         "`ticket.reopened` for tickets, `order.refunded` and `order.cancelled` for orders. A "
         "partial refund never does; a ticket that is deleted or merged always.",
     )
-    once_per: Literal["interaction", "resolution", "order", "customer"] | None = Field(
+    once_per: OncePer | None = Field(
         default=None,
         description="Default: `resolution` for a ticket's end, `order` for orders, else "
         "`interaction`.",
@@ -163,7 +167,7 @@ class DecisionOut(BaseModel):
 
     trigger: UUID
     interaction: UUID | None
-    outcome: Literal["invited", "skipped"]
+    outcome: DecisionOutcome
     reason: RefusalReason | None
     detail: str | None = Field(
         description="Which condition failed, or until when the throttle holds."
@@ -183,7 +187,7 @@ class HistoryDecisionOut(BaseModel):
 
     interaction: UUID
     occurred_at: dt.datetime
-    outcome: Literal["invited", "skipped"]
+    outcome: DecisionOutcome
     reason: str | None
     detail: str | None
 
@@ -214,7 +218,7 @@ class DecisionFilter(BaseModel):
     order: str | None = Field(default=None, max_length=128)
     customer: str | None = Field(default=None, max_length=255)
     trigger: str | None = Field(default=None, max_length=64, description="Id or key.")
-    outcome: Literal["invited", "skipped"] | None = None
+    outcome: DecisionOutcome | None = None
     reason: RefusalReason | None = None
     since: Moment | None = None
     until: Moment | None = None

@@ -145,6 +145,7 @@ async def show_follow_ups(
     filters = query.model_dump(exclude={"cursor"})
     return visit.render(
         "follow_ups", filters=query,
+        statuses=[status for status in FollowUpStatus if status is not FollowUpStatus.NONE],
         follow_ups=rows, cursor=cursor,
         owners=[member.name for member in await members.find_page(
             visit.session, visit.workspace.id, limit=200, cursor=None

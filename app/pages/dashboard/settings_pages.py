@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings on the dashboard: the company, its members, one's own account, what is shared."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 from urllib.parse import parse_qs
 
 from fastapi import Query, Request
@@ -11,6 +11,7 @@ from app.core.errors import Gone, NotFound
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
 from app.core.zone_names import zone_names
+from app.interactions.schemas import Stage
 from app.pages.dashboard.api import InnerRequest, call_application
 from app.pages.dashboard.audit_names import find_names, subject_of
 from app.pages.dashboard.filters import read_choices
@@ -31,7 +32,8 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-_DIGESTS: tuple[Digest, ...] = ("off", "daily", "weekly")
+# The usual choice first.
+_DIGESTS: tuple[Digest, ...] = get_args(Digest)[::-1]
 
 
 @routes.get("/settings", include_in_schema=False)
@@ -51,6 +53,7 @@ async def show_settings(visit: ApiVisitDep) -> HTMLResponse:
         zones=sorted(zone_names()),
         roles=list(Role),
         digests=_DIGESTS,
+        stages=list(Stage),
     )
 
 

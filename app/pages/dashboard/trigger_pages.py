@@ -30,7 +30,13 @@ from app.triggers.recent_activity import (
     find_recent_properties,
     find_recent_types,
 )
-from app.triggers.schemas import ConditionIn, DecisionFilter, DecisionListFilter
+from app.triggers.schemas import (
+    ConditionIn,
+    DecisionFilter,
+    DecisionListFilter,
+    DecisionOutcome,
+    OncePer,
+)
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -101,6 +107,7 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
     return {
         "amount_and_unit": _amount_and_unit,
         "duration_units": list(DURATION_UNITS),
+        "once_per": list(get_args(OncePer)),
         "operators": get_args(ConditionIn.model_fields["op"].annotation),
         "facts": _FACTS,
         "most_conditions": MAX_CONDITIONS,
@@ -155,6 +162,7 @@ async def show_decisions(
         about=subjects,
         summary=counts.most_common(),
         reasons=list(RefusalReason),
+        outcomes=get_args(DecisionOutcome),
         triggers=await visit.api.list("/v1/triggers"),
         here_with=public_path(f"/decisions?{urlencode(page_params)}"),
         cursor=encode_cursor(page[-1]["at"], page[-1]["id"]) if len(rows) > len(page) else None,
