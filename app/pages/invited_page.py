@@ -232,11 +232,11 @@ async def show_invited(request: Request, token: str) -> Response:
     """Show the survey, with what was answered before."""
     visit = await _find_visit(request, token)
     box, query = request.app.state.box, request.query_params
-    if page := survey_flow.show(box, visit, query, thanks=bool(visit.stored.seq)):
+    if page := survey_flow.show_step(box, visit, query, thanks=bool(visit.stored.seq)):
         return page
     if not asks_only_for_headers(request):
         await visit.note(LinkHit(HitKind.OPENED, utc_now()))
-    return survey_flow.form(box, visit, query)
+    return survey_flow.show_questions(box, visit, query)
 
 
 @routes.get("/i/{token}/{score}")
@@ -250,7 +250,7 @@ async def show_invited_score(request: Request, token: str, score: str) -> Respon
     answers = {main.key: chosen} if main is not None and chosen is not None else {}
     if not asks_only_for_headers(request):
         await visit.open_score(int(score) if answers else None, answers, trapped=score == TRAP)
-    return survey_flow.form(request.app.state.box, visit, request.query_params, answers)
+    return survey_flow.show_questions(request.app.state.box, visit, request.query_params, answers)
 
 
 @routes.post("/i/{token}")

@@ -240,12 +240,12 @@ async def show_open(request: Request, public_id: str) -> Response:
         return show_message(visit.view.locale, "answered", page_style=visit.view.page_style)
     box, query = request.app.state.box, request.query_params
     thanks = bool(visit.stored.seq) or visit.view.kiosk
-    if page := survey_flow.show(box, visit, query, thanks=thanks):
+    if page := survey_flow.show_step(box, visit, query, thanks=thanks):
         return page
     if visit.view.kiosk and visit.stored.complete:
         # On a kiosk, Back must not show the answer of the person before.
         return RedirectResponse(visit.links.start or "/", status_code=303)
-    return survey_flow.form(box, visit, query)
+    return survey_flow.show_questions(box, visit, query)
 
 
 def _hold_state_of(signals: SubmissionSignals) -> HoldState | None:

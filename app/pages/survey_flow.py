@@ -57,7 +57,7 @@ class SurveyVisit(Protocol):
         ...
 
 
-def show(
+def show_step(
     box: SealedBox, visit: SurveyVisit, query: Mapping[str, str], *, thanks: bool
 ) -> Response | None:
     """Return the page that a step's address names; None where the form is to be shown.
@@ -71,7 +71,7 @@ def show(
     return None
 
 
-def form(
+def show_questions(
     box: SealedBox,
     visit: SurveyVisit,
     query: Mapping[str, str],

@@ -14,7 +14,7 @@ from app.core.routing import PropertiesDep, SessionDep, router
 from app.pages.dashboard import answers
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.figure_context import filter_form
-from app.pages.dashboard.filters import PageFilter, chosen
+from app.pages.dashboard.filters import PageFilter, without_empty
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.visit import ApiVisitDep, SnapshotVisitDep
@@ -60,7 +60,7 @@ AnswerDep = Annotated[AnswerQuery, Query()]
 @routes.get("/answers", include_in_schema=False)
 async def show_answers(visit: ApiVisitDep, query: AnswerDep, values: PropertiesDep) -> HTMLResponse:
     """Show all answers of the filters, newest first."""
-    properties = chosen(values)
+    properties = without_empty(values)
     filters = await query.list_filters(visit, properties) | query.api_filters()
     reply = await visit.api.get(
         "/v1/responses", **filters, limit=50, cursor=query.cursor, order_by="responded_at"
@@ -80,7 +80,7 @@ async def show_answers(visit: ApiVisitDep, query: AnswerDep, values: PropertiesD
 @routes.get("/answers.csv", include_in_schema=False)
 async def read_answers(visit: ApiVisitDep, query: AnswerDep, values: PropertiesDep) -> Response:
     """Return all answers of the filters as CSV, one a row."""
-    filters = await query.list_filters(visit, chosen(values)) | query.api_filters()
+    filters = await query.list_filters(visit, without_empty(values)) | query.api_filters()
     parts = await visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
     headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
@@ -209,7 +209,7 @@ async def show_comments(
     visit: ApiVisitDep, filters: Annotated[CommentQuery, Query()], values: PropertiesDep
 ) -> HTMLResponse:
     """Show what customers wrote."""
-    properties = chosen(values)
+    properties = without_empty(values)
     more = {name: value for name in ("band", "q") if (value := getattr(filters, name))}
     reply = await visit.api.get(
         "/v1/responses", has_comment="true", integrity="ok", limit=50, cursor=filters.cursor,

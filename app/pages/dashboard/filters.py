@@ -111,7 +111,7 @@ class PageFilter(BaseModel):
         params |= {f"property.{name}": list(values) for name, values in properties.items()}
         return self.dates | {name: value for name, value in params.items() if value}
 
-    async def moments(self, visit: "DashboardVisit") -> tuple[dt.datetime, dt.datetime]:
+    async def period_bounds(self, visit: "DashboardVisit") -> tuple[dt.datetime, dt.datetime]:
         """Return the beginning and the end of the period, exclusive."""
         query = MetricQuery.model_validate(dict(self.dates))
         request = await resolve(visit.session, visit.workspace, "rating", query, {})
@@ -126,7 +126,7 @@ class PageFilter(BaseModel):
         params = {name: getattr(self, name) for name in _NAMES}
         params |= {f"property.{name}": list(values) for name, values in properties.items()}
         if self.period != "all" or self.has_dates:
-            since, until = await self.moments(visit)
+            since, until = await self.period_bounds(visit)
             params |= {"since": rfc3339(since), "until": rfc3339(until)}
         return {name: value for name, value in params.items() if value}
 
@@ -180,7 +180,7 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def without_empty(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Return the properties that are chosen; an empty choice means all."""
     return {
         name: [value for value in values if value]

@@ -13,13 +13,13 @@ from app.webhooks import queries as webhooks
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection: `health` names its state, `why` explains it."""
+    """One connection: `health` names its state, `reason` explains it."""
 
     id: Any
     name: str
     health: str
-    why: str | None
-    last: Any
+    reason: str | None
+    last_event_at: Any
     waiting: int
     failed: int
 
@@ -42,8 +42,8 @@ async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
             id=integration.key,
             name=f"{integration.key} ({integration.source})",
             health=integration.health,
-            why=None,
-            last=integration.last_event_at,
+            reason=None,
+            last_event_at=integration.last_event_at,
             waiting=integration.waiting,
             failed=integration.failed,
         )
@@ -62,8 +62,8 @@ async def endpoints(visit: DashboardVisit) -> Sequence[Connection]:
             # The path of a chat's URL is its secret.
             name=urlsplit(row.url).hostname or row.url,
             health="disabled" if row.disabled_at else "failing" if row.failing_since else "ok",
-            why=row.disabled_reason,
-            last=row.failing_since,
+            reason=row.disabled_reason,
+            last_event_at=None,
             waiting=counts[row.id][0],
             failed=counts[row.id][1],
         )

@@ -17,7 +17,7 @@ from app.metrics.registry import CARD_METRICS, METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
 from app.pages.dashboard.figure_context import filter_form, whiskers
-from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
+from app.pages.dashboard.filters import FilterChoices, PageFilter, without_empty
 from app.pages.dashboard.sentences import SENTENCES, emotion_sentence, expectation_sentence
 from app.pages.dashboard.texts import DashboardTexts
 from app.pages.dashboard.visit import DashboardVisit, SnapshotVisitDep
@@ -46,7 +46,7 @@ async def show_experience(
     visit: SnapshotVisitDep, view: Annotated[InsightPageFilter, Query()], values: PropertiesDep
 ) -> HTMLResponse:
     """Show one insight: its sentence, its chart, its rows; or why there is none."""
-    properties = chosen(values)
+    properties = without_empty(values)
     tabs = [tab for tab in TABS if tab != "comments" or visit.user.may(Scope.READ)]
     name = view.insight if view.insight in tabs else tabs[0]
     context: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": "",
@@ -133,7 +133,7 @@ async def show_compare(
     visit: SnapshotVisitDep, view: Annotated[CompareFilter, Query()], values: PropertiesDep
 ) -> HTMLResponse:
     """Show one figure by store, channel, language or another group, side by side."""
-    properties = chosen(values)
+    properties = without_empty(values)
     metrics = await _compared_metrics(visit)
     metric = view.metric if view.metric in metrics else "nps"
     groups = _groups_of(visit, metric)

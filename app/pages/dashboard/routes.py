@@ -16,7 +16,7 @@ from app.metrics.service import MetricReply
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
 from app.pages.dashboard.figure_context import figures_context, whiskers
-from app.pages.dashboard.filters import PageFilter, chosen, read_choices
+from app.pages.dashboard.filters import PageFilter, read_choices, without_empty
 from app.pages.dashboard.survey_pages import comments_of
 from app.pages.dashboard.visit import DashboardVisit, SnapshotVisitDep
 from app.responses import inbox
@@ -32,7 +32,7 @@ async def show_overview(
     visit: SnapshotVisitDep, view: ViewDep, values: PropertiesDep
 ) -> HTMLResponse:
     """Show the main figures, the trend, open follow-ups and new comments."""
-    properties = chosen(values)
+    properties = without_empty(values)
     context = await figures_context(visit, view, properties)
     for_members = (
         HIDDEN_FROM_SHARED if visit.shared else await _for_members(visit, view, properties)
@@ -61,7 +61,7 @@ async def _for_members(
         "/v1/responses", follow_up="open", integrity="ok", limit=5, order_by="responded_at",
         **await view.list_filters(visit, properties),
     )  # fmt: skip
-    since, until = await view.moments(visit)
+    since, until = await view.period_bounds(visit)
     is_unfiltered = not view.is_narrowed(properties)
     return {
         "follow_ups": urgent["data"],
@@ -105,7 +105,7 @@ async def show_journey(
     visit: SnapshotVisitDep, view: ViewDep, values: PropertiesDep
 ) -> HTMLResponse:
     """Show the touchpoints before, during and after a purchase."""
-    properties = chosen(values)
+    properties = without_empty(values)
     journey = await figures.journey_of(visit, view, properties)
     steps = [
         step for step in (*journey["steps"], *journey["elsewhere"])
@@ -142,6 +142,6 @@ async def read_csv(
     if metric not in METRICS:
         raise NotFound("There is no figure of this name.")
     more: dict[str, Any] = {"group_by": [group]} if group else {"interval": view.interval}
-    reply: MetricReply = await figures.read(visit, view, metric, chosen(values), **more)
+    reply: MetricReply = await figures.read(visit, view, metric, without_empty(values), **more)
     headers = {"Content-Disposition": f'attachment; filename="{metric}.csv"'}
     return Response(to_csv(reply), media_type="text/csv; charset=utf-8", headers=headers)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 from pydantic import ValidationError
 
 from app.core.property_filters import PROPERTY
-from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
+from app.pages.dashboard.filters import FilterChoices, PageFilter, without_empty
 from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces.share_links import SHARED_PAGES, SHARED_SURVEYS
@@ -37,7 +37,7 @@ def describe_view(texts: DashboardTexts, choices: FilterChoices, path: str) -> s
     except ValidationError:
         # The page of such a link says what is wrong with it.
         return path
-    properties = chosen(
+    properties = without_empty(
         {name.removeprefix(PROPERTY): values for name, values in query_values.items()
          if name.startswith(PROPERTY)}
     )  # fmt: skip

@@ -13,7 +13,7 @@ from app.pages.dashboard import figures
 from app.pages.dashboard.answers import shown_answer
 from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.figure_context import figures_context
-from app.pages.dashboard.filters import PageFilter, chosen
+from app.pages.dashboard.filters import PageFilter, without_empty
 from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, SnapshotVisitDep
 from app.pages.rendering import MAIL_POLICY
 from app.responses.queries import last_answer_by_survey
@@ -62,7 +62,7 @@ async def show_survey(
     visit: SnapshotVisitDep, view: SurveyViewDep, values: PropertiesDep, key: str
 ) -> HTMLResponse:
     """Show one survey: its figures, the results of each question, where it can be answered."""
-    properties = chosen(values)
+    properties = without_empty(values)
     survey = await surveys.find(visit.session, visit.workspace.id, key)
     version = survey.published_version or survey.latest_version
     definition = await surveys.definition_of(visit.session, survey, version)

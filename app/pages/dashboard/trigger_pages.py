@@ -67,23 +67,23 @@ async def show_triggers(visit: ApiVisitDep) -> HTMLResponse:
 async def show_new_trigger(visit: ApiVisitDep) -> HTMLResponse:
     """Show the form of a new trigger."""
     visit.require(Scope.ADMIN)
-    return visit.render("trigger", trigger=None, history=None, **await _choices(visit))
+    return visit.render("trigger", trigger=None, dry_run_report=None, **await _choices(visit))
 
 
 @routes.get("/asking/{trigger}", include_in_schema=False)
 async def show_trigger(visit: ApiVisitDep, trigger: str, dry_run: bool = False) -> HTMLResponse:
     """Show a trigger, and on request what it would have done in 30 days."""
     trigger_body = await visit.api.get(f"/v1/triggers/{trigger}")
-    history: dict[str, Any] | None = None
+    dry_run_report: dict[str, Any] | None = None
     if dry_run:
         path = f"/v1/triggers/{trigger}/dry-run"
         try:
             reply = await visit.api.send("POST", path, params={"since": "P30D"})
-            history = reply.json()
+            dry_run_report = reply.json()
         except ApiRefused as refused:
-            history = {"refused": refused.detail}
+            dry_run_report = {"refused": refused.detail}
     return visit.render(
-        "trigger", title=trigger_body["name"], trigger=trigger_body, history=history,
+        "trigger", title=trigger_body["name"], trigger=trigger_body, dry_run_report=dry_run_report,
         **await _choices(visit, trigger_body["on"], *(trigger_body["cancel_on"] or ())),
     )  # fmt: skip
 
