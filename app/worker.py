@@ -125,7 +125,7 @@ def job_handlers(database: Database, settings: Settings) -> dict[str, JobHandler
 
 # Kinds whose jobs share their transactions, and how many of each run at once.
 MAX_CONCURRENT_JOBS_BY_KIND = {
-    TRANSLATE_JOB: translation.MAX_AT_ONCE,
+    TRANSLATE_JOB: translation.MAX_WEBHOOKS_TOGETHER,
     SEND_JOB: due_invitations.MAX_BATCH_SIZE,
 }
 

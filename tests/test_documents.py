@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents say is true: settings are generated, the tour is run, links lead somewhere."""
 
+import ast
 import importlib
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 
 import app
 from app.core.database import Database
+from app.core.event_types import EventType
 from app.core.settings import PREFIX, Settings
 from app.core.texts import LANGUAGES
 from app.responses.group_commit import _CONNECTIONS
@@ -61,12 +63,35 @@ def test_the_front_page_is_short() -> None:
     assert len(README.splitlines()) <= 120
 
 
-WAYS = re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+)+)`", (DOCS / "architecture.md").read_text())
+TEXTS_ABOUT_CODE = [DOCS / "architecture.md", *(DOCS / "decisions").glob("[0-9]*.md")]
+# Names such as `metrics.service.measure`, and members such as `ScoreCounter.count_total`.
+WAYS = re.findall(
+    r"`([A-Za-z_]+(?:\.[A-Za-z_]+)+)`", "".join(path.read_text() for path in TEXTS_ABOUT_CODE)
+)
+# Types of events and files are no names of code.
+_NO_CODE = {*EventType, "uv.lock"}
 
 
-@pytest.mark.parametrize("dotted", sorted({way for way in WAYS if not way.endswith(".py")}))
-def test_the_ways_through_the_code_name_what_exists(dotted: str) -> None:
-    parts = dotted.split(".")
+def members_of_classes() -> set[str]:
+    """Return `Class.member` of every class and each of its methods."""
+    return {
+        f"{node.name}.{part.name}"
+        for path in (ROOT / "app").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for part in node.body
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+@pytest.mark.parametrize(
+    "dotted", sorted({way for way in WAYS if not way.endswith(".py")} - _NO_CODE)
+)
+def test_the_texts_about_code_name_what_exists(dotted: str) -> None:
+    if dotted[0].isupper():
+        assert dotted in members_of_classes()
+        return
+    parts = dotted.removeprefix("app.").split(".")
     for cut in range(len(parts), 0, -1):
         try:
             target: object = importlib.import_module(".".join(["app", *parts[:cut]]))
@@ -145,3 +170,9 @@ def test_every_file_that_contributors_are_sent_to_is_there() -> None:
             assert all(file.is_file() for file in files), path
         else:
             assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("path", TEXTS_ABOUT_CODE, ids=lambda path: path.name)
+def test_the_texts_about_code_name_files_that_exist(path: Path) -> None:
+    for file in re.findall(r"`([a-z_]+/[^`\s*{]+\.(?:py|js|md))`", path.read_text()):
+        assert (ROOT / file).exists() or (ROOT / "app" / file).exists(), file

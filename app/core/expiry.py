@@ -12,15 +12,15 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 
 EXPIRE_JOB = "core.expire"
-MAX_AT_ONCE = 5000
+MAX_ROWS_PER_TRANSACTION = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """How long the rows of a table are kept, counted from the column `at`.
 
-    `key` are the columns that identify a row in its workspace. By `order` an index finds the
-    oldest; rows may lie a little out of order by `at`.
+    `key` are the columns that identify a row in its workspace. `order` are
+    the columns of the index that finds the oldest; rows may lie a little out of order by `at`.
     """
 
     table: str
@@ -47,8 +47,8 @@ async def delete_expired(
 ) -> None:
     """Delete the expired rows of one workspace, at most 5,000 in each transaction."""
     for expiry in expiries:
-        deleted = MAX_AT_ONCE
-        while deleted == MAX_AT_ONCE:
+        deleted = MAX_ROWS_PER_TRANSACTION
+        while deleted == MAX_ROWS_PER_TRANSACTION:
             deleted = await _delete_some(database, expiry, workspace_id)
 
 
@@ -58,7 +58,9 @@ async def _delete_some(database: Database, expiry: Expiry, workspace_id: UUID) -
         rows = await run_sql(
             session,
             text(expiry.statement()).bindparams(
-                workspace_id=workspace_id, most=MAX_AT_ONCE, oldest=utc_now() - expiry.kept_for
+                workspace_id=workspace_id,
+                most=MAX_ROWS_PER_TRANSACTION,
+                oldest=utc_now() - expiry.kept_for,
             ),
         )
         return len(rows.all())

@@ -150,8 +150,8 @@ class Parameters:
     def properties(self, name: str) -> dict[str, Any]:
         """Return properties; what is null or empty is left out.
 
-        So is what does not fit, and long texts are cut: a client that was written for Delighted
-        must not fail because of a side field.
+        Values that do not fit are left out, too, and long texts are cut: a client that was
+        written for Delighted must not fail because of a side field.
         """
         value = self.values.get(name)
         if value is None or value == "":

@@ -40,7 +40,7 @@ from app.workspaces.schemas import Moment
 
 routes = router("Exports")
 
-# A row that was written in a transaction still open is found by the next export.
+# The next export begins this much earlier, to find rows whose transaction is still open now.
 _OVERLAP = dt.timedelta(seconds=60)
 _MAX_AT_ONCE = 8
 _export_slots = asyncio.Semaphore(_MAX_AT_ONCE)
@@ -115,7 +115,9 @@ class ExportFilter(BaseModel):
     max_score: int | None = Field(default=None, ge=0, le=10)
     has_comment: bool | None = None
     q: str | None = Field(default=None, max_length=128, description="Part of a comment.")
-    since: Moment | None = Field(default=None, description="Of the row's own time, inclusive.")
+    since: Moment | None = Field(
+        default=None, description="Only rows from this time on (the row's own time)."
+    )
     until: Moment | None = Field(default=None, description="Of the row's own time, exclusive.")
     property_value: str | None = Field(
         default=None,
@@ -170,7 +172,7 @@ async def export_rows(
     filters: Annotated[ExportFilter, Query()],
     properties: PropertiesDep,
 ) -> StreamingResponse:
-    """Stream rows in constant memory; rows that the last export had too are known by their id."""
+    """Stream rows in constant memory; a row of an earlier export has the same id again."""
     database: Database = request.app.state.read_database
     began = min(utc_now(), await read_latest_time(session))
     for name in ("survey", "touchpoint"):

@@ -16,9 +16,9 @@ from app.core.ids import derived_uuid
 from app.imports import row_queries
 from app.imports.answer_inspection import AnswerFile
 from app.imports.answer_writing import (
-    clear_responses,
-    importer,
+    import_caller,
     remove_responses,
+    remove_responses_with_tombstones,
     restore_responses,
     write_responses,
 )
@@ -120,7 +120,9 @@ class AnswerImporter:
         self._workspace_id = workspace_id
         self._run = run
         self._file = file
-        self._origin = SubmissionOrigin(importer(workspace_id), now=utc_now(), import_id=run.id)
+        self._origin = SubmissionOrigin(
+            import_caller(workspace_id), now=utc_now(), import_id=run.id
+        )
         self.taken = ImportCounts()
         self._connection: RawConnection | None = None
         self._copying = asyncio.Lock()
@@ -240,7 +242,7 @@ class AnswerImporter:
             return
         ingest, workspace_id = self._ingest, self._workspace_id
         cleared = [change.entry.id for change in changes if change.clears]
-        await clear_responses(ingest, workspace_id, cleared)
+        await remove_responses_with_tombstones(ingest, workspace_id, cleared)
         errors = await write_responses(ingest, workspace_id, await self._submissions(changes))
         failed: dict[UUID, RowChange] = {}
         updated: dict[UUID, RowChange] = {}

@@ -20,7 +20,7 @@ from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope, expand
 
 
-def importer(workspace_id: UUID) -> Caller:
+def import_caller(workspace_id: UUID) -> Caller:
     """Return the caller on whose behalf files are imported."""
     return Caller.without_key(workspace_id, "import", expand([Scope.WRITE]))
 
@@ -40,7 +40,9 @@ async def remove_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUI
         await change_responses(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
 
 
-async def clear_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+async def remove_responses_with_tombstones(
+    ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]
+) -> None:
     """Delete responses, so that they can be written again with another time or touchpoint."""
     if ids:
         await remove_responses(ingest, workspace_id, ids)
@@ -98,7 +100,9 @@ def _restored_submission(survey: CompiledSurvey, state: dict[str, Any]) -> Submi
         ResponseIn,
     )  # fmt: skip
     import_id = UUID(state["import_id"]) if state["import_id"] else None
-    origin = SubmissionOrigin(importer(survey.workspace_id), now=utc_now(), import_id=import_id)
+    origin = SubmissionOrigin(
+        import_caller(survey.workspace_id), now=utc_now(), import_id=import_id
+    )
     customer = UUID(state["customer_id"]) if state["customer_id"] else None
     checked = survey.check(body.answers, complete=body.complete)
     restored = submission_of(body, survey, origin, checked=checked, customer_id=customer)

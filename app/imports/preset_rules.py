@@ -3,7 +3,7 @@
 
 `unpack` names columns that hold a JSON document, each with the prefix of the new columns for its
 members; `repeated` names columns that repeat those members, and `drop` columns to leave out.
-`only` and `unless` map a column to values: only rows with such a value are read, or all others.
+`only` maps a column to the values that rows must have; `unless` to values whose rows are left out.
 `survey` names the column with the survey's key.
 """
 
@@ -39,7 +39,7 @@ def apply_rules(
     options = replace(options, missing=missing | dict(options.missing))
     column = rules.get("survey")
     if survey_key is not None and column is not None and column not in options.where:
-        return _of_survey(table, column, survey_key), options
+        return _keep_survey(table, column, survey_key), options
     return table, options
 
 
@@ -97,8 +97,8 @@ def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, 
 
 def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
     """Leave out the rows that the tool itself does not count."""
-    only = _values_by_place(table, rules.get("only", {}))
-    unless = _values_by_place(table, rules.get("unless", {}))
+    only = _values_by_position(table, rules.get("only", {}))
+    unless = _values_by_position(table, rules.get("unless", {}))
     if not only and not unless:
         return table
 
@@ -127,7 +127,7 @@ def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
     return replace(table, rows=rows, notes=[*table.notes, *notes])
 
 
-def _values_by_place(table: Table, rule: Mapping[str, Sequence[str]]) -> dict[int, set[str]]:
+def _values_by_position(table: Table, rule: Mapping[str, Sequence[str]]) -> dict[int, set[str]]:
     positions = _positions(table)
     return {positions[name]: set(values) for name, values in rule.items() if name in positions}
 
@@ -136,7 +136,7 @@ def _listed(values: set[str]) -> str:
     return " or ".join(f"`{value}`" if value else "empty" for value in sorted(values))
 
 
-def _of_survey(table: Table, column: str, key: str) -> Table:
+def _keep_survey(table: Table, column: str, key: str) -> Table:
     """Leave out the answers to other surveys; InvalidInput if it has several, but not this one."""
     position = _positions(table).get(column)
     if position is None:

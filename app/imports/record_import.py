@@ -132,7 +132,7 @@ class RecordImporter:
         self.counts["removed"] = len(missing_notes) - len(left)
 
     def report(self, looked: dict[str, Any]) -> dict[str, Any]:
-        """Return the report of the look, with what became of the rows."""
+        """Return the inspection's report with the outcome of the rows."""
         notes = [f"{note} (left out, {count} times)" for note, count in self.notes.most_common()]
         return looked | {
             **self.counts, "left_deleted": 0, "not_stored": self.problems,
@@ -162,14 +162,14 @@ async def undo_records(
         notes = await record_queries.find_records(session, run.workspace_id, run.id)
         earlier = await record_queries.find_earlier(session, run.workspace_id, run.id)
     left = [note.record_id for note in notes if note.was_changed_later]
-    mine = [
+    undoable_notes = [
         _to_restore(note, earlier.get(note.record_id, ()), writer)
         for note in notes
         if not note.was_changed_later
     ]
     undone = 0
-    for start in range(0, len(mine), part):
-        chunk = mine[start : start + part]
+    for start in range(0, len(undoable_notes), part):
+        chunk = undoable_notes[start : start + part]
         async with database.transaction() as session:
             stays = await _put_back(session, run.workspace_id, run.id, writer, chunk)
         left += sorted(stays)
@@ -186,12 +186,12 @@ async def _put_back(
 ) -> set[UUID]:
     """Restore records, and forget the notes on them; return the ids of those that stay."""
     stays = await writer.put_back(session, workspace_id, notes)
-    over: dict[UUID, list[UUID]] = {}
+    record_ids_by_import: dict[UUID, list[UUID]] = {}
     for note in notes:
         if note.record_id not in stays:
             for id_ in (import_id, *note.superseded):
-                over.setdefault(id_, []).append(note.record_id)
-    for id_, record_ids in over.items():
+                record_ids_by_import.setdefault(id_, []).append(note.record_id)
+    for id_, record_ids in record_ids_by_import.items():
         await record_queries.drop_records(session, workspace_id, id_, record_ids)
     return stays
 

@@ -68,7 +68,7 @@ async def find_missing(
     runs = list(await session.exec(query))
     while more := [run for run in runs if run.id not in chain and _is_linked(run, chain, runs)]:
         chain |= {run.id for run in more}
-    standing = await row_queries.find_standing(session, replaced.workspace_id, sorted(chain))
+    standing = await row_queries.find_undeleted(session, replaced.workspace_id, sorted(chain))
     missing = {id_: is_elsewhere for id_, is_elsewhere in standing.items() if id_ not in file_ids}
     removed = [id_ for id_, is_elsewhere in missing.items() if not is_elsewhere]
     return MissingRows(removed, len(missing) - len(removed))

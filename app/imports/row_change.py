@@ -44,7 +44,7 @@ class RowChange(NamedTuple):
     def body(self) -> ResponseIn:
         """Return the body to write.
 
-        Tags that people gave stay if the row has none, and so does a time that was assumed.
+        If the row has no tags, those that people gave stay; if it has no date, the stored time.
         """
         row = self.entry.row
         body = msgspec.structs.replace(

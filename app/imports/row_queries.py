@@ -52,7 +52,7 @@ async def has_source(
 async def find_last_targets(
     session: AsyncSession, workspace_id: UUID, source: str, survey_id: UUID
 ) -> set[str]:
-    """Return what the columns of a source's last file became that was taken for a survey."""
+    """Return the fields that the columns of a source's last file for a survey were imported as."""
     rows = await run_sql(
         session,
         text("""
@@ -68,7 +68,7 @@ async def find_last_targets(
 
 
 async def has_later_import(session: AsyncSession, run: ImportRun) -> bool:
-    """Tell whether another file of an import's source was imported after it, and stands."""
+    """Tell whether a later file of the import's source was imported and not undone or refused."""
     query = select(ImportRun.id).where(
         ImportRun.workspace_id == run.workspace_id,
         ImportRun.source == run.source,
@@ -120,7 +120,7 @@ async def find_row_ids(
 async def find_undone(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[tuple[UUID, UUID], dict[str, Any] | None]:
-    """Return the states that undone imports had found, by response and import.
+    """Return the state that each undone import had found and would restore, by response and import.
 
     Their rows stay because another import had changed them when the undo came.
     """
@@ -137,10 +137,10 @@ async def find_undone(
     return {(row.response_id, row.import_id): row.before for row in rows}
 
 
-async def find_standing(
+async def find_undeleted(
     session: AsyncSession, workspace_id: UUID, import_ids: Sequence[UUID]
 ) -> dict[UUID, bool]:
-    """Return the responses of these imports that stand; True if another import's file has it."""
+    """Return the undeleted responses of these imports; True if another import's file has one."""
     rows = await run_sql(
         session,
         text("""

@@ -42,7 +42,9 @@ class ImportQuery(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     survey: _Word | None = Field(default=None, description="Of answers: key or id of the survey.")
-    source: _Word = Field(description="The file's source; rows of one source are recognised again.")
+    source: _Word = Field(
+        description="The file's source. A row that was imported from it before is recognised."
+    )
     name: Annotated[str, StringConstraints(max_length=200)] = Field(
         default="upload", description="The file's name; its extension marks a spreadsheet."
     )
@@ -58,7 +60,7 @@ class ImportQuery(BaseModel):
     missing: _Many = Field(default=[], description="COLUMN=VALUE that means: not answered.")
     na: _Many = Field(default=[], description="COLUMN=VALUE that means: not applicable.")
     pivot: Annotated[str, StringConstraints(max_length=400)] | None = Field(
-        default=None, description="QUESTION_COLUMN:ANSWER_COLUMN of a file with one answer a row."
+        default=None, description="QUESTION_COLUMN:ANSWER_COLUMN of a file with one answer per row."
     )
     by: _Word | None = Field(default=None, description="With `pivot`: the column of ids.")
     encoding: Annotated[str, StringConstraints(max_length=40)] | None = None
@@ -84,7 +86,7 @@ class ImportQuery(BaseModel):
     ticket_source: _Word | None = Field(
         default=None, description="Of answers: the helpdesk that numbered the tickets."
     )
-    id: _Column = Field(default=None, description="Of tickets: the column of their number.")
+    id: _Column = Field(default=None, description="For tickets: the column with their number.")
     opened: _Column = Field(default=None, description="Of tickets: the column of the opening time.")
     first_reply: _Column = Field(
         default=None, description="Of tickets: the column of the first reply's time."

@@ -14,7 +14,7 @@ from app.core.errors import InvalidInput
 # Old Macs and DOS come last: they are chosen only where they fit better.
 _SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2", "mac_roman", "cp850", "cp852")
 _CHUNK_BYTES = 1 << 20
-_ODD_LINES = 2000
+_MAX_NON_ASCII_LINES = 2000
 # Of two plausible encodings, one wins only if it gives this many more known words.
 _CLEARLY_MORE_WORDS = 2
 # The share of letters that fit one language. Below the first share no encoding is accepted;
@@ -35,9 +35,9 @@ _ALPHABETS = {
     "portuguese": "áâãàçéêíóôõú",
     "nordic": "åäöæøéü",
 }
-# A letter beyond ASCII behind a small letter; if it is a capital, the encoding is wrong.
+# A letter beyond ASCII after a lower-case letter. If it is upper-case, the encoding is wrong.
 _INSIDE = re.compile(r"(?<=[a-z])([^\W\d_a-zA-Z])")
-# A quotation mark or other sign between two small letters shows the same.
+# A quotation mark or other sign between two lower-case letters also shows a wrong encoding.
 _QUOTE_INSIDE = re.compile(r"(?<=[a-z])[«»“”„‚…•§€£©®™½¼¾¤¦¨¬¯¶¸±×÷](?=[a-z])")
 _PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
 
@@ -76,7 +76,7 @@ def detect_encoding(source: SourceFile, encoding: str | None) -> tuple[str, str 
             return "utf-8", None
         file.seek(0)
         odd = [line for line in file.read(_CHUNK_BYTES * 8).splitlines() if not line.isascii()]
-    return _detect_single_byte(odd[:_ODD_LINES])
+    return _detect_single_byte(odd[:_MAX_NON_ASCII_LINES])
 
 
 def _require_encoding(encoding: str) -> str:

@@ -10,9 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.errors import Conflict
 from app.imports import row_queries
 from app.imports.answer_writing import (
-    clear_responses,
     find_unfit,
     remove_responses,
+    remove_responses_with_tombstones,
     restore_responses,
 )
 from app.imports.models import UNDOING, WRITING, ImportRun
@@ -99,7 +99,9 @@ async def _undo_rows(
     async with ingest.database.transaction() as session:
         await row_queries.set_seqs(session, workspace_id, import_id, dict.fromkeys(ids, UNDOING))
     await remove_responses(ingest, workspace_id, added)
-    await clear_responses(ingest, workspace_id, [UUID(before["id"]) for before in earlier])
+    await remove_responses_with_tombstones(
+        ingest, workspace_id, [UUID(before["id"]) for before in earlier]
+    )
     failed = await restore_responses(ingest, survey, earlier)
     async with ingest.database.transaction() as session:
         done = [id_ for id_ in ids if id_ not in failed]

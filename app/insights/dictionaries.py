@@ -250,7 +250,7 @@ def lemma_of(word: str, language: str) -> str | None:
         return _LEMMAS[word, language]
     lemma = _lemma_of_whole(word, language)
     if lemma is not None and language == "ro" and "-" in word:
-        # Short words lean on others: `m-a`, `într-o`, `dă-mi`.
+        # Short words are joined to others by a hyphen: `m-a`, `într-o`, `dă-mi`.
         parts = [part for part in word.split("-") if len(part) >= _MIN_LETTERS]
         lemmas = [part for part in (_lemma_of_whole(part, language) for part in parts) if part]
         lemma = lemmas[0] if len(lemmas) == 1 else lemma if lemmas else None
@@ -262,8 +262,8 @@ def _lemma_of_whole(word: str, language: str) -> str | None:
     lemma = word
     if language in _lemmatised():
         lemma = _lemmatizer().lemmatize(word, lang=language).lower()
-    is_empty = not plain_words([word, lemma]).isdisjoint(_function_words(language))
-    return None if is_empty or len(word) < _MIN_LETTERS else lemma
+    is_stop_word = not plain_words([word, lemma]).isdisjoint(_function_words(language))
+    return None if is_stop_word or len(word) < _MIN_LETTERS else lemma
 
 
 def _keep(entries: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:

@@ -53,7 +53,8 @@ class HelpdeskRequest:
 class WriteBackRules:
     """How a helpdesk takes a score: its requests in turn, and what it needs beside a token.
 
-    `needs` maps a field of `POST /v1/integrations/{id}/write-back` to the error without it.
+    `needs` maps a required field of `POST /v1/integrations/{id}/write-back` to the error message
+    if it is missing.
     """
 
     requests: Callable[[HelpdeskAccess, WriteBackContent], list[HelpdeskRequest]]

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _MIN_PAUSE = dt.timedelta(days=1)
 _PAUSE_FACTOR = 10
-_MIN_DELIVERIES = 10
+_MIN_WEBHOOKS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class IntegrationHealth:
     failed: int
 
 
-_STATES = """
+_HEALTH_SQL = """
 select i.workspace_id, i.id, i.key, i.source,
   e.n, e.first, e.last, e.waiting, e.failed
 from integration i left join lateral (
@@ -59,7 +59,7 @@ def is_silent(
     n: int, first: dt.datetime | None, last: dt.datetime | None, now: dt.datetime
 ) -> bool:
     """Tell whether the pause since the last webhook is much longer than usual."""
-    if first is None or last is None or n < _MIN_DELIVERIES:
+    if first is None or last is None or n < _MIN_WEBHOOKS:
         return False
     usual = (last - first) / (n - 1)
     return now - last > max(_MIN_PAUSE, usual * _PAUSE_FACTOR)
@@ -80,7 +80,7 @@ async def read_health(session: AsyncSession, workspace_id: UUID) -> list[Integra
     """Return the integrations of a workspace, by key."""
     of_workspace = select(Integration).where(Integration.workspace_id == workspace_id)
     integrations = {row.id: row for row in await session.exec(of_workspace)}
-    rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
+    rows = await run_sql(session, text(_HEALTH_SQL).bindparams(workspace_id=workspace_id))
     now = utc_now()
     # One that was made or deleted between the two queries is left out.
     return [
@@ -95,7 +95,7 @@ async def note_silence(session: AsyncSession, now: dt.datetime) -> None:
     silent: list[Any] = []
     with_senders = "select distinct workspace_id from integration"
     for workspace_id in await select_workspace_ids(session, with_senders):
-        rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
+        rows = await run_sql(session, text(_HEALTH_SQL).bindparams(workspace_id=workspace_id))
         silent += [row for row in rows if is_silent(row.n, row.first, row.last, now)]
     for row in silent:
         extra = {

@@ -206,7 +206,7 @@ def _change_proof(
 async def rotate(
     session: AsyncSession, workspace_id: UUID, reference: str, secret: str | None, *, box: SealedBox
 ) -> IntegrationWithToken:
-    """Take the next secret or token; the one before is good for 24 hours more."""
+    """Replace the secret or token; the previous one stays valid for 24 hours."""
     integration = await find(session, workspace_id, reference)
     rule = rule_of(integration)
     if rule is not None and not rule.needs_secret:
@@ -267,7 +267,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
 async def find_write_backs(
     session: AsyncSession, integration: Integration, *, limit: int, cursor: str | None
 ) -> list[WriteBack]:
-    """Return up to `limit + 1` answers on their way back, newest first."""
+    """Return up to `limit + 1` write-backs, newest first."""
     query = select(WriteBack).where(
         WriteBack.workspace_id == integration.workspace_id,
         WriteBack.integration_id == integration.id,

@@ -49,7 +49,7 @@ from app.workspaces.service import get_workspace
 logger = logging.getLogger(__name__)
 
 # How many inbound events of a workspace are taken together, and of how many workspaces at once.
-MAX_AT_ONCE = 200
+MAX_WEBHOOKS_TOGETHER = 200
 _WORKSPACES = 2
 # When an event that waits for its order is tried again: the order may be committed by then.
 _SECOND_LOOK = dt.timedelta(seconds=10)
@@ -76,8 +76,8 @@ class Translator:
         self._box = box
         self._settings = settings
         self._batcher: Batcher[Job, LaterError | None] = Batcher(
-            self._translate_all, slots=asyncio.Semaphore(_WORKSPACES), most=MAX_AT_ONCE,
-            max_waiting=100 * MAX_AT_ONCE,
+            self._translate_all, slots=asyncio.Semaphore(_WORKSPACES), most=MAX_WEBHOOKS_TOGETHER,
+            max_waiting=100 * MAX_WEBHOOKS_TOGETHER,
         )  # fmt: skip
 
     async def translate(self, _database: Database, job: Job) -> None:

@@ -66,7 +66,7 @@ async def merge_customers(
     await lock_cases(session, workspace_id, [first["id"]])
     locked = await lock_and_read(session, workspace_id, [first["id"], second["id"]])
     consent = _later_consent(locked[first["id"]]["consent"], locked[second["id"]]["consent"])
-    # Hide the merged customer's former name among the words of others' comments.
+    # The merged customer's former name must not appear among the words of others' comments.
     former = [first["name"]] if first["name"] else []
     await remember_names(session, workspace_id, names=former, emails=[])
     bound = {

@@ -33,7 +33,7 @@ def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
 async def list_customers(
     session: SessionDep, caller: Reader, filters: Annotated[CustomerFilter, Query()]
 ) -> Page[CustomerOut]:
-    """Return customers, newest first; by e-mail or external id to find one."""
+    """Return customers, newest first. Filter by e-mail or external id to find one."""
     rows = await customers.find_customers(session, caller.workspace_id, filters)
     return page_of(rows, filters.limit, position=_position, show=CustomerOut.model_validate)
 
@@ -79,6 +79,6 @@ async def put_customer(
 async def update_customer(
     session: SessionDep, caller: Writer, customer: CustomerParam, body: CustomerPatch
 ) -> CustomerOut:
-    """Change what is given; properties are added to those there are."""
+    """Change what is given; given properties are added to the stored ones."""
     changed = await customers.change_customer(session, caller.workspace_id, customer, body)
     return CustomerOut.model_validate(changed)

@@ -65,7 +65,7 @@ async def put_touchpoint(
 
 @routes.delete("/v1/touchpoints/{key}", status_code=204, summary="Delete a touchpoint")
 async def delete_touchpoint(session: SessionDep, caller: Writer, key: KeyParam) -> None:
-    """Delete the declaration; what answers have named stays listed as not declared."""
+    """Delete the declaration. A touchpoint that answers name stays in the list as undeclared."""
     await service.delete_touchpoint(session, caller.workspace_id, key)
 
 

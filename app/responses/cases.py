@@ -33,7 +33,7 @@ _MAX_JOINED = 500
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The latest interaction of a case; `about` is what events show of it.
+    """The latest interaction of a case; `about` is the part of it that events contain.
 
     `segments` are the properties by which the workspace groups its figures. An answer that only
     claims its case inherits no other properties.
@@ -87,8 +87,10 @@ async def find_cases(
     if not references:
         return {}
     async with database.session() as session:
-        asked_for = json.dumps(references, default=str)
-        rows = await run_sql(session, _FIND.bindparams(workspace_id=workspace_id, asked=asked_for))
+        references_json = json.dumps(references, default=str)
+        rows = await run_sql(
+            session, _FIND.bindparams(workspace_id=workspace_id, asked=references_json)
+        )
         return {
             row.number: Case(
                 row.touchpoint,

@@ -18,7 +18,7 @@ from app.responses.follow_ups import OPEN_STATUSES, FollowUpStatus, is_overdue_s
 PAGE = 50
 # The statuses by which follow-ups are listed.
 _LISTED = {*OPEN_STATUSES, FollowUpStatus.RESOLVED}
-_WINDOW = 20_000
+_MAX_SEARCHED_ANSWERS = 20_000
 _FIRST_MOMENT, _END_OF_TIME = (
     dt.datetime.fromtimestamp(0, dt.UTC),
     dt.datetime(9000, 1, 1, tzinfo=dt.UTC),
@@ -83,8 +83,8 @@ async def find_follow_ups(
             workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound
         ),
     )
-    page, following = _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
-    return page, None if filters.by_score else following
+    page, next_cursor = _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+    return page, None if filters.by_score else next_cursor
 
 
 def _page(
@@ -141,14 +141,14 @@ async def find_comments(
     if edge is not None:
         conditions.append("(r.created_at, r.id) >= (:edge_at, :edge_id)")
         bound |= {"edge_at": edge[0], "edge_id": edge[1]}
-    known = {
+    sql_of_filter = {
         "survey": "s.key = :survey",
         "touchpoint": "r.touchpoint = :touchpoint",
         "channel": "r.channel = :channel",
         "band": "r.band = :band",
         "q": "position(lower(:q) in lower(r.comment)) > 0",
     }
-    for name, condition in known.items():
+    for name, condition in sql_of_filter.items():
         if value := filters.get(name):
             conditions.append(condition)
             bound[name] = value
@@ -175,7 +175,9 @@ async def _window_before(
             "select created_at, id from response where workspace_id = :workspace "
             "and (created_at, id) < (:at, :id) order by created_at desc, id desc "
             "limit 1 offset :window"
-        ).bindparams(workspace=workspace_id, at=position[0], id=position[1], window=_WINDOW),
+        ).bindparams(
+            workspace=workspace_id, at=position[0], id=position[1], window=_MAX_SEARCHED_ANSWERS
+        ),
     )
     row = rows.first()
     return (row.created_at, row.id) if row is not None else None

@@ -29,7 +29,7 @@ from app.workspaces.caller import Caller
 REDACT_JOB = "responses.redact_events"
 _CLOSED = FollowUpStatus.RESOLVED
 # The ids of the responses that exist, and of those that were changed.
-FoundAndChanged = tuple[list[UUID], list[UUID]]
+ExistingAndChangedIds = tuple[list[UUID], list[UUID]]
 
 
 async def read(
@@ -84,7 +84,7 @@ def _response_out(
 async def annotate(
     session: AsyncSession, caller: Caller, response_id: UUID, patch: ResponsePatch
 ) -> ResponseWithRevisions:
-    """Change tags and follow-up; figures are not touched, so no rollup moves."""
+    """Change tags and follow-up. Rollups do not count them, so they stay."""
     if "tags" in patch.model_fields_set and not caller.may_tag:
         raise Forbidden("This key may follow up, but tags need the scope `write`.")
     current = await run_sql(
@@ -97,7 +97,7 @@ async def annotate(
     row = current.first()
     if row is None:
         raise NotFound.in_workspace("response")
-    values = _values(caller, patch, row)
+    values = _columns_to_set(caller, patch, row)
     if values:
         await _change_columns(session, caller.workspace_id, response_id, values)
     response = await read(session, caller.workspace_id, response_id)
@@ -113,7 +113,7 @@ async def annotate(
     return response
 
 
-def _values(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
+def _columns_to_set(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
     """Return the columns that a patch sets."""
     values: dict[str, Any] = {}
     if "tags" in patch.model_fields_set:
@@ -122,7 +122,7 @@ def _values(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
     if fields := follow_up.model_fields_set:
         values |= follow_up.model_dump(include={"assignee", "due_at"}, exclude_unset=True)
         if "status" in fields:
-            values |= _moved_follow_up(row, follow_up.status)
+            values |= _follow_up_columns(row, follow_up.status)
         if "note" in fields:
             note = {"text": follow_up.note, "by": caller.name, "at": rfc3339(utc_now())}
             values["note"] = [note]
@@ -147,7 +147,7 @@ async def _change_columns(
     )
 
 
-def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:
+def _follow_up_columns(row: Any, status: FollowUpStatus) -> dict[str, Any]:
     """Return the columns of a follow-up's new status, with when it was opened and closed."""
     now = utc_now()
     opened = None if status is FollowUpStatus.NONE else row.follow_up_opened_at or now
@@ -174,7 +174,7 @@ async def restore(database: Database, slot: int, workspace_id: UUID, response_id
 
 async def restore_many(
     database: Database, slot: int, workspace_id: UUID, ids: Sequence[UUID]
-) -> FoundAndChanged:
+) -> ExistingAndChangedIds:
     """Count those of the responses that were held back; their invitations count as answered."""
     known_ids, changed = await change_responses(
         database, slot, workspace_id, statement=RESTORE, ids=ids
@@ -193,7 +193,7 @@ async def reject(database: Database, slot: int, workspace_id: UUID, response_id:
 
 async def reject_many(
     database: Database, slot: int, workspace_id: UUID, ids: Sequence[UUID]
-) -> FoundAndChanged:
+) -> ExistingAndChangedIds:
     """Take those of the responses that exist out of the figures."""
     return await change_responses(database, slot, workspace_id, statement=REJECT, ids=ids)
 

@@ -65,7 +65,7 @@ async def _emit_events(
     recorded: Sequence[RecordedInteraction],
     replies: Sequence[dict[str, Any]],
 ) -> None:
-    """Write the events of those that are new, with their decisions; tests have none."""
+    """Write the events of those that are new, with their decisions; test interactions have none."""
     events = [
         reply
         for reply, interaction in zip(replies, recorded, strict=True)

@@ -24,7 +24,7 @@ from app.triggers.conditions import ConditionOperator, check_operand
 from app.workspaces.schemas import Body, ClockTime, Moment, Throttle, Weekday
 
 
-def _is_duration(value: str) -> str:
+def _require_duration(value: str) -> str:
     duration = duration_of(value)
     if duration is None:
         msg = "must be an ISO 8601 duration such as PT2H or P7D"
@@ -35,7 +35,7 @@ def _is_duration(value: str) -> str:
     return value
 
 
-Duration = Annotated[str, StringConstraints(max_length=20), AfterValidator(_is_duration)]
+Duration = Annotated[str, StringConstraints(max_length=20), AfterValidator(_require_duration)]
 ConditionValue = str | int | float | bool
 
 # What a trigger may ask about only once, and what became of a decision.
@@ -81,7 +81,7 @@ class TriggerRules(Body):
     unless: list[ConditionIn] = Field(
         default=[],
         max_length=50,
-        description="Where all of them hold, nobody is asked. Nor is anybody asked about a ticket "
+        description="If all hold, nobody is asked. Customers are also not asked about a ticket "
         "whose property `opened_by` is `admin` or `bot`: the company opened it.",
     )
     channel: Literal["email", "link"] = "email"
@@ -96,7 +96,7 @@ class TriggerRules(Body):
         max_length=20,
         description="Types of the same ticket or order that cancel the invitation; default "
         "`ticket.reopened` for tickets, `order.refunded` and `order.cancelled` for orders. A "
-        "partial refund never does; a ticket that is deleted or merged always.",
+        "partial refund never cancels it; a deleted or merged ticket always does.",
     )
     once_per: OncePer | None = Field(
         default=None,

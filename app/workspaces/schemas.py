@@ -243,7 +243,8 @@ class WorkspacePatch(Body):
         description="Customers without activity for so many days are erased; null: never.",
     )
     word_of_mouth: WordOfMouth | None = Field(
-        default=None, description="How many people customers tell; null: one and ten."
+        default=None,
+        description="How many people a customer tells; null: 1 if satisfied, 10 if not.",
     )
     mail: MailSettings = MailSettings()
     brand: Brand = Brand()
@@ -289,8 +290,7 @@ class ApiKeyIn(Body):
     survey: str | None = Field(
         default=None,
         max_length=64,
-        description="Key or id of the only survey that it may answer; the one that it means at "
-        "Delighted's routes.",
+        description="Key or id of the only survey that it may answer; Delighted's routes use it.",
     )
     rate_limit: int | None = Field(default=None, ge=1, le=100_000, description="Requests a second.")
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.expiry import MAX_AT_ONCE
+from app.core.expiry import MAX_ROWS_PER_TRANSACTION
 from app.worker import EXPIRIES
 from app.workspaces.expiry import queue_expiry
 from tests.shop import Shop
@@ -38,7 +38,7 @@ async def insert(database: Database, shop: Shop, table: str, first: int, age: dt
     async with database.engine.begin() as connection:
         await connection.exec_driver_sql(
             f"insert into {table} {ROWS[table]} "
-            f"from generate_series({first}, {first + MAX_AT_ONCE}) n",
+            f"from generate_series({first}, {first + MAX_ROWS_PER_TRANSACTION}) n",
             (UUID(shop.workspace_id), utc_now() - age),
         )
 
@@ -66,4 +66,4 @@ async def test_traffic_goes_when_its_time_is_over(shop: Shop, database: Database
         await queue_expiry(session, utc_now())
     await shop.work()
     for table in ROWS:
-        assert await count(database, shop, table) == MAX_AT_ONCE + 1, table
+        assert await count(database, shop, table) == MAX_ROWS_PER_TRANSACTION + 1, table

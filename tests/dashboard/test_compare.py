@@ -36,10 +36,10 @@ async def test_agents_stand_side_by_side_with_all_of_their_figures(
         await shop.answer("csat", score, properties={"agent": agent})
     for ticket, minutes in (("1", 60), ("2", 120)):
         for type_, at in (("ticket.opened", "08:00"), ("ticket.solved", f"{8 + minutes // 60}:00")):
-            reply = {"type": type_, "source": "desk", "external_id": f"{ticket}-{type_}",
+            body = {"type": type_, "source": "desk", "external_id": f"{ticket}-{type_}",
                     "ticket": ticket, "occurred_at": f"2026-11-20T{at.zfill(5)}:00Z",
                     "properties": {"agent": "Ben"}}  # fmt: skip
-            await shop.post("/v1/interactions", reply)
+            await shop.post("/v1/interactions", body)
     page = await browser.page("/compare?by=property.agent&metric=csat&period=all")
     rows = _rows(page)
     # The best of the chosen figure comes first.
@@ -73,9 +73,9 @@ async def test_any_figure_that_is_asked_can_be_compared_the_quickest_first(
     assert list(_with_a_value(_rows(page)["till"]).values()) == ["100 % (1, few)"]
     for ticket, hours in (("1", 9), ("2", 1)):
         for type_, at in (("ticket.opened", 0), ("ticket.solved", hours)):
-            reply = {"type": type_, "source": "desk", "external_id": f"{ticket}-{type_}",
+            body = {"type": type_, "source": "desk", "external_id": f"{ticket}-{type_}",
                     "ticket": ticket, "occurred_at": f"2026-11-20T{at:02}:00:00Z",
                     "touchpoint": f"desk-{hours}"}  # fmt: skip
-            await shop.post("/v1/interactions", reply)
+            await shop.post("/v1/interactions", body)
     rows = list(_rows(await browser.page("/compare?metric=ttr&by=touchpoint&period=all")))
     assert rows[:2] == ["desk-1", "desk-9"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console: what a manager does by clicking, with the API's own checks and words."""
+"""The dashboard: what a manager does by clicking, with the API's own checks and words."""
 
 import datetime as dt
 import re
@@ -15,7 +15,7 @@ from tests.shop import Shop
 
 
 async def press(browser: Browser, form: str, page: str, **fields: Any) -> Any:
-    """Send a form of the console as its page would."""
+    """Send a form of the dashboard as its page would."""
     csrf = re.search(r'name="_csrf" value="([^"]+)"', await browser.page(page))
     assert csrf, page
     data = {"_csrf": csrf[1]} | fields

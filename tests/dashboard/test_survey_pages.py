@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One survey on the console: its previews, its versions and the key of its widget."""
+"""One survey on the dashboard: its previews, its versions and the key of its widget."""
 
 import datetime as dt
 import html

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters, links, exports and records say the same on every page of the console."""
+"""Filters, links, exports and records say the same on every page of the dashboard."""
 
 import csv
 import html

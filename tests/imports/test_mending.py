@@ -52,7 +52,9 @@ def broken(original: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
     return wrapper
 
 
-@pytest.mark.parametrize("step", ["remove_responses", "clear_responses", "restore_responses"])
+@pytest.mark.parametrize(
+    "step", ["remove_responses", "remove_responses_with_tombstones", "restore_responses"]
+)
 @pytest.mark.parametrize("before", [True, False])
 async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
@@ -69,7 +71,9 @@ async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
     assert await nps(shop) == (net([9, 9, 2]), 3)
 
 
-@pytest.mark.parametrize("step", ["clear_responses", "write_responses", "restore_follow_ups"])
+@pytest.mark.parametrize(
+    "step", ["remove_responses_with_tombstones", "write_responses", "restore_follow_ups"]
+)
 @pytest.mark.parametrize("before", [True, False])
 async def test_a_correction_that_is_interrupted_anywhere_is_completed_and_undone(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool

@@ -35,7 +35,7 @@ def definition(name: str = "nps", **changes: Any) -> Definition:
     return Definition.model_validate(template(name) | changes)
 
 
-def asked(locale: str | None = "pl", **changes: Any) -> Addressee:
+def addressee(locale: str | None = "pl", **changes: Any) -> Addressee:
     values: dict[str, Any] = {
         "invitation_id": uuid4(),
         "email": "zażółć@łąka.example",
@@ -74,7 +74,7 @@ def links_of(html: str) -> _Links:
 
 def test_two_parsers_read_the_same_mail() -> None:
     subject = {"pl": f"{{{{customer.first_name}}}}, jak było? {ODD} " + "długi temat " * 10}
-    raw = written(definition(texts={"subject": subject}), asked())
+    raw = written(definition(texts={"subject": subject}), addressee())
     mail: Any = message_from_bytes(raw, policy=default)
     other = fast_mail_parser.parse_email(raw)
     expected = " ".join(subject["pl"].replace("{{customer.first_name}}", "Żółta").split())
@@ -107,7 +107,7 @@ def test_two_parsers_read_the_same_mail() -> None:
 @pytest.mark.parametrize("locale", ["en", "pl", "ro"])
 def test_every_score_has_its_link(name: str, locale: str) -> None:
     survey = definition(name)
-    raw = written(survey, asked(locale))
+    raw = written(survey, addressee(locale))
     assert len(raw) < 20_000
     mail: Any = message_from_bytes(raw, policy=default)
     html = mail.get_body(("html",)).get_content()
@@ -126,7 +126,9 @@ def test_texts_are_escaped_and_names_filled_in() -> None:
         "text": {"en": "<b>How</b> was {{agent}}, {{customer.first_name}}? {{nobody}}"},
     }  # fmt: skip
     survey = Definition.model_validate({"name": "s", "metric": "nps", "questions": [question]})
-    mail: Any = message_from_bytes(written(survey, asked("en", name="<i>Al</i>")), policy=default)
+    mail: Any = message_from_bytes(
+        written(survey, addressee("en", name="<i>Al</i>")), policy=default
+    )
     html = mail.get_body(("html",)).get_content()
     assert "&lt;b&gt;How&lt;/b&gt; was Ewa, &lt;i&gt;Al&lt;/i&gt;?" in html
     assert "<b>How" not in html
@@ -136,7 +138,7 @@ def test_texts_are_escaped_and_names_filled_in() -> None:
 def test_a_mail_speaks_one_language() -> None:
     question = {"key": "score", "type": "nps", "text": {"en": "Recommend us?"}}
     survey = Definition.model_validate({"name": "s", "metric": "nps", "questions": [question]})
-    mail: Any = message_from_bytes(written(survey, asked("pl")), policy=default)
+    mail: Any = message_from_bytes(written(survey, addressee("pl")), policy=default)
     assert plain(mail).startswith("Hello Żółta,")
     assert 'lang="en"' in mail.get_body(("html",)).get_content()
 
@@ -144,7 +146,7 @@ def test_a_mail_speaks_one_language() -> None:
 def test_a_survey_without_scores_has_one_button() -> None:
     question = {"key": "what", "type": "text", "text": {"en": "What is on your mind?"}}
     survey = Definition.model_validate({"name": "s", "questions": [question]})
-    mail: Any = message_from_bytes(written(survey, asked("en")), policy=default)
+    mail: Any = message_from_bytes(written(survey, addressee("en")), policy=default)
     links = links_of(mail.get_body(("html",)).get_content())
     assert links.shown == [LINKS.page, LINKS.unsubscribe]
 

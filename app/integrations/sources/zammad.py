@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Zammad: a trigger's webhook with the ticket; what it means lies in the ticket's state."""
+"""Zammad sends the ticket by a trigger's webhook; the ticket's state says what happened."""
 
 from typing import Any
 

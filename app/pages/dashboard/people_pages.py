@@ -19,7 +19,7 @@ async def show_people(
     q: Annotated[str, Query(max_length=255)] = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> HTMLResponse:
-    """List customers, or those whose name, address or id holds what is searched."""
+    """List all customers, or those whose name, address or id contains the search text."""
     search = q.strip()
     reply = await visit.api.get("/v1/customers", limit=50, cursor=cursor, q=search)
     return visit.render("people", rows=reply["data"], cursor=reply["next_cursor"], q=search)

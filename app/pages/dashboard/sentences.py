@@ -14,7 +14,7 @@ Insight = Mapping[str, Any]
 _UNTAGGED = {"drivers": "no_drivers", "pillars": "no_pillars"}
 
 
-def _refused(texts: DashboardTexts, reply: Insight) -> str | None:
+def _refusal_sentence(texts: DashboardTexts, reply: Insight) -> str | None:
     refused = reply["refused"]
     if refused is None:
         return None
@@ -175,8 +175,8 @@ def _word_of_mouth(texts: DashboardTexts, reply: Insight) -> str:
     else:
         sign = "even" if index == 0 else "good" if index > 0 else "bad"
         sentence = texts[f"sentence.reach_{sign}"].format(
-            a=_plain(texts, assumed["told_by_satisfied"]),
-            b=_plain(texts, assumed["told_by_dissatisfied"]),
+            a=_short_number(texts, assumed["told_by_satisfied"]),
+            b=_short_number(texts, assumed["told_by_dissatisfied"]),
             positive=texts.number(reply["reach_positive"]),
             negative=texts.number(reply["reach_negative"]),
         )
@@ -188,7 +188,7 @@ def _word_of_mouth(texts: DashboardTexts, reply: Insight) -> str:
     return sentence
 
 
-def _plain(texts: DashboardTexts, value: float) -> str:
+def _short_number(texts: DashboardTexts, value: float) -> str:
     return texts.number(value, 0 if value == int(value) else 1)
 
 
@@ -222,7 +222,7 @@ def expectation_sentence(texts: DashboardTexts, total: Insight) -> str:
 def _or_refusal(
     describe: Callable[[DashboardTexts, Insight], str],
 ) -> Callable[[DashboardTexts, Insight], str]:
-    return lambda texts, reply: _refused(texts, reply) or describe(texts, reply)
+    return lambda texts, reply: _refusal_sentence(texts, reply) or describe(texts, reply)
 
 
 # The sentence of each insight.
