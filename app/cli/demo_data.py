@@ -279,10 +279,10 @@ def _ticket(chance: random.Random, day: dt.datetime, number: int) -> list[dict[s
     agent, store = chance.choice(AGENTS), chance.choice(STORES)
     return [
         {
-            "type": type_, "source": "helpdesk", "external_id": f"t-{number}-{touchpoint}",
+            "type": type_, "source": "helpdesk", "external_id": f"t-{number}-{position}",
             "ticket": str(1000 + number), "touchpoint": "support",
             "customer": _customer_of(customer), "occurred_at": at.isoformat(),
             "properties": {"agent": agent, "store": store},
         }
-        for touchpoint, (type_, at) in enumerate(interactions)
+        for position, (type_, at) in enumerate(interactions)
     ]  # fmt: skip

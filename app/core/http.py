@@ -51,7 +51,7 @@ def public_path(path: str) -> str:
 
 MEBIBYTE = 1 << 20
 _MAX_DRAINED_BYTES = 64 * MEBIBYTE
-_GZIP_MAGIC = b"\x1f\x8b\x08"
+GZIP_MAGIC = b"\x1f\x8b\x08"
 # Every member costs some microseconds, so a body of tiny ones would keep the process busy.
 _MAX_GZIP_MEMBERS = 1000
 _SECRET_PATHS = ("/i/", "/u/", "/sign-in/")
@@ -222,7 +222,7 @@ def unpack_gzip(body: bytes, limit: int) -> bytes:
 
     Raises TooLarge for more than `limit` bytes, and InvalidInput for bytes that are no whole gzip.
     """
-    if body.count(_GZIP_MAGIC) > _MAX_GZIP_MEMBERS:
+    if body.count(GZIP_MAGIC) > _MAX_GZIP_MEMBERS:
         msg = f"has more than {_MAX_GZIP_MEMBERS:,} gzip members; compress it in one piece"
         raise InvalidInput.at("body", msg=msg)
     try:

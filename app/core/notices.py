@@ -46,7 +46,7 @@ class Notices:
         while True:
             try:
                 await self._listen()
-            except CONNECTION_LOST as error:
+            except (*CONNECTION_LOST, TimeoutError) as error:
                 logger.warning("listening connection lost", extra={"why": str(error)})
             except Exception:
                 # Any other error, such as a changed password. Without notices the caches would go

@@ -72,10 +72,10 @@ def number_in(language: str, value: float, digits: int = 0) -> str:
 
 def duration_in(language: str, seconds: float) -> str:
     """Write a length of time in its two largest units; a negative one with its sign."""
+    if abs(seconds) < _HOUR_SECONDS:
+        return f"{number_in(language, seconds / 60)} min"
     if seconds < 0:
         return f"−{duration_in(language, -seconds)}"
-    if seconds < _HOUR_SECONDS:
-        return f"{number_in(language, seconds / 60)} min"
     hours, minutes = divmod(int(seconds) // 60, 60)
     if seconds < 2 * _DAY_SECONDS:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"

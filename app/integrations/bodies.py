@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput, TooLarge
-from app.core.http import unpack_gzip
+from app.core.http import GZIP_MAGIC, unpack_gzip
 from app.core.json_values import decode_json, storage_error
 from app.integrations.adapter import UntranslatableError
 
 MAX_BYTES = 1 << 20
+_ZLIB_MAGIC = b"x"
 _TOO_LARGE = "the body is larger than 1 MiB once it is unpacked"
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 2000
@@ -31,7 +32,10 @@ def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
         msg = f"the body's coding {coding[:40]!r} is not known here; gzip and deflate are"
         raise UntranslatableError(msg)
     try:
-        return _inflated(body) if coding == "deflate" else unpack_gzip(body, MAX_BYTES)
+        # By its first bytes, because some senders name the other one.
+        if body.startswith(GZIP_MAGIC) or (coding != "deflate" and body[:1] != _ZLIB_MAGIC):
+            return unpack_gzip(body, MAX_BYTES)
+        return _inflated(body)
     except InvalidInput as error:
         msg = f"the body {error.errors[0]['msg']}"
         raise UntranslatableError(msg) from None

@@ -196,8 +196,10 @@ async def _insert(
         finally:
             await connection.execute(cluster_ingest.RELEASE_NUMBER, number)
     elif len(rows) == 1:
-        rows[0].event_data = lone_event_data(rows[0], batch.now)
-        created = await connection.fetchval(INSERT_ONE, *_shared(batch), *column_values(rows[0]))
+        (row,) = rows
+        row.event_data = lone_event_data(row, batch.now) if batch.events else None
+        created = await connection.fetchval(INSERT_ONE, *_shared(batch), *column_values(row))
+        row.event_data = None
     else:
         created = await connection.fetchval(INSERT, *_shared(batch), encode_rows(rows))
     return created

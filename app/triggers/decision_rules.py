@@ -135,7 +135,8 @@ def _refusal_at_once(
     if not is_sampled(
         trigger.id, interaction.customer_id or interaction.id, rate=trigger.rules.sample_rate
     ):
-        return Refusal(RefusalReason.SAMPLED_OUT, f"{100 * trigger.rules.sample_rate:g}% are asked")
+        share = f"{100 * trigger.rules.sample_rate:.6f}".rstrip("0").rstrip(".")
+        return Refusal(RefusalReason.SAMPLED_OUT, f"{share}% are asked")
     return None
 
 

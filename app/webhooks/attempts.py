@@ -31,7 +31,7 @@ _MAX_REPLY_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of one try; `requested_wait` is the wait that the receiver requested_wait for."""
+    """The result of one try; `requested_wait` is the wait that the receiver asked for."""
 
     at: dt.datetime
     duration_ms: int

@@ -43,12 +43,12 @@ class Tally:
     memory: list[float] = field(default_factory=list)
     unreachable: int = 0
 
-    def note(self, label: str, event: httpx.Response) -> httpx.Response:
-        """Count a event; anything from 500 on but 503 is a fault."""
-        self.statuses[event.status_code] += 1
-        if event.status_code >= 500 and event.status_code != 503:
-            self.faults.append(f"{label}: {event.status_code} {event.text[:200]}")
-        return event
+    def note(self, label: str, reply: httpx.Response) -> httpx.Response:
+        """Count a reply; anything from 500 on but 503 is a fault."""
+        self.statuses[reply.status_code] += 1
+        if reply.status_code >= 500 and reply.status_code != 503:
+            self.faults.append(f"{label}: {reply.status_code} {reply.text[:200]}")
+        return reply
 
 
 Step = Callable[[], Awaitable[None]]

@@ -88,7 +88,7 @@ class Keyboard:
 async def keys(
     request: pytest.FixtureRequest, browser: Browser, company: BrowserCompany, service: Service
 ) -> AsyncIterator[Keyboard]:
-    """A keyboard, signed in by it to a fill_workspace workspace."""
+    """A keyboard, signed in by it to a filled workspace."""
     furnish(company)
     context = await browser.new_context(viewport={"width": request.param, "height": 800})
     keyboard = Keyboard(await context.new_page())

@@ -25,7 +25,7 @@ EXPORT = Path(__file__).parents[1] / "data" / "imports" / "presets" / "typeform.
 async def screen(
     request: pytest.FixtureRequest, browser: Browser, company: BrowserCompany, service: Service
 ) -> AsyncIterator[Page]:
-    """The dashboard of a fill_workspace workspace, signed in."""
+    """The dashboard of a filled workspace, signed in."""
     scripts, width = request.param
     context = await browser.new_context(
         java_script_enabled=scripts, viewport={"width": width, "height": 800}

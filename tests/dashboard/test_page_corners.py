@@ -142,9 +142,15 @@ async def test_days_without_an_end_go_on_until_today(browser: Browser, shop: Sho
     await shop.publish("nps")
     await shop.answer("nps", 9)
     await browser.sign_in()
-    today = (utc_now() - dt.timedelta(days=3)).date()
-    page = await browser.page(f"/answers?period=dates&from={today.isoformat()}")
-    assert "/responses/" in page
+    for days in (3, 0):
+        first = (utc_now() - dt.timedelta(days=days)).date()
+        page = await browser.page(f"/answers?period=dates&from={first.isoformat()}")
+        assert "/responses/" in page
+    # A day to come gives a page, in every zone, and links keep it.
+    for zone in ("Pacific/Kiritimati", "America/Los_Angeles"):
+        await shop.call("PATCH", "/v1/workspace", json={"timezone": zone})
+        first = (utc_now() + dt.timedelta(days=30)).date()
+        assert f"from={first.isoformat()}" in await browser.page(f"/?from={first.isoformat()}")
 
 
 async def test_chips_name_what_a_list_is_narrowed_to(browser: Browser, shop: Shop) -> None:

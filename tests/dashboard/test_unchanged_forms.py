@@ -93,6 +93,10 @@ async def test_a_survey_that_is_saved_unchanged_stays(browser: Browser, shop: Sh
     assert after["questions"] == before["questions"]
     assert after["texts"] == before["texts"]
 
+    # A type that no question has is read as a text, as for the question itself.
+    odd = fields | {"_do": "save", "questions.1.type": "slider"}
+    assert (await browser.client.post("/surveys/s/edit", data=odd)).status_code < 500
+
     # An empty field takes the thanks away.
     cleared = fields | {"_do": "save", "texts.thank_you.en": ""}
     reply = await browser.client.post("/surveys/s/edit", data=cleared)

@@ -275,6 +275,10 @@ SENT: list[tuple[str, bytes, dict[str, str]]] = [
      {"content-type": "application/x-www-form-urlencoded", "content-encoding": "gzip"}),
     ("a form in two gzip members", gzip.compress(FORM[:20]) + gzip.compress(FORM[20:]),
      {"content-type": "application/x-www-form-urlencoded", "content-encoding": "gzip"}),
+    ("a zlib form under the name gzip", zlib.compress(FORM),
+     {"content-type": "application/x-www-form-urlencoded", "content-encoding": "gzip"}),
+    ("a gzip form under the name deflate", gzip.compress(FORM),
+     {"content-type": "application/x-www-form-urlencoded", "content-encoding": "deflate"}),
     ("a deflated form", zlib.compress(FORM),
      {"content-type": "application/x-www-form-urlencoded", "content-encoding": "deflate"}),
 ]  # fmt: skip

@@ -91,7 +91,7 @@ def _question(
     def of(name: str) -> str:
         return form.get(f"questions.{n}.{name}", "").strip()
 
-    type_ = QuestionType(of("type")) if of("type") in set(QuestionType) else QuestionType.TEXT
+    type_ = _type_at(form, n)
     spec = spec_of(type_)
     default = next(iter(languages))
     text = {lang: wording for lang in languages if (wording := of(f"text.{lang}"))}
@@ -165,17 +165,23 @@ def without_text(change: Mapping[str, Any]) -> list[int]:
     ]
 
 
-def _type_of(form: Mapping[str, str], key: str) -> str | None:
+def _type_at(form: Mapping[str, str], number: int) -> QuestionType:
+    """Return the type of a question of the form; an unknown one is read as a text."""
+    type_ = form.get(f"questions.{number}.type", "").strip()
+    return QuestionType(type_) if type_ in set(QuestionType) else QuestionType.TEXT
+
+
+def _type_of(form: Mapping[str, str], key: str) -> QuestionType | None:
     """Return the type of the form's question of this key."""
     for name, value in form.items():
         if value.strip() == key and (match := re.fullmatch(r"questions\.(\d+)\.key", name)):
-            return form.get(f"questions.{match[1]}.type")
+            return _type_at(form, int(match[1]))
     return None
 
 
-def _condition_value(op: str, text: str, type_: str | None) -> Any:
+def _condition_value(op: str, text: str, type_: QuestionType | None) -> Any:
     """Read what a condition compares with; the keys of options are texts, even of digits."""
-    is_text = type_ is not None and spec_of(QuestionType(type_)).has_options
+    is_text = type_ is not None and spec_of(type_).has_options
 
     def parse(part: str) -> Any:
         part = part.strip()

@@ -79,10 +79,10 @@ class PageFilter(BaseModel):
         if not self.has_dates:
             return {"period": self.period}
         first, last = self.days
-        if not _is_day(self.to):
-            # The API ends it with today, in the workspace's zone.
-            return {"from": first.isoformat()}
-        return {"from": first.isoformat(), "to": (last + dt.timedelta(days=1)).isoformat()}
+        # Without an end it goes on until today, which may be tomorrow in the workspace's zone.
+        days_after = 1 if _is_day(self.to) else 2
+        end = last + dt.timedelta(days=days_after)
+        return {"from": first.isoformat(), "to": end.isoformat()}
 
     @property
     def interval(self) -> Interval:
@@ -145,7 +145,7 @@ class PageFilter(BaseModel):
         first, last = (day.isoformat() for day in self.days)
         dates = {"period": self.period}
         if self.has_dates:
-            dates = {"from": first} | ({"to": last} if _is_day(self.to) else {})
+            dates = {"from": first, "to": last} if _is_day(self.to) else {"from": self.from_}
         return {name: value for name, value in (dates | params).items() if value}
 
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:

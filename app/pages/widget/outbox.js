@@ -10,7 +10,7 @@ let timer;
 let busy;
 let waiting = [];
 
-// Old libraries change descriptor arrays and texts become JSON; this is the standard way.
+// Old libraries change how arrays and texts become JSON; this is the standard way.
 const json = (value) => {
   const prototypes = [Array, String, Number, Boolean, Object].map(({ prototype }) => prototype);
   const descriptors = prototypes.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));
