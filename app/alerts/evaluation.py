@@ -36,7 +36,7 @@ from app.metrics.statistics import two_sided
 from app.workspaces.models import Workspace
 
 # Older periods are shown on the chart but raise nothing.
-_FRESH = dt.timedelta(days=7)
+_MAX_AGE_TO_RAISE = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _latest(charts: AlertCharts, group: GroupChart) -> int | None:
     """Return the index of the latest period with enough answers that ended in the last 7 days."""
     least = charts.rules.rule.min_n if isinstance(charts.rules.rule, LimitRule) else 1
     for index in reversed(range(len(charts.days))):
-        if charts.ends[index] < charts.today - _FRESH:
+        if charts.ends[index] < charts.today - _MAX_AGE_TO_RAISE:
             return None
         if group.points[index].n >= least:
             return index

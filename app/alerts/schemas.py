@@ -20,8 +20,7 @@ from app.metrics.registry import METRICS, MetricName
 from app.workspaces.schemas import Body
 
 _FILTERS = ("survey", "touchpoint", "channel", "locale")
-# The range of each unit; a duration is watched as a share, so its range is that of a share.
-_ENDS = {
+_RANGE_OF_UNIT = {
     "points": (-100.0, 100.0), "percent": (0.0, 100.0), "duration": (0.0, 100.0),
     "score": (0.0, 10.0),
 }  # fmt: skip
@@ -98,7 +97,7 @@ class AlertRules(Body):
     def _can_be_reached(self) -> Self:
         if isinstance(self.rule, LimitRule):
             unit = METRICS[str(self.metric)].unit
-            low, high = unit.ends or _ENDS[unit.kind]
+            low, high = unit.ends or _RANGE_OF_UNIT[unit.kind]
             if not low <= self.rule.value <= high:
                 msg = f"rule.value: must be from {low:g} to {high:g}, which {self.metric} can reach"
                 raise ValueError(msg)

@@ -38,7 +38,7 @@ ALERT_MAIL_JOB = "alerts.mail_notice"
 _NO_BASELINE = "No answers lie within the baseline, so that nothing can be compared with it."
 _RULES = set(AlertRules.model_fields)
 # Rows that are written during an evaluation may have an earlier time.
-_OVERLAP = dt.timedelta(seconds=10)
+_EVALUATION_OVERLAP = dt.timedelta(seconds=10)
 
 
 def rules_of(alert: Alert) -> AlertRules:
@@ -207,7 +207,7 @@ async def _is_due(
 
 async def evaluate(database: Database, settings: Settings, job: Job) -> None:
     """Evaluate one alert: raise and clear each group once, with its event and its mails."""
-    seen_until = utc_now() - _OVERLAP
+    seen_until = utc_now() - _EVALUATION_OVERLAP
     async with database.transaction() as session:
         locked = await session.exec(
             select(Alert)

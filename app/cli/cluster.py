@@ -8,7 +8,7 @@ from app.cli.findings import Finding, Severity, check
 from app.core.database import Database, is_cluster, run_sql
 
 # The fullest node may hold this many times what the nodes hold on average.
-_SKEW = 3
+_MAX_TIMES_AVERAGE = 3
 _NODES = "select nodename, nodeport, isactive from pg_dist_node order by groupid, nodeid"
 _HEALTH = """select from_nodename, to_nodename from citus_check_cluster_node_health()
 where not coalesce(result, false)"""
@@ -58,7 +58,7 @@ def _skew_of(node_sizes: list[tuple[str, int]], nodes: int) -> Finding:
     name, most = node_sizes[0] if node_sizes else ("", 0)
     sizes = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in node_sizes) or "no node yet"
     # With little data, an uneven distribution is normal.
-    even = total < 1e9 or most * nodes <= total * _SKEW
+    even = total < 1e9 or most * nodes <= total * _MAX_TIMES_AVERAGE
     return check(
         even, f"rows lie on {sizes}", f"rows lie unevenly: {sizes}",
         f"{name} holds most of them: `select citus_rebalance_start()`", bad=Severity.WARN,

@@ -23,7 +23,7 @@ from app.core.data_folder import make_metrics_folder
 from app.core.log import configure_logging
 from app.core.postgres_programs import PostgresUnavailableError
 from app.core.postgres_server import PostgresServer
-from app.core.process_environment import MAY_SERVE, METRICS_FOLDER_VARIABLE, SLOT_VARIABLE
+from app.core.process_environment import DATABASE_IS_READY, METRICS_FOLDER_VARIABLE, SLOT_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class _Child:
         self._may_serve = True
         if self.process and self.process.stdin:
             with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.write(MAY_SERVE)
+                self.process.stdin.write(DATABASE_IS_READY)
                 self.process.stdin.flush()
 
     def restart_if_dead(self) -> None:

@@ -14,7 +14,7 @@ import uvicorn
 from app.cli.connection_limits import BoundedProtocol
 from app.core.garbage_collection import collector_paused, freeze_loaded_objects
 from app.core.parent_process import end_with_parent
-from app.core.process_environment import MAY_SERVE
+from app.core.process_environment import DATABASE_IS_READY
 
 _DRAIN_SECONDS = 25
 
@@ -56,7 +56,7 @@ def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[1]))
     with collector_paused():
         import_module("app.main")
-    if sys.stdin.buffer.read(1) != MAY_SERVE:
+    if sys.stdin.buffer.read(1) != DATABASE_IS_READY:
         # The parent has ended before there was a database to serve.
         return
     with asyncio.Runner(

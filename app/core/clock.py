@@ -22,13 +22,16 @@ def rfc3339(moment: dt.datetime) -> str:
 
 
 # Fields that hold callers' own data; times in them are not rewritten.
-_CALLERS = {"properties", "answers"}
+_FIELDS_OF_CALLERS = {"properties", "answers"}
 
 
 def in_utc(value: Any, name: str = "") -> Any:
     """Return data whose times, by the names of their fields, are written in UTC with a `Z`."""
     if isinstance(value, Mapping):
-        return {key: part if key in _CALLERS else in_utc(part, key) for key, part in value.items()}
+        return {
+            key: part if key in _FIELDS_OF_CALLERS else in_utc(part, key)
+            for key, part in value.items()
+        }
     if isinstance(value, list):
         return [in_utc(part, name) for part in value]
     if isinstance(value, str) and (name == "at" or name.endswith("_at")):

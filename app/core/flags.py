@@ -20,7 +20,7 @@ PAUSED = "sending_paused"
 # The address of a proxy that is not trusted and sends X-Forwarded-For.
 UNTRUSTED_PROXY = "untrusted_proxy"
 # The id of the outbox's numbering; a restored copy gets another one.
-FEED = "feed"
+FEED_FLAG = "feed"
 
 
 class ServiceFlag(SQLModel, table=True):

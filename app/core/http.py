@@ -57,7 +57,7 @@ _MAX_GZIP_MEMBERS = 1000
 _SECRET_PATHS = ("/i/", "/u/", "/sign-in/")
 _MAX_PATH_CHARACTERS = 300
 # Any part of a path that looks like the secret of a link.
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
+_LOOKS_LIKE_SECRET = re.compile(r"[A-Za-z0-9_-]{40,}")
 _NO_STORE = (b"cache-control", b"no-store")
 # Where a request's ASGI scope keeps the further headers of its reply.
 _REPLY_HEADERS = "afterword.reply_headers"
@@ -321,7 +321,7 @@ class Edge:
 
 def shown_path(scope: Scope) -> str:
     """Return the path for the log: the secret of a customer's link is left out, the rest is cut."""
-    path: str = _TOKEN.sub("…", scope["path"])
+    path: str = _LOOKS_LIKE_SECRET.sub("…", scope["path"])
     if path.startswith(_SECRET_PATHS):
         return path[: path.index("/", 1) + 1] + "…"
     return path[:_MAX_PATH_CHARACTERS]

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import RawConnection
 
 # The key in `session.info` for the transaction and its connection.
-_KNOWN = "prepared_on"
+_PREPARED_ON = "prepared_on"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
 
@@ -40,7 +40,7 @@ class PreparedStatement:
 async def _connection_of(session: AsyncSession) -> RawConnection:
     """Return the connection of the session's transaction, which has begun."""
     transaction = session.sync_session.get_transaction()
-    known = session.info.get(_KNOWN)
+    known = session.info.get(_PREPARED_ON)
     if known is not None and transaction is not None and known[0] is transaction:
         return cast("RawConnection", known[1])
     connection = await session.connection()
@@ -48,7 +48,7 @@ async def _connection_of(session: AsyncSession) -> RawConnection:
     if not raw.is_in_transaction():
         # SQLAlchemy begins the transaction only with a statement of its own.
         await connection.exec_driver_sql("select 1")
-    session.info[_KNOWN] = session.sync_session.get_transaction(), raw
+    session.info[_PREPARED_ON] = session.sync_session.get_transaction(), raw
     return raw
 
 

@@ -6,4 +6,4 @@ SLOT_VARIABLE = "AFTERWORD_PROCESS_SLOT"
 # The folder in which all processes add up their metrics; the metrics' library chose the name.
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # On the standard input of a web process: the database is ready.
-MAY_SERVE = b"1"
+DATABASE_IS_READY = b"1"

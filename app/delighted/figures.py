@@ -18,7 +18,7 @@ from app.surveys.scales import BANDS
 from app.workspaces.service import get_workspace
 
 _DEFAULT_PERIOD = dt.timedelta(days=30)
-_NAMES = tuple(map(str, BANDS[QuestionType.NPS]))
+_BAND_NAMES = tuple(map(str, BANDS[QuestionType.NPS]))
 
 
 def _parts_of_union(names: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -55,10 +55,10 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
         metric_request = await resolve(session, workspace, "nps", query, properties)
         part = (await measure(session, metric_request))["total"].get("counts") or {}
         counts.update({name: sign * number for name, number in part.items()})
-    n = sum(counts[f"{name}s"] for name in _NAMES)
+    n = sum(counts[f"{name}s"] for name in _BAND_NAMES)
     net = counts["promoters"] - counts["detractors"]
     figures = {"nps": int(round_half_away(100 * net / n)) if n else 0, "response_count": n}
-    for name in _NAMES:
+    for name in _BAND_NAMES:
         count = counts[f"{name}s"]
         figures |= {
             f"{name}_count": count,

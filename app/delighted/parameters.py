@@ -13,7 +13,7 @@ from app.core.json_values import decode_json, property_error
 from app.core.property_filters import MAX_PROPERTIES
 
 # Documents whose keys are names that the sender chose.
-_OF_NAMES = frozenset({"properties", "person_properties"})
+_FREE_KEY_DOCUMENTS = frozenset({"properties", "person_properties"})
 # What of a person's properties is kept: so many, with names and texts of at most this length.
 _MAX_NAME_CHARACTERS, _MAX_TEXT_CHARACTERS = 64, 256
 _FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
@@ -50,7 +50,10 @@ def parse_pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
             continue
         keys = re.findall(r"\[([^\[\]]*)\]", match[2])
         _put(values, [match[1], *keys], value)
-    return {name: _with_lists(value, of_names=name in _OF_NAMES) for name, value in values.items()}
+    return {
+        name: _with_lists(value, of_names=name in _FREE_KEY_DOCUMENTS)
+        for name, value in values.items()
+    }
 
 
 def _put(document: dict[str, Any], keys: Sequence[str], value: str) -> None:

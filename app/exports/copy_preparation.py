@@ -66,7 +66,7 @@ async def prepare_copy(database: Database) -> None:
                 await run(_MOVE_CURSOR, consumer=cursor.consumer, xid=xid, id=id_)
         await run(_MARK_EVENTS_OF_OTHERS, sent=sent)
         await run(_RENUMBER_DELIVERIES)
-        await flags.write(session, flags.FEED, uuid4().hex[:8])
+        await flags.write(session, flags.FEED_FLAG, uuid4().hex[:8])
 
 
 async def pause_sending(database: Database, why: str) -> None:

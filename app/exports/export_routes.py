@@ -41,7 +41,7 @@ from app.workspaces.schemas import Moment
 routes = router("Exports")
 
 # The next export begins this much earlier, to find rows whose transaction is still open now.
-_OVERLAP = dt.timedelta(seconds=60)
+_EXPORT_OVERLAP = dt.timedelta(seconds=60)
 _MAX_AT_ONCE = 8
 _export_slots = asyncio.Semaphore(_MAX_AT_ONCE)
 _NO_FILTERS = {"format", "updated_since", "wide", "property_value"}
@@ -197,7 +197,7 @@ async def export_rows(
         await start_stream(_within_slots(parts)),
         media_type=writer.media_type,
         headers={
-            "Next-Updated-Since": rfc3339(began - _OVERLAP),
+            "Next-Updated-Since": rfc3339(began - _EXPORT_OVERLAP),
             "Content-Disposition": f'attachment; filename="{dataset}.{filters.format}"',
         },
     )

@@ -41,11 +41,11 @@ _FUNCTIONS = {
 _NUMBERS = {INTEGER, DECIMAL}
 # What a text must look like to be cast to a number; anything else gives null, as OData wants.
 # Braces are doubled, as the forms below are filled by `format`.
-_WHOLE, _DECIMAL = r"^\s*-?\d{{1,15}}\s*$", r"^\s*-?\d{{1,15}}(\.\d{{1,15}})?\s*$"
+_WHOLE_NUMBER, _DECIMAL = r"^\s*-?\d{{1,15}}\s*$", r"^\s*-?\d{{1,15}}(\.\d{{1,15}})?\s*$"
 _CASTS: dict[str, dict[str, str]] = {
     TEXT: dict.fromkeys((TEXT, DATE, INTEGER, DECIMAL, TRUTH), "({0})::text"),
     INTEGER: {
-        TEXT: f"case when {{0}} ~ '{_WHOLE}' then {{0}}::int8 end",
+        TEXT: f"case when {{0}} ~ '{_WHOLE_NUMBER}' then {{0}}::int8 end",
         INTEGER: "{0}",
         DECIMAL: "trunc({0})::int8",
     },

@@ -17,7 +17,7 @@ from app.imports.values import yes_or_no
 from app.interactions.customer_schemas import CustomerRow
 
 FIELDS = ("external_id", "email", "name", "locale", "phone", "consent", "do_not_survey", "source")
-_KNOWN = {
+_COLUMN_FIELDS = {
     "e-mail": "email", "email address": "email", "e-mail address": "email", "mail": "email",
     "customer id": "external_id", "customer_id": "external_id", "full name": "name",
     "language": "locale", "phone number": "phone", "phone_number": "phone",
@@ -26,13 +26,14 @@ _KNOWN = {
 # The source of a consent that a file states.
 IMPORTED = "import"
 _MIN_DIGITS = 5
-_NAMES = ("external_id", "email", "phone")
+_IDENTIFYING_FIELDS = ("external_id", "email", "phone")
 
 
 def vocabulary(_preset: str | None) -> Vocabulary:
     """Return what the columns of a customer file may become."""
     return Vocabulary(
-        spellings_of({name: name for name in FIELDS}), known=_KNOWN, rest_as_properties=True,
+        spellings_of({name: name for name in FIELDS}), known=_COLUMN_FIELDS,
+        rest_as_properties=True,
         # In a shop's list it is where the customer came from.
         on_request=frozenset({"source"}),
     )  # fmt: skip
@@ -60,7 +61,7 @@ class CustomerReader:
         _require_identity(fields)
         row = self._validate(fields)
         self._require_own_address(line, row)
-        name = next(name for name in _NAMES if name in fields)
+        name = next(name for name in _IDENTIFYING_FIELDS if name in fields)
         identity = f"{name}:{fields[name].lower() if name == 'email' else fields[name]}"
         if name == "external_id" and "source" in fields:
             # One id of two sources is two customers.
@@ -133,5 +134,5 @@ class CustomerReader:
 
 
 def _require_identity(fields: Mapping[str, Any]) -> None:
-    if not any(name in fields for name in _NAMES):
+    if not any(name in fields for name in _IDENTIFYING_FIELDS):
         raise UnreadableRowError("external_id", "the row has neither an id, an address nor a phone")

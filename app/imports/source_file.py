@@ -36,7 +36,7 @@ _ALPHABETS = {
     "nordic": "åäöæøéü",
 }
 # A letter beyond ASCII after a lower-case letter. If it is upper-case, the encoding is wrong.
-_INSIDE = re.compile(r"(?<=[a-z])([^\W\d_a-zA-Z])")
+_LETTER_AFTER_LOWER_CASE = re.compile(r"(?<=[a-z])([^\W\d_a-zA-Z])")
 # A quotation mark or other sign between two lower-case letters also shows a wrong encoding.
 _QUOTE_INSIDE = re.compile(r"(?<=[a-z])[«»“”„‚…•§€£©®™½¼¾¤¦¨¬¯¶¸±×÷](?=[a-z])")
 _PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
@@ -150,7 +150,9 @@ def _fit_of(text: str) -> tuple[float, int] | None:
     letters = {key: count for key, count in odd.items() if key not in _PUNCTUATION}
     quotes = len(_QUOTE_INSIDE.findall(text))
     total = sum(letters.values()) + quotes
-    misplaced = sum(match[1].isupper() for match in _INSIDE.finditer(text)) + quotes
+    misplaced = (
+        sum(match[1].isupper() for match in _LETTER_AFTER_LOWER_CASE.finditer(text)) + quotes
+    )
     # Single letters are words of many languages, and parts of addresses.
     words = set(re.findall(r"[^\W\d_]{2,}", text.lower()))
     best = (0.0, 0)

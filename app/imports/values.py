@@ -21,7 +21,7 @@ from app.surveys.question_types import (
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Question
 
-_WHOLE = re.compile(r"^(\d{1,2})(?:[.,]0+)?$")
+_WHOLE_NUMBER = re.compile(r"^(\d{1,2})(?:[.,]0+)?$")
 _OF = re.compile(
     r"^(\d{1,2})(?:[.,]0+)? */ *(\d{1,2})$|^(\d{1,2}) (?:of|out of|z|din|von|sur|de) (\d{1,2})$"
 )
@@ -157,7 +157,7 @@ def _reader(question: Question) -> CellReader:
 
 
 def _score(text: str, low: int, high: int) -> int:
-    if match := _WHOLE.match(text):
+    if match := _WHOLE_NUMBER.match(text):
         score = int(match[1])
     elif match := _OF.match(text):
         score, of = int(match[1] or match[3]), int(match[2] or match[4])

@@ -230,17 +230,17 @@ def _lemmatizer() -> "Lemmatizer":
     return Lemmatizer(lemmatization_strategy=DefaultStrategy(dictionary_factory=DICTIONARIES))
 
 
-_KNOWN: dict[tuple[str, str], bool] = {}
+_IS_KNOWN_WORD: dict[tuple[str, str], bool] = {}
 _LEMMAS: dict[tuple[str, str], str | None] = {}
 
 
 def _knows(word: str, language: str) -> bool:
-    is_known = _KNOWN.get((word, language))
+    is_known = _IS_KNOWN_WORD.get((word, language))
     if is_known is None:
         has_dictionary = language in _lemmatised()
         in_dictionary = has_dictionary and _lookup().get_lemma(word, language) is not None
         is_known = in_dictionary or word in _common_words(language)
-        _keep(_KNOWN, (word, language), is_known)
+        _keep(_IS_KNOWN_WORD, (word, language), is_known)
     return is_known
 
 

@@ -155,7 +155,7 @@ async def _resolve_group(
     return resolved
 
 
-_FIND = PreparedStatement("""
+_FIND_CUSTOMERS = PreparedStatement("""
 select n.number, coalesce(i.customer_id, o.customer_id, m.customer_id) as customer_id
 from unnest(cast(:kinds as text[]), cast(:values as text[]), cast(:emails as text[]))
   with ordinality n(kind, value, email, number)
@@ -182,7 +182,7 @@ async def find_known_customers(
     session: AsyncSession, workspace_id: UUID, references: Sequence[CustomerReference]
 ) -> dict[CustomerReference, UUID]:
     """Return the customers of those references that `resolve_customers` would not make new."""
-    rows = await _FIND.run(
+    rows = await _FIND_CUSTOMERS.run(
         session,
         workspace_id=workspace_id,
         kinds=[reference.identities[0][0] for reference in references],

@@ -38,7 +38,7 @@ insert into erased_name (workspace_id, word_hash, erased_at)
 select :workspace_id, n.hash, :now from unnest(cast(:hashes as bytea[])) n(hash)
 on conflict (workspace_id, word_hash) do nothing
 """)
-_FIND = text("""
+_FIND_ERASED_NAMES = text("""
 select word_hash from erased_name
 where workspace_id = :workspace_id and word_hash = any(cast(:hashes as bytea[]))
 """)
@@ -69,7 +69,7 @@ async def find_erased_names(
     """Return which of some plain words may be a name of an erased customer."""
     hashes = await _hashes(session, workspace_id, words)
     bound = {"workspace_id": workspace_id, "hashes": list(hashes)}
-    rows = await run_sql(session, _FIND.bindparams(**bound))
+    rows = await run_sql(session, _FIND_ERASED_NAMES.bindparams(**bound))
     return {hashes[row.word_hash] for row in rows}
 
 

@@ -338,7 +338,7 @@ async def _insert(
     return {row["id"] for row in inserted}
 
 
-_FIND = PreparedStatement(
+_FIND_INTERACTIONS = PreparedStatement(
     f"select {COLUMNS} from interaction where workspace_id = :workspace_id and id = any(:ids)"
 )
 
@@ -350,7 +350,7 @@ async def find_interactions(
     unique_ids = list(set(ids))
     if not unique_ids:
         return {}
-    rows = await _FIND.run(session, workspace_id=workspace_id, ids=unique_ids)
+    rows = await _FIND_INTERACTIONS.run(session, workspace_id=workspace_id, ids=unique_ids)
     return {row["id"]: row for row in rows}
 
 

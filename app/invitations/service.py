@@ -94,7 +94,7 @@ async def schedule(
     return invitation, token
 
 
-_COLUMNS = (
+_INVITATION_COLUMNS = (
     "workspace_id uuid, id uuid, survey_id uuid, customer_id uuid, channel text, status text, "
     "email text, name text, locale text, token_hash bytea, token bytea, trigger_id uuid, "
     "interaction_id uuid, source text, ticket text, order_ref text, touchpoint text, "
@@ -102,10 +102,10 @@ _COLUMNS = (
     "expires_seconds int, expires_at timestamptz, hits jsonb, remind_seconds int, "
     "created_at timestamptz, updated_at timestamptz"
 )
-_NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(", "))
+_COLUMN_NAMES = ", ".join(column.split()[0] for column in _INVITATION_COLUMNS.split(", "))
 _INSERT_ALL = PreparedStatement(
-    f"insert into invitation ({_NAMES}) select {_NAMES} "
-    f"from json_to_recordset(cast(:rows as json)) n({_COLUMNS})"
+    f"insert into invitation ({_COLUMN_NAMES}) select {_COLUMN_NAMES} "
+    f"from json_to_recordset(cast(:rows as json)) n({_INVITATION_COLUMNS})"
 )
 
 

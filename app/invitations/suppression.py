@@ -31,7 +31,7 @@ def address_hash(workspace_id: UUID, email: str) -> bytes:
     return hashlib.sha256(workspace_id.bytes + email.strip().lower().encode()).digest()
 
 
-_FIND = PreparedStatement(
+_FIND_SUPPRESSIONS = PreparedStatement(
     "select kind, address_hash from suppression where workspace_id = :workspace_id "
     "and address_hash = any(:hashes) order by kind"
 )
@@ -45,7 +45,9 @@ async def find_suppressions(
     hashes = {email: address_hash(workspace_id, email) for email in emails}
     if not hashes:
         return {}
-    rows = await _FIND.run(session, workspace_id=workspace_id, hashes=list(set(hashes.values())))
+    rows = await _FIND_SUPPRESSIONS.run(
+        session, workspace_id=workspace_id, hashes=list(set(hashes.values()))
+    )
     kinds = {row["address_hash"]: SuppressionKind(row["kind"]) for row in rows}
     return {email: kinds[hash_] for email, hash_ in hashes.items() if hash_ in kinds}
 

@@ -38,7 +38,7 @@ _COUNTED = {
     "reopened": ("first_solved_at", "t.reopened"),
     "invalid": ("last_solved_at", "t.invalid"),
 }
-_COLUMNS = {"calendar": "seconds", "business": "business"}
+_COLUMN_OF_CLOCK = {"calendar": "seconds", "business": "business"}
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class _TicketQuery(RequestConditions):
         for measure in self.measures:
             if measure in _TIMED:
                 at, pattern = _TIMED[measure]
-                seconds = "t." + pattern.format(_COLUMNS[self.request.clock])
+                seconds = "t." + pattern.format(_COLUMN_OF_CLOCK[self.request.clock])
                 condition = f"{seconds} is not null"
             else:
                 at, condition = _COUNTED[measure]

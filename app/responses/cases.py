@@ -54,7 +54,7 @@ _CASE = case_interaction_sql(
     ticket="n.ticket",
     order_ref="n.order_ref",
 )
-_FIND = text(f"""
+_FIND_CASES = text(f"""
 select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
   i.order_ref, {declared_segments_sql("i.properties", "w")} as segments
 from json_to_recordset(cast(:asked as json))
@@ -89,7 +89,7 @@ async def find_cases(
     async with database.session() as session:
         references_json = json.dumps(references, default=str)
         rows = await run_sql(
-            session, _FIND.bindparams(workspace_id=workspace_id, asked=references_json)
+            session, _FIND_CASES.bindparams(workspace_id=workspace_id, asked=references_json)
         )
         return {
             row.number: Case(

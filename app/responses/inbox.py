@@ -16,15 +16,14 @@ from app.core.database import run_sql
 from app.responses.follow_ups import OPEN_STATUSES, FollowUpStatus, is_overdue_sql
 
 PAGE = 50
-# The statuses by which follow-ups are listed.
-_LISTED = {*OPEN_STATUSES, FollowUpStatus.RESOLVED}
+_LISTED_STATUSES = {*OPEN_STATUSES, FollowUpStatus.RESOLVED}
 _MAX_SEARCHED_ANSWERS = 20_000
 _FIRST_MOMENT, _END_OF_TIME = (
     dt.datetime.fromtimestamp(0, dt.UTC),
     dt.datetime(9000, 1, 1, tzinfo=dt.UTC),
 )
 
-_COLUMNS = f"""
+_FOLLOW_UP_COLUMNS = f"""
 select r.id, r.score, r.band, r.comment, r.touchpoint, r.channel, r.follow_up, r.assignee, r.due_at,
   r.follow_up_opened_at, r.created_at, r.responded_at, s.key as survey, s.name as survey_name,
   coalesce(c.name, c.email, r.claimed ->> 'name', r.claimed ->> 'email') as customer,
@@ -59,7 +58,7 @@ async def find_follow_ups(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the answers somebody should act upon, the latest first, and the next cursor."""
     status, owner = filters.status, filters.owner
-    statuses = [status] if status in _LISTED else [*OPEN_STATUSES]
+    statuses = [status] if status in _LISTED_STATUSES else [*OPEN_STATUSES]
     conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:statuses ::text[])"
     bound: dict[str, Any] = {"statuses": statuses}
     if owner:
@@ -79,7 +78,7 @@ async def find_follow_ups(
         bound |= {"at": position[0], "id": position[1]}
     rows = await run_sql(
         session,
-        text(f"{_COLUMNS} and {conditions} order by {order} limit :limit").bindparams(
+        text(f"{_FOLLOW_UP_COLUMNS} and {conditions} order by {order} limit :limit").bindparams(
             workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound
         ),
     )
@@ -155,7 +154,7 @@ async def find_comments(
     rows = await run_sql(
         session,
         text(
-            f"{_COLUMNS} and {' and '.join(conditions)} "
+            f"{_FOLLOW_UP_COLUMNS} and {' and '.join(conditions)} "
             "order by r.created_at desc, r.id desc limit :limit"
         ).bindparams(workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound),
     )

@@ -24,7 +24,7 @@ from app.responses.models import Response
 from app.responses.schemas import ResponseFilter
 from app.responses.states import COUNTED, Integrity, ResponseState
 
-_COLUMNS = """
+_SELECT = """
 select r.*, s.key as survey_key, case when r.import_id is not null then (
     select jsonb_build_object('id', w.import_id, 'source', m.source, 'external_id', w.external_id)
     from import_row w join import_run m on m.workspace_id = w.workspace_id and m.id = w.import_id
@@ -85,7 +85,7 @@ async def find_page(
         conditions.append(f"(r.{order}, r.id) < (:at, :id)")
         bound |= {"at": position[0], "id": position[1]}
     query = (
-        f"{_COLUMNS} and {' and '.join(conditions)} order by r.{order} desc, r.id desc limit :limit"
+        f"{_SELECT} and {' and '.join(conditions)} order by r.{order} desc, r.id desc limit :limit"
     )
     rows = await run_sql(session, text(query).columns(**_JSON).bindparams(**bound))
     return [dict(row._mapping) for row in rows]
@@ -118,7 +118,7 @@ async def find_response(
     """Return one response; None if it does not exist or was deleted."""
     rows = await run_sql(
         session,
-        text(f"{_COLUMNS} and r.id = :id")
+        text(f"{_SELECT} and r.id = :id")
         .columns(**_JSON)
         .bindparams(workspace_id=workspace_id, id=response_id),
     )
@@ -241,7 +241,7 @@ async def find_survey_responses(  # noqa: PLR0913 - what a window is
         bound |= {"segments": names, "value": value}
     column, way = order
     query = (
-        f"{_COLUMNS} and {' and '.join(conditions)} "
+        f"{_SELECT} and {' and '.join(conditions)} "
         f"order by r.{column} {way}, r.id {way} limit :limit offset :offset"
     )
     statement = text(query).columns(**_JSON).bindparams(**bound, limit=limit, offset=offset)

@@ -15,7 +15,7 @@ from app.workspaces.service import lock_out_writers_sql
 
 _CHUNK = 500
 _CELL = ROLLUP_KEY.removesuffix(", slot")
-_COLUMNS = ", ".join(COUNTERS)
+_COUNTER_COLUMNS = ", ".join(COUNTERS)
 _SUMS = ", ".join(f"sum({counter})::int as {counter}" for counter in COUNTERS)
 
 # Cells whose counts differ, from both sides, in one snapshot.
@@ -24,7 +24,7 @@ with fresh as ({FROM_ROWS}),
 kept as (
   select {_CELL}, {_SUMS} from rollup where workspace_id = $1 group by {_CELL}
 ),
-filled as (select * from kept where ({_COLUMNS}) <> ({", ".join("0" for _ in COUNTERS)}))
+filled as (select * from kept where ({_COUNTER_COLUMNS}) <> ({", ".join("0" for _ in COUNTERS)}))
 select {_CELL},
   jsonb_build_array({", ".join(f"fresh.{counter}" for counter in COUNTERS)}) as in_rows,
   jsonb_build_array({", ".join(f"filled.{counter}" for counter in COUNTERS)}) as in_rollups
@@ -35,9 +35,9 @@ order by {_CELL}
 """
 
 _REBUILD = f"""
-insert into rollup (workspace_id, {ROLLUP_KEY}, {_COLUMNS})
-select $1, {_CELL}, 0, {_COLUMNS} from ({FROM_ROWS}) fresh
-where ({_COLUMNS}) <> ({", ".join("0" for _ in COUNTERS)})
+insert into rollup (workspace_id, {ROLLUP_KEY}, {_COUNTER_COLUMNS})
+select $1, {_CELL}, 0, {_COUNTER_COLUMNS} from ({FROM_ROWS}) fresh
+where ({_COUNTER_COLUMNS}) <> ({", ".join("0" for _ in COUNTERS)})
 """
 
 _OUTDATED = """

@@ -18,7 +18,7 @@ from app.surveys.schemas import Definition, SurveyStatus
 SURVEY_NOTICES = "afterword_surveys"
 _REMEMBERED = 10_000
 
-_FIND = text("""
+_FIND_SURVEY = text("""
 select s.workspace_id, s.id as survey_id, s.key, s.public_id, s.status, v.version, v.definition,
   w.derivation_key, w.derived_since
 from survey s
@@ -36,7 +36,7 @@ async def find_published(
     """Return a survey's published version, None for a draft; raise NotFound for an unknown one."""
     rows = await run_sql(
         session,
-        _FIND.bindparams(
+        _FIND_SURVEY.bindparams(
             workspace_id=workspace_id, reference=plain_reference(reference), public=reference
         ),
     )

@@ -18,8 +18,7 @@ from app.surveys.question_types import QuestionType, spec_of
 from app.surveys.scales import Scale, boxes_of, scale_of
 from app.surveys.schemas import Definition, Question, SurveyMetric
 
-# A published question keeps them for good.
-_FIXED = {"key", "type", "scale", "high"}
+_FIXED_WHEN_PUBLISHED = {"key", "type", "scale", "high"}
 _DERIVED = text("""
 select distinct type, high, recommends, metric, low, favourable_from, unfavourable_to from question
 """)
@@ -112,7 +111,11 @@ async def write_entries(session: AsyncSession, survey: Survey, definition: Defin
         await session.exec(
             upsert.on_conflict_do_update(
                 index_elements=["workspace_id", "survey_id", "key"],
-                set_={name: value for name, value in entry.items() if name not in _FIXED},
+                set_={
+                    name: value
+                    for name, value in entry.items()
+                    if name not in _FIXED_WHEN_PUBLISHED
+                },
             )
         )
     return changed

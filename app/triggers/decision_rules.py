@@ -40,7 +40,7 @@ from app.triggers.timing import is_sampled, move_into_window
 from app.triggers.workspace_triggers import read_triggers
 
 # Customers are not asked about tickets that the company opened itself.
-_COMPANY = {"admin", "bot"}
+_COMPANY_OPENERS = {"admin", "bot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _refusal_at_once(
 def evaluate_conditions(trigger: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
     """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
-    if facts.get("ticket") and isinstance(opened_by, str) and opened_by in _COMPANY:
+    if facts.get("ticket") and isinstance(opened_by, str) and opened_by in _COMPANY_OPENERS:
         detail = f"the company opened the ticket itself: `opened_by` is `{opened_by}`"
         return Refusal(RefusalReason.CONDITION, detail)
     evaluation = evaluate(trigger.where, trigger.unless, facts)

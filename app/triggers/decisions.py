@@ -26,7 +26,7 @@ _FROM = """
 from decision d left join invitation i
   on i.workspace_id = d.workspace_id and i.id = d.invitation_id
 where d.workspace_id = :workspace_id"""
-_COLUMNS = f"""
+_DECISION_COLUMNS = f"""
 select d.id, d.trigger_id as trigger, d.interaction_id as interaction, d.outcome, d.at,
   d.invitation_id as invitation, {_REASON} as reason,
   case when {_LATER} then i.detail else d.detail end as detail"""
@@ -44,7 +44,7 @@ _CONDITIONS = {
 
 
 _BY_INTERACTIONS = PreparedStatement(
-    f"{_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id"
+    f"{_DECISION_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id"
 )
 
 
@@ -129,7 +129,7 @@ async def find_page(
     rows = await run_sql(
         session,
         text(
-            f"{_COLUMNS} {_FROM}{conditions} order by d.at desc, d.id desc limit :limit"
+            f"{_DECISION_COLUMNS} {_FROM}{conditions} order by d.at desc, d.id desc limit :limit"
         ).bindparams(**bound, limit=filters.limit + 1),
     )
     return [dict(row._mapping) for row in rows]

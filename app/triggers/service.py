@@ -19,7 +19,7 @@ from app.surveys import service as surveys
 from app.triggers.models import Trigger
 from app.triggers.schemas import TriggerIn, TriggerOut, TriggerPatch
 
-_COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
+_TRIGGER_COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
 
 async def create(session: AsyncSession, workspace_id: UUID, body: TriggerIn) -> Trigger:
@@ -54,7 +54,9 @@ async def create(session: AsyncSession, workspace_id: UUID, body: TriggerIn) -> 
 
 def _rules(patch: TriggerPatch) -> dict[str, Any]:
     """Return the rules that were given; without a throttle, the workspace's applies."""
-    return patch.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=_COLUMNS)
+    return patch.model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude=_TRIGGER_COLUMNS
+    )
 
 
 async def change(

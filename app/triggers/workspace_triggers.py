@@ -51,7 +51,7 @@ _known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceTriggers]] = LRUCache(_MA
 
 # Each change of a row changes its part of the sum, in whatever order the changes are committed. The
 # newest time of all would miss a change that is committed after a later one.
-_STAMP = PreparedStatement("""
+_READ_VERSIONS = PreparedStatement("""
 select config, throttle::text as throttle, require_consent,
   (select sum(hashtextextended(id::text || updated_at::text, 0))
     from trigger where workspace_id = :workspace_id) as triggers,
@@ -63,7 +63,7 @@ from workspace where id = :workspace_id
 
 async def read_triggers(session: AsyncSession, workspace_id: UUID) -> WorkspaceTriggers:
     """Return the triggers of a workspace as they stand in this transaction."""
-    (row,) = await _STAMP.run(session, workspace_id=workspace_id)
+    (row,) = await _READ_VERSIONS.run(session, workspace_id=workspace_id)
     stamp = tuple(row.values())
     known = _known.get(workspace_id)
     if known is not None and known[0] == stamp:

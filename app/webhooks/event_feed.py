@@ -90,7 +90,7 @@ async def read(
 ) -> EventFeed:
     """Return the next events behind a cursor, oldest first."""
     cursor = FeedCursor.read(after)
-    mark = await flags.read(session, flags.FEED) or ""
+    mark = await flags.read(session, flags.FEED_FLAG) or ""
     if cursor.mark != mark:
         cursor = FeedCursor(1, _floor(cursor)) if cursor.xid else FeedCursor()
     top = await event_consumer.readable_below(session)

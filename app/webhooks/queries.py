@@ -24,8 +24,8 @@ from app.webhooks.subscriber_events import (
     OutboxEvent,
 )
 
-_WHOLE = ", ".join(f"'{name}'" for name in COMPLETION_TYPES)
-_COMPLETES = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
+_COMPLETION_TYPES_SQL = ", ".join(f"'{name}'" for name in COMPLETION_TYPES)
+_COMPLETES = f"type in ({_COMPLETION_TYPES_SQL}) and (data ->> 'completes')::bool"
 _LOW = bands_sql(LOW_BANDS)
 _FRESH_SECONDS = int(LOW_SCORE_MAX_AGE.total_seconds())
 DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)

@@ -91,7 +91,7 @@ IS_ENDED_BOOTSTRAP_SQL = """(k.bootstrap and exists (
     and not other.bootstrap and other.scopes @> '["admin"]'
     and coalesce(other.expires_at > :now, true)))"""
 # An old secret ends with its grace period.
-_FIND = text(f"""
+_FIND_CALLER = text(f"""
 select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rate_limit,
        k.bootstrap, w.allowed_origins,
        w.identity_secret, w.old_identity_secret, w.old_identity_until,
@@ -140,7 +140,7 @@ class Keyring:
     async def _find(self, secret: str) -> Caller:
         digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         async with self._database.session() as session:
-            rows = await run_sql(session, _FIND.bindparams(hash=digest, now=utc_now()))
+            rows = await run_sql(session, _FIND_CALLER.bindparams(hash=digest, now=utc_now()))
             row = rows.first()
         if row is None:
             raise Unauthorized(reason="unknown_key")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 _WHITE, _BLACK = "#ffffff", "#000000"
 PAPER, DARK_PAPER = _WHITE, "#16181c"
 # The accents of pages of a workspace without a colour.
-_USUAL, _USUAL_DARK = "#0b5cad", "#7ab8ff"
+_USUAL_ACCENT, _USUAL_ACCENT_ON_DARK = "#0b5cad", "#7ab8ff"
 # WCAG 2.2, success criterion 1.4.11: what one must see to use a control.
 _MIN_CONTRAST = 3.0
 _STEPS = 40
@@ -64,7 +64,10 @@ def shades_of(colour: str | None) -> list[tuple[str, str, Accent]]:
     """Return how a colour looks on a light and on a dark page: the name, the paper, the accent."""
     return [
         (name, paper, accent(colour or usual, paper))
-        for name, paper, usual in (("light", PAPER, _USUAL), ("dark", DARK_PAPER, _USUAL_DARK))
+        for name, paper, usual in (
+            ("light", PAPER, _USUAL_ACCENT),
+            ("dark", DARK_PAPER, _USUAL_ACCENT_ON_DARK),
+        )
     ]
 
 

@@ -123,7 +123,7 @@ async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -
     return token
 
 
-_FIND = text(f"""
+_FIND_SESSION = text(f"""
 select s.locale, s.expires_at, s.member_id, m.name as member_name, m.role,
   m.locale as member_locale,
   k.id as key_id, k.name as key_name, k.scopes
@@ -142,7 +142,7 @@ async def find_user(session: AsyncSession, token: str) -> DashboardUser | None:
         return None
     rows = await run_sql(
         session,
-        _FIND.bindparams(workspace_id=workspace_id, hash=hash_secret(token), now=utc_now()),
+        _FIND_SESSION.bindparams(workspace_id=workspace_id, hash=hash_secret(token), now=utc_now()),
     )
     row = rows.first()
     if row is None or (row.member_name is None and row.key_name is None):

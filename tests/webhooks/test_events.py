@@ -334,7 +334,7 @@ async def test_after_a_restore_a_reader_gets_only_the_last_minutes_again(
         copied = text("update event set xid = '1'::xid8 where workspace_id = :workspace_id")
         await run_sql(session, copied.bindparams(workspace_id=UUID(shop.workspace_id)))
         await run_sql(session, long_ago.bindparams(id=old, workspace_id=UUID(shop.workspace_id)))
-        await flags.write(session, flags.FEED, "another")
+        await flags.write(session, flags.FEED_FLAG, "another")
     try:
         again = await shop.get("/v1/events", after=page["next_cursor"])
         assert {event["data"]["score"] for event in again["data"]} == {8}
@@ -342,4 +342,4 @@ async def test_after_a_restore_a_reader_gets_only_the_last_minutes_again(
         assert {event["data"]["score"] for event in everything} == {9, 8}
     finally:
         async with database.transaction() as session:
-            await flags.write(session, flags.FEED, "")
+            await flags.write(session, flags.FEED_FLAG, "")

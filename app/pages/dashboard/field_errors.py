@@ -45,7 +45,7 @@ _DETAILS = {
     r"There is no such customer in this workspace\.": ("from", "error.no_customer"),
 }
 # The name under which the API refuses a body as a whole.
-_WHOLE = "body"
+_WHOLE_BODY = "body"
 # The API's share of 1 is a field's share of 100.
 _PERCENT = "sample_percent"
 
@@ -60,7 +60,7 @@ def field_errors(
     messages: dict[str, str] = {}
     for name, message in errors.items():
         inner, _, detail = message.partition(": ")
-        part = inner if name == _WHOLE else f"{name}.{inner}"
+        part = inner if name == _WHOLE_BODY else f"{name}.{inner}"
         if detail and any(field in fields for field in _fields_of(part)):
             name, message = part, detail  # noqa: PLW2901 - the message names its part
         field = next((field for field in _fields_of(name) if field in fields), name)

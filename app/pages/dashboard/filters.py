@@ -24,7 +24,7 @@ from app.workspaces.models import Workspace
 if TYPE_CHECKING:
     from app.pages.dashboard.visit import DashboardVisit
 
-_NAMES = ("survey", "touchpoint", "channel", "locale")
+_FILTER_NAMES = ("survey", "touchpoint", "channel", "locale")
 # Filters of lists alone.
 _LIST_FILTERS = ("band", "tag", "q")
 OWN_DATES, _USUAL_PERIOD = "dates", "90d"
@@ -100,14 +100,14 @@ class PageFilter(BaseModel):
     def query(self, **more: Any) -> MetricQuery:
         """Return the metric's query of this view."""
         values: dict[str, Any] = dict(self.dates)
-        for name in _NAMES:
+        for name in _FILTER_NAMES:
             if value := getattr(self, name):
                 values[name] = [value]
         return MetricQuery.model_validate(values | more)
 
     def api_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return the view as parameters of the API's figures."""
-        params = {name: getattr(self, name) for name in _NAMES}
+        params = {name: getattr(self, name) for name in _FILTER_NAMES}
         params |= {f"property.{name}": list(values) for name, values in properties.items()}
         return self.dates | {name: value for name, value in params.items() if value}
 
@@ -123,7 +123,7 @@ class PageFilter(BaseModel):
         self, visit: "DashboardVisit", properties: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
         """Return the view as parameters of the API's lists: the period as two moments."""
-        params = {name: getattr(self, name) for name in _NAMES}
+        params = {name: getattr(self, name) for name in _FILTER_NAMES}
         params |= {f"property.{name}": list(values) for name, values in properties.items()}
         if self.period != "all" or self.has_dates:
             since, until = await self.period_bounds(visit)
@@ -132,7 +132,7 @@ class PageFilter(BaseModel):
 
     def is_narrowed(self, properties: Mapping[str, Sequence[str]]) -> bool:
         """Tell whether anything but the time is chosen."""
-        return bool(properties) or any(getattr(self, name) for name in _NAMES)
+        return bool(properties) or any(getattr(self, name) for name in _FILTER_NAMES)
 
     def is_narrowed_beside_survey(self, properties: Mapping[str, Sequence[str]]) -> bool:
         """Tell whether anything but the time and the survey is chosen."""
@@ -140,7 +140,7 @@ class PageFilter(BaseModel):
 
     def page_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """Return the view as parameters of a page."""
-        params = {name: getattr(self, name) for name in (*_NAMES, "metric")}
+        params = {name: getattr(self, name) for name in (*_FILTER_NAMES, "metric")}
         params |= {f"property.{name}": values[-1] for name, values in properties.items()}
         first, last = (day.isoformat() for day in self.days)
         dates = {"period": self.period}
@@ -160,7 +160,7 @@ class PageFilter(BaseModel):
         """Return what the view is narrowed to: a name, its value, and the address without it."""
         chips = [
             (name, getattr(self, name), self.link(path, properties, **more, **{name: ""}))
-            for name in _NAMES
+            for name in _FILTER_NAMES
             if getattr(self, name)
         ]
         for name, values in properties.items():

@@ -12,14 +12,14 @@ from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces.share_links import SHARED_PAGES, SHARED_SURVEYS
 
 # The names of the pages that can be shared without opening them first.
-_NAMES = {PAGES[name].path: name for name in PAGES if PAGES[name].path in SHARED_PAGES}
+_PAGE_NAMES = {PAGES[name].path: name for name in PAGES if PAGES[name].path in SHARED_PAGES}
 
 
 def views_offered(
     texts: DashboardTexts, choices: FilterChoices, chosen_path: str
 ) -> list[tuple[str, str]]:
     """Return the paths to choose from with their descriptions, the chosen one first."""
-    offered = [*_NAMES, *(SHARED_SURVEYS + key for key in choices.surveys)]
+    offered = [*_PAGE_NAMES, *(SHARED_SURVEYS + key for key in choices.surveys)]
     return [
         (path, describe_view(texts, choices, path))
         for path in dict.fromkeys([chosen_path, *offered])
@@ -53,7 +53,7 @@ def _title(texts: DashboardTexts, choices: FilterChoices, plain: str) -> str:
     if plain.startswith(SHARED_SURVEYS):
         key = plain.removeprefix(SHARED_SURVEYS)
         return choices.surveys.get(key, key)
-    return texts[_NAMES[plain]] if plain in _NAMES else plain
+    return texts[_PAGE_NAMES[plain]] if plain in _PAGE_NAMES else plain
 
 
 def _value(texts: DashboardTexts, choices: FilterChoices, name: str, value: str) -> str:

@@ -41,23 +41,31 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-_LATELY = dt.timedelta(days=30)
+_SHOWN_TIME = dt.timedelta(days=30)
 _STATUSES = tuple(InvitationStatus)
 # What conditions may test besides properties.
-_FACTS = ("value.amount", "value.currency", "touchpoint", "ticket", "order", "source", "locale")
+_CONDITION_FIELDS = (
+    "value.amount",
+    "value.currency",
+    "touchpoint",
+    "ticket",
+    "order",
+    "source",
+    "locale",
+)
 
 
 @routes.get("/asking", include_in_schema=False)
 async def show_triggers(visit: ApiVisitDep) -> HTMLResponse:
     """List the triggers with what each did in 30 days."""
     rows = await visit.api.list("/v1/triggers")
-    since = rfc3339(utc_now() - _LATELY)
+    since = rfc3339(utc_now() - _SHOWN_TIME)
     done = {}
     for row in rows:
         done[row["id"]] = await visit.api.get(
             "/v1/decisions/summary", trigger=row["id"], since=since
         )
-    since_then = utc_now() - _LATELY
+    since_then = utc_now() - _SHOWN_TIME
     funnel = await count_invitation_funnel(visit.session, visit.workspace.id, since_then)
     names = dict(await surveys.names_of(visit.session, visit.workspace.id))
     return visit.render("asking", triggers=rows, done=done, funnel=funnel, names=names)
@@ -109,7 +117,7 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
         "duration_units": list(DURATION_UNITS),
         "once_per": list(get_args(OncePer)),
         "operators": get_args(ConditionIn.model_fields["op"].annotation),
-        "facts": _FACTS,
+        "facts": _CONDITION_FIELDS,
         "most_conditions": MAX_CONDITIONS,
         "surveys": [
             (
@@ -142,7 +150,7 @@ async def show_decisions(
     visit: ApiVisitDep, filters: Annotated[DecisionQuery, Query()]
 ) -> HTMLResponse:
     """Show why somebody was asked, and why not."""
-    since = utc_now() - _LATELY
+    since = utc_now() - _SHOWN_TIME
     params = {name: value for name, value in filters.model_dump().items() if value}
     page_query = checked(DecisionListFilter, params | {"since": since.isoformat()})
     rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
