@@ -26,10 +26,11 @@ from app.imports.identities import IdentifiedRow
 from app.imports.models import WRITING, ImportRun
 from app.imports.replacement import find_missing, find_replaced
 from app.imports.row_change import RowChange
+from app.responses.answer_rules import customer_reference_of
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
 from app.responses.replacement import find_documents, is_followed_up, restore_follow_ups
-from app.responses.submission import SubmissionOrigin, customer_reference_of, submission_of
+from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import MAX_ROWS, Submission
 
 Entry = TypeVar("Entry")

@@ -21,8 +21,8 @@ from app.imports.models import ImportRun
 from app.imports.rejects import encoding_of_rejects
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
+from app.responses.answer_rules import survey_for
 from app.responses.ingest import Ingest
-from app.responses.submission import survey_for
 from app.workspaces.admission import Admin, Reader, Writer
 
 logger = logging.getLogger(__name__)

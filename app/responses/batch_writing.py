@@ -10,15 +10,11 @@ import msgspec
 
 from app.core.batch_lines import BatchLine, LinesReport
 from app.core.errors import AfterwordError, not_found_as_field_error
+from app.responses.answer_rules import customer_reference_of, survey_for
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
-from app.responses.submission import (
-    SubmissionOrigin,
-    customer_reference_of,
-    submission_of,
-    survey_for,
-)
+from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import MAX_ROWS, WriteOutcome, WriteResult
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 

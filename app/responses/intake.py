@@ -27,19 +27,18 @@ from app.core.http import (
 from app.core.telemetry import REFUSED
 from app.interactions.touchpoint_registry import TouchpointRegistry
 from app.invitations.votes import HoldState
-from app.responses.body import CustomerIn, ResponseIn, decode_response
-from app.responses.cases import Case, find_cases, names_a_case
-from app.responses.ingest import Ingest
-from app.responses.replies import public_summary, status_of, summary
-from app.responses.submission import (
-    SubmissionOrigin,
+from app.responses.answer_rules import (
     customer_reference_of,
     identifies_itself,
     proven_customer_reference_of,
     refuse_untrusted,
-    submission_of,
     survey_for,
 )
+from app.responses.body import CustomerIn, ResponseIn, decode_response
+from app.responses.cases import Case, find_cases, names_a_case
+from app.responses.ingest import Ingest
+from app.responses.replies import public_summary, status_of, summary
+from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import WriteOutcome
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.admission import admit

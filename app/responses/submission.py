@@ -8,10 +8,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-from app.core.errors import Conflict, Forbidden, InvalidInput
-from app.core.ids import derived_uuid, is_derived, keyed_uuid, uuid7
-from app.interactions.customer_resolver import CustomerReference
+from app.core.ids import derived_uuid, keyed_uuid, uuid7
 from app.invitations.votes import HoldState
+from app.responses.answer_rules import one_answer_case
 from app.responses.body import CustomerIn, ResponseIn
 from app.responses.cases import Case
 from app.responses.rows import ResponseRow
@@ -19,10 +18,7 @@ from app.responses.writing import FormerId, Submission
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.workspaces.caller import Caller
 
-PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
 PUBLIC_EDITING = dt.timedelta(days=14)
-# Pages number their submissions; a number near the type's maximum would block the next one.
-_MAX_PUBLIC_SEQ = 100_000
 _CLAIMED = ("claimed",)
 _BY_KEY = "idempotency_key"
 _NO_CASE = Case("", None, None, {}, {})
@@ -45,64 +41,6 @@ class SubmissionOrigin(msgspec.Struct, frozen=True):
     case: Case | None = None
     hold_state: HoldState | None = None
     gesture: bool | None = None
-
-
-def survey_for(caller: Caller, survey: CompiledSurvey | None, reference: str) -> CompiledSurvey:
-    """Return the survey if it may be answered by this caller; Conflict for a draft."""
-    if survey is None:
-        detail = f"The survey `{reference[:64]}` is a draft; publish it first."
-        raise Conflict(detail)
-    if not caller.may_use_survey(survey.key, survey.id):
-        detail = f"This key is bound to the survey `{caller.survey}`."
-        raise Forbidden(detail)
-    return survey
-
-
-def refuse_untrusted(body: ResponseIn) -> None:
-    """Refuse what a publishable key may not send, because it is no secret."""
-    if body.channel not in PUBLIC_CHANNELS:
-        msg = "a publishable key answers as `web`, `widget` or `kiosk`"
-        raise InvalidInput.at("body", "channel", msg=msg)
-    if body.seq > _MAX_PUBLIC_SEQ:
-        msg = f"must be at most {_MAX_PUBLIC_SEQ:,}"
-        raise InvalidInput.at("body", "seq", msg=msg)
-    if body.id is not None and is_derived(body.id):
-        msg = (
-            "has the form of an id that the service derives; send a random UUID, or leave it out "
-            "and send the order or ticket"
-        )
-        raise InvalidInput.at("body", "id", msg=msg)
-    fields = {
-        "responded_at": body.responded_at,
-        "tags": body.tags,
-        "external_id": body.external_id,
-        "imported": body.imported,
-    }
-    for name, value in fields.items():
-        if value:
-            raise InvalidInput.at("body", name, msg="is not for publishable keys; leave it out")
-
-
-def customer_reference_of(customer: CustomerIn) -> CustomerReference:
-    """Return the person whom a trusted caller names."""
-    return CustomerReference(
-        external_id=customer.external_id,
-        source=customer.source,
-        email=customer.email,
-        name=customer.name,
-        locale=customer.locale,
-    )
-
-
-def proven_customer_reference_of(customer: CustomerIn) -> CustomerReference:
-    """Return the person whom a proof names: by the one name that was signed, nothing else."""
-    email = None if customer.external_id else customer.email
-    return CustomerReference(
-        external_id=customer.external_id,
-        source=customer.source if customer.external_id else None,
-        email=email,
-        locale=customer.locale,
-    )
 
 
 def submission_of(
@@ -175,27 +113,13 @@ def _claimed(customer: CustomerIn | None) -> msgspec.Raw | None:
     return _json({key: value for key, value in fields.items() if value and key != "proof"})
 
 
-def identifies_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
-    """Tell whether the body identifies its response without an idempotency key."""
-    return (
-        body.id is not None
-        or body.external_id is not None
-        or _one_answer_case(body, survey, None) is not None
-    )
-
-
-def names_one_answer_case(body: ResponseIn, survey: CompiledSurvey) -> bool:
-    """Tell whether the body names an order, ticket or customer of which one answer is taken."""
-    return _one_answer_case(body, survey, None) is not None
-
-
 def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
     """Return the ids under which public answers about the body's case are stored.
 
     There are none if the survey takes any number of answers, or the body names no such case; two
     if the answer may be stored under its former id.
     """
-    case = _one_answer_case(body, survey, None)
+    case = one_answer_case(body, survey, None)
     if case is None:
         return []
     names = (str(survey.id), *_CLAIMED, *case)
@@ -234,7 +158,7 @@ def _names(
     prefix = () if origin.caller.trusted else _CLAIMED
     if body.external_id is not None:
         return "external_id", body.external_id
-    if case := _one_answer_case(body, survey, customer_id):
+    if case := one_answer_case(body, survey, customer_id):
         return str(survey.id), *prefix, *case
     if origin.import_id is not None:
         return str(origin.import_id), str(origin.line)
@@ -242,24 +166,6 @@ def _names(
         number = () if origin.line is None else (str(origin.line),)
         key_id = (str(origin.caller.key_id),) if prefix else ()
         return _BY_KEY, *key_id, key, *number
-    return None
-
-
-def _one_answer_case(
-    body: ResponseIn, survey: CompiledSurvey, customer_id: UUID | None
-) -> tuple[str, ...] | None:
-    """Return the order, ticket or customer of which the survey takes one answer only."""
-    per = survey.one_answer_per
-    if per == "order" and body.order:
-        return "order", body.order
-    if per == "order" and body.interaction:
-        return "order", "interaction", body.interaction.source, body.interaction.external_id
-    if per == "ticket" and body.ticket:
-        return "ticket", body.ticket
-    if per == "customer" and body.customer:
-        customer = body.customer
-        claim = (customer.source or "", customer.external_id or "", (customer.email or "").lower())
-        return ("customer", str(customer_id)) if customer_id else ("customer", *claim)
     return None
 
 

@@ -17,6 +17,7 @@ from app.core.errors import AfterwordError, not_found_as_field_error
 from app.core.http import problem_reply, read_plain_body, reply_headers, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState
+from app.responses.answer_rules import names_one_answer_case, refuse_untrusted
 from app.responses.body import (
     CustomerIn,
     ResponseIn,
@@ -28,7 +29,6 @@ from app.responses.body import (
 )
 from app.responses.ingest import Ingest
 from app.responses.intake import store
-from app.responses.submission import names_one_answer_case, refuse_untrusted
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope
 
