@@ -101,7 +101,7 @@ async def work(arguments: list[str]) -> Any:
     url, workspace, survey, until, number = arguments
     context = {
         "workspace": UUID(workspace), "survey": UUID(survey), "until": float(until),
-        "slot": int(number), "told": [],
+        "slot": int(number), "acknowledged": [],
     }  # fmt: skip
     database = Database(url)
     group = GroupCommit(database, slot=int(number), max_waiting=10_000)
@@ -112,7 +112,7 @@ async def work(arguments: list[str]) -> Any:
         edit(database, chance, context),
     )
     await group.close()
-    return context["told"]
+    return context["acknowledged"]
 
 
 if __name__ == "__main__":
