@@ -19,8 +19,8 @@ MAX_ROWS_PER_TRANSACTION = 5000
 class Expiry:
     """How long the rows of a table are kept, counted from the column `at`.
 
-    `key` are the columns that identify a row in its workspace. `order` are
-    the columns of the index that finds the oldest; rows may lie a little out of order by `at`.
+    `key` are the columns that identify a row in its workspace. `order` are the
+    columns of the index that finds the oldest; rows may lie a little out of order by `at`.
     """
 
     table: str

@@ -29,5 +29,5 @@ class KnownType(StrEnum):
 RESOLVING_TYPES = frozenset({KnownType.TICKET_SOLVED, KnownType.TICKET_CLOSED})
 # What ends a ticket without resolving it.
 WITHDRAWING_TYPES = frozenset({KnownType.TICKET_DELETED, KnownType.TICKET_MERGED})
-# What ends an order before, or instead of, its delivery.
+# What takes an order back.
 ENDS_OF_ORDERS = frozenset({KnownType.ORDER_CANCELLED, KnownType.ORDER_REFUNDED})

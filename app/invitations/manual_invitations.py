@@ -15,6 +15,7 @@ from app.interactions.customer_resolver import resolve_customers
 from app.interactions.customers import get_customer, lock_customers
 from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.invitations import service
+from app.invitations.attribution import attribution_of
 from app.invitations.mail_content import Links
 from app.invitations.models import Invitation
 from app.invitations.refusals import (
@@ -26,7 +27,6 @@ from app.invitations.refusals import (
     throttle_interval,
 )
 from app.invitations.schemas import MAX_INVITATION_DELAY, InvitationIn
-from app.invitations.service import attribution_of
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.caller import Caller

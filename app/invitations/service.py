@@ -4,7 +4,6 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -57,26 +56,6 @@ class InvitationRequest:
     remind_after: dt.timedelta | None = None
     test: bool = False
     id: UUID = field(default_factory=uuid7)
-
-
-def attribution_of(
-    *,
-    type_: str,
-    source: str,
-    external_id: str,
-    properties: Mapping[str, Any],
-    amount: Decimal | None,
-    currency: str | None,
-) -> dict[str, Any]:
-    """Return what the answer to an invitation about this interaction is attributed to."""
-    attribution: dict[str, Any] = {
-        "properties": properties,
-        "interaction": {"source": source, "external_id": external_id},
-        "type": type_,
-    }
-    if amount is not None:
-        attribution["value"] = {"amount": f"{amount:f}", "currency": currency}
-    return attribution
 
 
 async def schedule(

@@ -24,6 +24,7 @@ from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations import service as invitations
+from app.invitations.attribution import attribution_of
 from app.invitations.refusals import (
     PastInvitation,
     Refusal,
@@ -196,7 +197,7 @@ def plan_invitation(
         ticket=interaction.ticket,
         order=interaction.order_ref,
         touchpoint=interaction.touchpoint or survey.touchpoint,
-        context=invitations.attribution_of(
+        context=attribution_of(
             type_=interaction.type,
             source=interaction.source,
             external_id=interaction.external_id,
