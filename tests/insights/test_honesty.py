@@ -7,13 +7,8 @@ import io
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 
-from app.alerts.control_chart import ChartPoint
-from app.alerts.evaluation import AlertCharts, GroupChart, raised_now
-from app.alerts.schemas import AlertRules
-from app.insights.linear import bootstrap_shares, importance_of
 from app.pages.dashboard.sentences import SENTENCES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.insights.test_insights import (
@@ -196,65 +191,6 @@ async def test_a_refund_belongs_to_its_order(shop: Shop) -> None:
     assert (after["detractor"]["buyers"], after["detractor"]["mean"]) == (0, 0)
     again = await shop.get("/v1/insights/spending")
     assert again["rows"] == insight["rows"]
-
-
-def test_an_interval_of_complete_rows_holds_their_estimate() -> None:
-    """The correlations of a ragged table contradict one another; complete rows are taken."""
-    chance = np.random.default_rng(2)
-    complete = chance.normal(size=(80, 3))
-    complete = np.column_stack([complete, complete @ [1.0, 0.2, 0.1] + chance.normal(size=80) / 2])
-    ragged = chance.normal(size=(600, 4))
-    ragged[:200, 0] = np.nan
-    ragged[:200, 1] = ragged[:200, 2]
-    ragged[200:400, 1] = np.nan
-    ragged[200:400, 0] = ragged[200:400, 2]
-    ragged[400:, 2] = np.nan
-    ragged[400:, 0] = -ragged[400:, 1]
-    values = np.concatenate([complete, ragged])
-    result = importance_of([values])
-    assert result.base == "complete"
-    known = ~np.isnan(values)
-    rows = values[known.all(axis=1)]
-    samples = bootstrap_shares(len(rows), rows.__getitem__, 1)
-    assert ((samples.low <= result.shares) & (result.shares <= samples.high)).all()
-
-
-def test_predictors_that_say_the_same_explain_no_more_than_all() -> None:
-    column = np.random.default_rng(1).normal(size=200)
-    assert importance_of([np.column_stack([column, column, column])]).r2 <= 1
-
-
-def charts(points: list[ChartPoint], today: dt.date, rule: dict[str, Any]) -> AlertCharts:
-    rules = AlertRules.model_validate({"metric": "nps", "rule": rule})
-    days = [today - dt.timedelta(days=len(points) - index) for index in range(len(points))]
-    ends = [day + dt.timedelta(days=1) for day in days]
-    return AlertCharts(rules, days, ends, [GroupChart(None, None, points)], today)
-
-
-@pytest.mark.parametrize("silent", [0, 3, 8, 30])
-def test_silence_neither_raises_nor_clears(silent: int) -> None:
-    today = dt.date(2026, 11, 23)
-    signal = ChartPoint(-20.0, 40, -5.0, 4.0, True)
-    points = [signal, *[ChartPoint(None, 0)] * silent]
-    before = {"": {"period": "x"}}
-    chart = charts(points, today, {"kind": "shift"})
-    assert set(raised_now(chart, before)) == {""}
-    assert set(raised_now(chart, {})) == ({""} if silent < 8 else set())
-    calm = charts([*points, ChartPoint(30.0, 40, 0.1, 4.0, False)], today, {"kind": "shift"})
-    assert raised_now(calm, before) == {}
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"metric": "nps", "rule": {"kind": "shift"}, "group_by": "channel,locale"}, "group_by"),
-        ({"metric": "ttr", "rule": {"kind": "above", "value": 86400}}, "rule"),
-        ({"metric": "csat", "rule": {"kind": "below", "value": -5}}, "rule"),
-    ],
-)  # fmt: skip
-async def test_what_can_never_fire_is_refused(shop: Shop, body: Any, field: str) -> None:
-    reply = await shop.call("POST", "/v1/alerts", json={"name": "x"} | body)
-    assert (reply.status_code, field in reply.text) == (422, True), reply.text
 
 
 async def test_a_period_without_answers_says_how_many_are_needed(shop: Shop) -> None:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Insights find an effect that is in the data, and report none where there is none."""
 
-import csv
 import datetime as dt
-import io
 import json
 import random
 from typing import Any
@@ -335,23 +333,6 @@ async def test_themes_of_each_language_and_never_a_name(shop: Shop) -> None:
     assert row["share_low"] == pytest.approx(100 * row["n_low"] / 75)
     response = await shop.get(f"/v1/responses/{row['responses'][0]}")
     assert "delivery" in json.dumps(response["answers"])
-
-
-async def test_csv_has_rows_and_a_total(shop: Shop) -> None:
-    await shop.publish("nps")
-    await send(shop, [answer("nps", number, {"score": number % 11}) for number in range(40)])
-    reply = await shop.call("GET", "/v1/insights/word-of-mouth?format=csv")
-    assert reply.headers["content-type"].startswith("text/csv")
-    rows = list(csv.DictReader(io.StringIO(reply.text)))
-    assert [row["survey"] for row in rows] == ["nps", "total"]
-    assert rows[0]["index"] == rows[1]["index"] != ""
-
-
-async def test_a_refusal_as_csv_says_why(shop: Shop) -> None:
-    reply = await shop.call("GET", "/v1/insights/drivers?format=csv")
-    (row,) = csv.DictReader(io.StringIO(reply.text))
-    assert (row["refused"], row["needed_n"], row["n"]) == ("too_few_answers", "50", "0")
-    assert "longer period" in row["detail"]
 
 
 @pytest.mark.parametrize(
