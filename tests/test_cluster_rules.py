@@ -82,6 +82,7 @@ def test_the_number_of_a_transaction_is_taken_in_few_places() -> None:
         "pg_current_xact_id()": [
             "core/outbox.py",
             "responses/cluster_ingest.py",
+            "responses/lone_answer.py",
             "responses/statements.py",
         ],
         "pg_snapshot_xmin(": ["core/event_consumer.py"],

@@ -31,16 +31,15 @@ _ABOUT = f"""case when num_nonnulls(r.ticket_ref, r.order_ref, r.interaction_ref
     select jsonb_build_object('type', i.type, 'source', i.source, 'ticket', i.ticket,
       'order', i.order_ref, 'properties', i.properties) from ({_CASE}) i) end"""
 
-_SURVEY = "jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version)"
-_CUSTOMER = """(
+# What the data of an event say of the survey `s` and of the customer of a response `r`.
+SURVEY = "jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version)"
+CUSTOMER = """(
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'email', c.email, 'name', c.name,
       'external_ids', (
         select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value))
         from customer_identity i where i.workspace_id = $1
         and i.customer_id = c.id and i.kind like 'id:%')))
     from customer c where c.workspace_id = $1 and c.id = r.customer_id)"""
-# The data of an event about a lone new answer `r`, whose own part came with its row `n`.
-LONE_DATA = f"n.event_data || jsonb_build_object('survey', {_SURVEY}, 'customer', {_CUSTOMER})"
 
 
 def lone_event_data(row: ResponseRow, now: dt.datetime) -> Raw | None:
@@ -90,13 +89,13 @@ def event_data_sql(completes: str = "false", about: str = _ABOUT) -> str:
     `completes` and `about` are SQL: whether the event makes the answer final, and its case.
     """
     return f"""jsonb_build_object(
-  'id', r.id, 'survey', {_SURVEY},
+  'id', r.id, 'survey', {SURVEY},
   'seq', r.seq, 'channel', r.channel, 'touchpoint', nullif(r.touchpoint, ''), 'locale', r.locale,
   'score', r.score, 'band', r.band, 'complete', r.complete, 'answers', r.answers,
   'comment', r.comment,
   'properties', r.properties, 'tags', r.tags, 'order', r.order_ref, 'ticket', r.ticket_ref,
   'external_id', r.external_id, 'follow_up', r.follow_up, 'state', r.state,
-  'completes', {completes}, 'interaction', {about}, 'customer', {_CUSTOMER},
+  'completes', {completes}, 'interaction', {about}, 'customer', {CUSTOMER},
   'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
 
 

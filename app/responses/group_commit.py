@@ -16,6 +16,7 @@ from app.core.clock import utc_now
 from app.core.database import BAD_DATA, Database, RawConnection
 from app.core.errors import AfterwordError, Busy
 from app.core.telemetry import ANSWERS, BATCH_SIZE
+from app.responses import lone_answer
 from app.responses.writing import (
     MAX_ROWS,
     Submission,
@@ -37,6 +38,7 @@ class GroupCommit:
         self._database = database
         self.slot = slot
         self._idle: list[RawConnection] = []
+        self._has_lone_function = True
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._batcher: Batcher[Submission, WriteResult] = Batcher(
             self._write_with_events, slots=self._slots, most=MAX_ROWS, max_waiting=max_waiting
@@ -82,6 +84,20 @@ class GroupCommit:
         asyncio.get_running_loop().call_soon(_count, results)
         return results
 
+    async def _connect(self) -> RawConnection:
+        connection = await self._database.connect_keeping_plans(jit="off")
+        if self._database.known_as_cluster:
+            return connection
+        try:
+            await connection.execute(lone_answer.FUNCTION)
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.DiskFullError):
+            # Where it cannot be made, lone answers are written as batches are.
+            self._has_lone_function = False
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
     async def _send(
         self,
         workspace_id: UUID,
@@ -91,13 +107,16 @@ class GroupCommit:
         *,
         again: bool,
     ) -> list[WriteResult]:
-        connection = (
-            self._idle.pop()
-            if self._idle
-            else await self._database.connect_keeping_plans(jit="off")
+        connection = self._idle.pop() if self._idle else await self._connect()
+        batch = WriteBatch(
+            workspace_id,
+            self.slot,
+            events,
+            now,
+            is_retry=again,
+            on_cluster=bool(self._database.known_as_cluster),
+            has_lone_function=self._has_lone_function,
         )
-        on_cluster = bool(self._database.known_as_cluster)
-        batch = WriteBatch(workspace_id, self.slot, events, now, again, on_cluster)
         try:
             written = await write_batch(connection, batch, submissions)
         except BAD_DATA:

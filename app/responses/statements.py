@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statements by which every response is written; those that change it later are in `changes`.
 
+A new answer that comes alone is written by `lone_answer`, a batch on a cluster by `cluster_ingest`.
+
 Each is one statement and so one transaction, with the rollups and the events in it. All lock in
 one order: the workspace's configuration, responses by id, rollups by key. No response is locked
 after a rollup, and nothing else is locked but event rows. So processes cannot deadlock, and
@@ -18,7 +20,7 @@ rollups never differ from the rows:
 
 from app.core.config_lock import config_lock_sql
 from app.core.property_filters import is_scalar_sql
-from app.responses.event_data import CREATED, LONE_DATA, UPDATED, event_data_sql, events_sql
+from app.responses.event_data import CREATED, UPDATED, event_data_sql, events_sql
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 # The counters of a rollup row, and the score that each counts.
@@ -33,17 +35,9 @@ ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, loc
 _NOT_STORED = {"event_id", "event_data", "editable_from", "about"}
 STORED_COLUMNS = [field_ for field_ in ResponseRow.__struct_fields__ if field_ not in _NOT_STORED]
 
-# One JSON document a batch: half the work of an array for each column. A lone row's columns are
-# parameters: the document's reader costs a tenth of a millisecond to set up.
+# One JSON document a batch: half the work of an array for each column.
 GIVEN_COLUMNS = ", ".join(f"{name} {sql_type(name)}" for name in ResponseRow.__struct_fields__)
 _GIVEN = f"given as materialized (select * from json_to_recordset($5::json) n({GIVEN_COLUMNS}))"
-_PARAMETERS = ", ".join(
-    f"${number}::text::{sql_type(name)} as {name}"
-    if sql_type(name) in {"bytea", "jsonb"}
-    else f"${number}::{sql_type(name)} as {name}"
-    for number, name in enumerate(ResponseRow.__struct_fields__, start=5)
-)
-_GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 
 # Take the transaction's number in a part that reads no table: on a cluster, the coordinator, which
 # begins and ends the whole transaction, then assigns it.
@@ -86,11 +80,11 @@ def contributions_sql(moved: str, configs: str) -> str:
     Every counted answer gives once to the base row and once to each declared segment it has.
     """
     counters = "coalesce(sum(r.sign) filter (where a.value = '{value}'), 0)::int"
-    return f"""{_cells_sql(moved, configs, counters)}
+    return f"""{cells_sql(moved, configs, counters)}
 group by 1, 2, 3, 4, 5, 6, 7, 8"""
 
 
-def _cells_sql(moved: str, configs: str, counter: str) -> str:
+def cells_sql(moved: str, configs: str, counter: str) -> str:
     """Return the SQL of a rollup cell for each answer of rows, and for each segment they have.
 
     `counter` is the SQL of a cell's counter of a {value}.
@@ -150,37 +144,21 @@ def insert_responses_sql(workspace: str, moment: str, config: str, events: str) 
     n.editable_from is not null, {moment}, {moment}"""
 
 
-# The cells of the answers that were inserted. Those of a lone row differ, so nothing is summed.
-_COUNT_INSERTED = f"""
-moved as ({signed_rows_sql("inserted r", 1, "r.state = 'counted'")}),
-{rollups_sql("$3::int2")}"""
-_LONE_CELLS = _cells_sql("inserted r cross join gate c", "c.configs", "(a.value = '{value}')::int")
-_COUNT_LONE = f"""
-counted as (
-  {upsert_rollups_sql("$1", "$3::int2", f"({_LONE_CELLS} where r.state = 'counted') cells")}
-)"""
-
-
-def _insert(rows_sql: str, count_sql: str, event_data: str) -> str:
-    return f"""
+# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
+INSERT = f"""
 with {CONFIG_LOCK},
-{rows_sql},
+{_GIVEN},
 inserted as (
   {insert_responses_sql("$1", "$2::timestamptz", "gate.config", "$4::bool")}
   from gate cross join given n join survey s on s.workspace_id = $1 and s.id = n.survey_id
   order by n.id for key share of s
   on conflict (workspace_id, id) do nothing returning *
 ),
-{count_sql},
-{events_sql("inserted", CREATED, "$4::bool", data=event_data)}
+moved as ({signed_rows_sql("inserted r", 1, "r.state = 'counted'")}),
+{rollups_sql("$3::int2")},
+{events_sql("inserted", CREATED, "$4::bool", data=event_data_sql("r.settled", "n.about"))}
 select array(select id from inserted) as ids
 """
-
-
-# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
-INSERT = _insert(_GIVEN, _COUNT_INSERTED, event_data_sql("r.settled", "n.about"))
-# The same with the columns of the one row from $5 on.
-INSERT_ONE = _insert(_GIVEN_ONE, _COUNT_LONE, LONE_DATA)
 
 LOCK_OLD = """
 old as materialized (

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from app.core.database import RawConnection
-from app.responses import cluster_ingest
+from app.responses import cluster_ingest, lone_answer
 from app.responses.event_data import lone_event_data
 from app.responses.rows import (
     ResponseRow,
@@ -21,7 +21,7 @@ from app.responses.rows import (
     encode_rows,
     stored_response_of,
 )
-from app.responses.statements import FIND_FORMER, INSERT, INSERT_ONE, UPDATE
+from app.responses.statements import FIND_FORMER, INSERT, UPDATE
 
 MAX_ROWS = 500
 
@@ -80,14 +80,19 @@ class Submission(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """What all submissions of one statement share; `is_retry` after a connection was lost."""
+    """What all submissions of one statement share.
+
+    `is_retry` after a connection was lost; `has_lone_function` where the connection could make
+    the function of `lone_answer`.
+    """
 
     workspace_id: UUID
     slot: int
     events: bool
     now: dt.datetime
-    is_retry: bool = False
-    on_cluster: bool = False
+    is_retry: bool
+    on_cluster: bool
+    has_lone_function: bool
 
 
 async def write_batch(
@@ -195,11 +200,13 @@ async def _insert(
             created = await connection.fetchval(cluster_ingest.CALL, *parameters)
         finally:
             await connection.execute(cluster_ingest.RELEASE_NUMBER, number)
-    elif len(rows) == 1:
+    elif len(rows) == 1 and batch.has_lone_function:
         (row,) = rows
         row.event_data = lone_event_data(row, batch.now) if batch.events else None
-        created = await connection.fetchval(INSERT_ONE, *_shared(batch), *column_values(row))
+        parameters = (*_shared(batch), *column_values(row))
+        is_new = await connection.fetchval(lone_answer.CALL, *parameters)
         row.event_data = None
+        created = [row.id] if is_new else []
     else:
         created = await connection.fetchval(INSERT, *_shared(batch), encode_rows(rows))
     return created

@@ -6,6 +6,7 @@ import datetime as dt
 from uuid import UUID, uuid4
 
 from msgspec import Raw
+from sqlalchemy import make_url
 
 from app.core.clock import utc_now
 from app.core.database import Database
@@ -122,3 +123,21 @@ async def test_settings_change_while_answers_keep_coming(shop: Shop) -> None:
     count = sum(await asyncio.gather(*writers))
     await shop.work()
     assert (await shop.metric("nps"))["total"]["n"] == count > 0
+
+
+async def test_a_user_who_may_make_nothing_temporary_writes_lone_answers_too(
+    shop: Shop, database: Database
+) -> None:
+    survey = (await shop.publish("s"))["id"]
+    temporary = f'temporary on database "{make_url(database.url).database}"'
+    owner = await database.connect()
+    await owner.execute(f"revoke {temporary} from public, current_user")
+    try:
+        group = GroupCommit(database, slot=7, max_waiting=100)
+        written = await group.submit(UUID(shop.workspace_id), submission(survey))
+        await group.close()
+    finally:
+        await owner.execute(f"grant {temporary} to public, current_user")
+        await owner.close()
+    assert written.outcome is WriteOutcome.CREATED
+    assert (await shop.metric("nps"))["total"]["n"] == 1
