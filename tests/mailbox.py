@@ -2,6 +2,7 @@
 """A real SMTP server for tests: it stores every mail and refuses chosen addresses."""
 
 import asyncio
+import re
 import socket
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -11,6 +12,12 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from app.core.texts import texts_of
+
+_BRACES = re.compile(r"\{[a-z_]+\}")
+# What the phrases of mails leave to be filled.
+_PLACEHOLDERS = set(_BRACES.findall(" ".join(texts_of("mail", "en").values())))
 
 
 class _Controller(Controller):
@@ -89,6 +96,9 @@ class Mailbox:
     ) -> str:
         content: Any = envelope.content
         parsed: Any = message_from_bytes(content, policy=default)
+        placeholders = _BRACES.findall(plain(parsed) + parsed["Subject"])
+        if unfilled := _PLACEHOLDERS.intersection(placeholders):
+            return f"554 not filled: {unfilled}"
         self.mails.append(parsed)
         if self._folder is not None:
             (self._folder / f"{len(self.mails)}.eml").write_bytes(content)

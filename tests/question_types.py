@@ -10,6 +10,7 @@ from app.surveys.question_types import (
     TextAnswers,
     WordAnswers,
     spec_of,
+    traits_of,
 )
 
 _OPTIONS = [{"key": key, "text": {"en": key}} for key in ("one", "two")]
@@ -19,7 +20,7 @@ def every_question() -> list[dict[str, Any]]:
     """Return a question of each type, without key and text; emotions bring their own options."""
     return [
         {"type": str(type_)}
-        | ({"options": _OPTIONS} if spec_of(type_).has_options and type_ != "emotion" else {})
+        | ({"options": _OPTIONS} if traits_of(type_).has_options and type_ != "emotion" else {})
         for type_ in QuestionType
     ]
 
@@ -29,7 +30,7 @@ def every_scale() -> list[dict[str, Any]]:
     return [
         question | ({"points": points} if points else {})
         for question in every_question()
-        for points in spec_of(QuestionType(question["type"])).choosable_points or (None,)
+        for points in traits_of(QuestionType(question["type"])).choosable_points or (None,)
     ]
 
 

@@ -30,7 +30,7 @@ from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.sentences import SENTENCES
 from app.routers import ROUTERS
 from app.surveys.bands import Band
-from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
+from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of, traits_of
 from app.surveys.schemas import BandName
 from app.worker import FORMER_KINDS, PERIODIC, job_handlers
 from app.workspaces.models import Workspace
@@ -132,7 +132,7 @@ def test_scores_are_counted_from_0_to_10() -> None:
         answers = spec_of(type_).answers
         if isinstance(answers, ScoreAnswers):
             assert answers.low >= 0, type_
-            assert max([*spec_of(type_).choosable_points, answers.default]) <= 10, type_
+            assert max([*traits_of(type_).choosable_points, answers.default]) <= 10, type_
 
 
 def test_every_metric_says_where_its_rows_stand() -> None:
@@ -234,6 +234,36 @@ def test_every_setting_of_a_workspace_is_shown_and_can_be_clicked() -> None:
         snippet = f'"{key}", "hours." ~' if name.startswith("hours.") else f'"{key}", "{name}"'
         if forms[key].page == "/settings":
             assert snippet in template, f"settings.html shows no {name} in {key}"
+
+
+def test_every_setting_of_a_workspace_is_used() -> None:
+    # Where a setting is declared, stored and typed.
+    declared = {
+        "app/workspaces/models.py", "app/workspaces/schemas.py", "app/workspaces/service.py",
+        "app/pages/dashboard/forms.py", "app/pages/templates/dashboard/settings.html",
+    }  # fmt: skip
+    templates = (ROOT / "app/pages/templates").rglob("*.html")
+    source = "".join(
+        path.read_text()
+        for path in (*SOURCES, *templates)
+        if str(path.relative_to(ROOT)) not in declared
+    )
+    members = (*MailSettings.model_fields, *Brand.model_fields)
+    for name in {*WorkspacePatch.model_fields, *members} - {"logo_url"}:
+        assert re.search(rf"\b{name}\b", source), f"nothing uses the setting {name}"
+
+
+def test_only_the_entry_of_a_type_knows_the_class_of_its_answers() -> None:
+    asks = re.compile(r"^(?!\s*assert ).*isinstance\(.*(Score|Word|Option|Text)Answers")
+    for path in SOURCES:
+        lines = path.read_text().splitlines()
+        assert not any(map(asks.match, lines)), f"{path}: ask `traits_of`, or use `match`"
+
+
+def test_every_net_figure_is_named_where_bi_tools_read_it() -> None:
+    net = {metric.name for metric in METRICS.values() if metric.unit.is_net}
+    (names,) = re.findall(r"net figures \(([^)]*)\)", (ROOT / "docs/metrics.md").read_text())
+    assert set(names.lower().split(", ")) == net
 
 
 def test_all_periodic_work_is_done() -> None:

@@ -49,5 +49,6 @@ async def mail_alert(database: Database, settings: Settings, mailer: Mailer, job
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{subject.format(name=job.payload['name'])} · {workspace.name}",
         text="\n".join([*lines, "", f"{settings.base_url}/alerts", ""]),
+        about=None,
     )  # fmt: skip
     await send_or_later(mailer, job, message)

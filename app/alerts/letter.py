@@ -221,7 +221,7 @@ def write_letter(
     plain += [settings.base_url, "", f"{words['letter_stop']}: {link}", ""]
     message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
-        subject=f"{title} · {days}", text="\n".join(plain),
+        subject=f"{title} · {days}", text="\n".join(plain), about=None,
     )  # fmt: skip
     # A letter may be sent twice if the service stops before the server has answered: the same
     # Message-ID lets mail programs recognise it.

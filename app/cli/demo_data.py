@@ -20,6 +20,7 @@ from app.surveys.question_types import (
     WordAnswer,
     WordAnswers,
     spec_of,
+    traits_of,
 )
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition, Question
@@ -177,7 +178,7 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
         # Customers who had heard good things are in a better mood.
         opinion = chance.gauss(mood, 0.2)
         return "good" if opinion > 0.75 else "bad" if opinion < 0.45 else "nothing"
-    if spec_of(question.type).has_valences:
+    if traits_of(question.type).has_valences:
         valence = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
         fitting = [option.key for option in question.options if option.valence == valence]
         return chance.choice(fitting or keys)

@@ -47,7 +47,7 @@ from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
-from app.surveys.question_types import ScoreAnswers, TextAnswers, spec_of
+from app.surveys.question_types import spec_of, traits_of
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition
 from app.workspaces.service import get_workspace
@@ -179,7 +179,7 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
     comments = [
         question.key
         for question in definition.questions
-        if isinstance(spec_of(question.type).answers, TextAnswers)
+        if traits_of(question.type).control == "text"
     ]
     question_keys = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
     rules = presets().get(preset or "", {})
@@ -202,7 +202,7 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
         several=frozenset(
             question.key
             for question in definition.questions
-            if spec_of(question.type).control == "several"
+            if traits_of(question.type).control == "several"
         ),
     )
 
@@ -315,8 +315,7 @@ def _question(file: AnswerFile, key: str, value_counts: Counter[str]) -> dict[st
     metric = spec_of(question.type).metric
     scale = scale_of(question.type, question.points)
     report: dict[str, Any] = {"question": key, "metric": metric}
-    answers = spec_of(question.type).answers
-    if not isinstance(answers, ScoreAnswers) or metric is None:
+    if traits_of(question.type).control != "scale" or metric is None:
         return report | {"histogram": dict(value_counts.most_common(20)) if metric else {}}
     counts = Counts(tuple(value_counts.get(str(score), 0) for score in range(11)))
     counter = METRICS[metric].counter

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from app.imports.report import InspectedFile, refusal_of_replace, too_many_rejects
 from app.imports.rows import RowReader
-from app.surveys.question_types import ScoreAnswers, spec_of
+from app.surveys.question_types import traits_of
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition
 
@@ -53,11 +53,11 @@ def _misfit_column(reader: RowReader, with_answers: int) -> str | None:
 def _shorter_scale(histograms: Mapping[str, Counter[str]], definition: Definition) -> str | None:
     """Return why the scores of a long scale are of a shorter one: none is in its upper half."""
     for question in definition.questions:
-        answers = spec_of(question.type).answers
+        control = traits_of(question.type).control
         counts = histograms.get(question.key, Counter())
         scores = {int(text): count for text, count in counts.items() if text.isdecimal()}
         scale = scale_of(question.type, question.points)
-        if not isinstance(answers, ScoreAnswers) or scale.high < min(_OTHER_LENGTHS):
+        if control != "scale" or scale.high < min(_OTHER_LENGTHS):
             continue
         is_short = max(scores, default=0) <= scale.high / 2 and scale.high >= _LONG_SCALE
         needed = _MIN_SCORES if is_short else _MANY_SCORES

@@ -22,7 +22,7 @@ from app.insights.request import (
     InsightRequest,
     ResponseQuery,
 )
-from app.surveys.question_types import TYPES_WITHOUT_SCALE, QuestionType, lowest_score, spec_of
+from app.surveys.question_types import TYPES_WITHOUT_SCALE, QuestionType, spec_of, traits_of
 
 # The end of the warning that an insight is of some surveys only.
 NAME_SURVEY = "Name one by `survey=`."
@@ -58,7 +58,7 @@ class ScoredQuestion:
     @property
     def low(self) -> int:
         """The lowest score of its scale."""
-        return lowest_score(self.type)
+        return traits_of(self.type).lowest_score
 
     @property
     def metric(self) -> str | None:

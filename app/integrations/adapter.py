@@ -104,9 +104,9 @@ class Adapter:
     """
 
     translate: Callable[[InboundWebhook, SourceSettings], Translation]
+    id_headers: tuple[str, ...]
+    id_field: str | None
     signature: SignatureRule | None = None
-    id_headers: tuple[str, ...] = ()
-    id_field: str | None = None
     event_headers: tuple[str, ...] = ()
     hashes_body: bool = False
     timeless_case: Callable[[InboundWebhook, SourceSettings], str | None] | None = None

@@ -77,11 +77,11 @@ def write_company_mail(
     *,
     subject: str,
     text: str,
-    about: object = None,
+    about: object | None,
 ) -> EmailMessage:
     """Write a plain mail to somebody of the company, such as an event or a link to sign in.
 
-    `about` is the customer whose data it holds, so that an erasure finds a stored mail.
+    `about` is the customer whose data it holds, if any, so that an erasure finds a stored mail.
     """
     host = urlsplit(base_url).hostname or "localhost"
     message = _envelope(sender, _address("", address))

@@ -27,7 +27,7 @@ from app.metrics.request import MetricRequest
 from app.responses.statements import COUNTED_VALUES, COUNTERS
 from app.responses.states import HOLD_STATES
 from app.surveys.emotions import option_valence_sql
-from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
+from app.surveys.question_types import QuestionType, traits_of, types_of_metric
 
 Cells = dict[CellKey, Cell]
 
@@ -39,15 +39,16 @@ class ScoreQuestions:
     """Which questions a metric reads, and which of them are counted together.
 
     `metric` is that of the entry of their type. If `per_question`, each question is counted by
-    itself, because a share is of the answers to one question. `nps_as_yes_no` says what becomes of
-    a yes/no question that is its survey's NPS: `added` to the questions, or `left_out`. With
-    `latest_per_question`, a customer's latest answer to each question counts.
+    itself, because a share is of the answers to one question. Where each customer counts once, it
+    is by their latest answer; with `latest_per_question`, by the latest answer to each question.
+    `nps_as_yes_no` says what becomes of a yes/no question that is its survey's NPS: `added` to the
+    questions, or `left_out`.
     """
 
     metric: str
-    per_question: bool = False
+    per_question: bool
+    latest_per_question: bool
     nps_as_yes_no: Literal["added", "left_out"] | None = None
-    latest_per_question: bool = False
 
     @property
     def types(self) -> list[str]:
@@ -57,7 +58,7 @@ class ScoreQuestions:
     @property
     def with_options(self) -> bool:
         """Whether the questions have options, which are counted one by one."""
-        return any(spec_of(type_).has_options for type_ in types_of_metric(self.metric))
+        return any(traits_of(type_).has_options for type_ in types_of_metric(self.metric))
 
 
 def must_read_rows(request: MetricRequest) -> bool:
@@ -302,7 +303,8 @@ def _cells(rows: Any, *, groups: int) -> Cells:
         row = tuple(row)  # noqa: PLW2901 - the row as a plain tuple
         key = row[: groups + 1]
         type_, scale, high, reverse, option, valence = row[groups + 1 : groups + 7]
-        series = Series(scale, lowest_score(QuestionType(type_)), high, reverse, option, valence)
+        low = traits_of(QuestionType(type_)).lowest_score
+        series = Series(scale, low, high, reverse, option, valence)
         numbers = row[groups + 7 :]
         counts = Counts(
             tuple(int(number) for number in numbers[:11]), int(numbers[11]), int(numbers[12])

@@ -112,6 +112,11 @@ class Unit:
     digits: int = 0
     ends: tuple[float, float] | None = None
 
+    @property
+    def is_net(self) -> bool:
+        """Whether a value is the difference of two shares."""
+        return self.kind == "points"
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -128,7 +133,7 @@ class Metric:
     unit: Unit
     about: str
     sums: FigureSums | None
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower"]
     on_overview: bool = False
     short_counter: MetricCounter[Any] | None = None
 

@@ -36,7 +36,7 @@ from app.metrics.registry import METRICS
 from app.metrics.request import FILTERS, GROUPS, MAX_GROUPS, MAX_ROWS, MetricRequest
 from app.responses.body import Channel
 from app.responses.filter_values import find_surveys, require_known
-from app.surveys.question_types import QuestionType, WordAnswers, spec_of
+from app.surveys.question_types import QuestionType, traits_of
 from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
@@ -163,9 +163,7 @@ def _scale(name: str | None) -> str | None:
     aliases = {"nps": "0-10", "11": "0-10"} | {
         f"1-{number}": str(number) for number in range(2, 11)
     }
-    in_words = [
-        str(type_) for type_ in QuestionType if isinstance(spec_of(type_).answers, WordAnswers)
-    ]
+    in_words = [str(type_) for type_ in QuestionType if traits_of(type_).has_fixed_answers]
     known = {"0-10", *in_words, *map(str, range(2, 11))}
     scale = aliases.get(name, name) if name else None
     if scale is not None and scale not in known:

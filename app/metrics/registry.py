@@ -22,49 +22,71 @@ METRICS: dict[str, Metric] = {
         Metric(
             "nps",
             ScoreCounter(
-                ScoreQuestions("nps", nps_as_yes_no="added"), figures.nps, figures.compare_nps
+                ScoreQuestions(
+                    "nps", per_question=False, latest_per_question=False, nps_as_yes_no="added"
+                ),
+                figures.nps,
+                figures.compare_nps,
+                rescaled=False,
             ),
             _NET,
             about="100 × (promoters − detractors) / valid answers; promoters answer 9-10, "
             "detractors 0-6. Skipped and not applicable answers are not counted. The "
             "interval is the adjusted Wald interval of a net score.",
             sums=sums_of_net("promoters", "detractors"),
+            better="higher",
             on_overview=True,
         ),
         Metric(
             "csat",
-            ScoreCounter(ScoreQuestions("csat"), figures.csat, figures.compare_csat),
+            ScoreCounter(
+                ScoreQuestions("csat", per_question=False, latest_per_question=False),
+                figures.csat,
+                figures.compare_csat,
+                rescaled=False,
+            ),
             _SHARE,
             about="100 × answers in the top boxes / valid answers; of five points 4 and 5. The "
             "interval is Wilson's.",
             sums=sums_of_share("satisfied"),
+            better="higher",
             on_overview=True,
         ),
         Metric(
             "ces",
-            ScoreCounter(ScoreQuestions("ces"), figures.ces, figures.compare_means),
+            ScoreCounter(
+                ScoreQuestions("ces", per_question=False, latest_per_question=False),
+                figures.ces,
+                figures.compare_means,
+                rescaled=False,
+            ),
             Unit("score", digits=1, ends=(1.0, 7.0)),
             about="The mean of the answers on 1-7 or 1-5, more is easier; easy_share is the share "
             "of 5-7 or 4-5. The interval is Student's t.",
             sums=sums_of_scores,
+            better="higher",
             on_overview=True,
         ),
         Metric(
             "yes_no",
             # A yes/no question that is the NPS of its survey counts only in `nps`.
             ScoreCounter(
-                ScoreQuestions("yes_no", per_question=True, nps_as_yes_no="left_out"),
+                ScoreQuestions(
+                    "yes_no", per_question=True, latest_per_question=False, nps_as_yes_no="left_out"
+                ),
                 figures.yes_no,
                 figures.compare_yes_no,
+                rescaled=False,
             ),
             _SHARE,
             about="100 × yes / valid answers. The interval is Wilson's.",
             sums=sums_of_share("yes"),
+            better="higher",
         ),
         Metric(
             "rating",
             ScoreCounter(
-                ScoreQuestions("rating", latest_per_question=True),
+                ScoreQuestions("rating", per_question=False, latest_per_question=True),
                 figures.rating,
                 figures.compare_means,
                 rescaled=True,
@@ -73,36 +95,49 @@ METRICS: dict[str, Metric] = {
             about="The mean within one scale, with the share of the top boxes; mean_0_100 pools "
             "scales. The interval is Student's t.",
             sums=sums_of_scores,
+            better="higher",
         ),
         Metric(
             "expectation",
             ScoreCounter(
-                ScoreQuestions("expectation"), figures.expectation, figures.compare_expectation
+                ScoreQuestions("expectation", per_question=False, latest_per_question=False),
+                figures.expectation,
+                figures.compare_expectation,
+                rescaled=False,
             ),
             _NET,
             about="100 × (better − worse) / valid answers; wow_share is the share of better. The "
             "interval is the adjusted Wald interval of a net score.",
             sums=sums_of_net("better", "worse"),
+            better="higher",
         ),
         Metric(
             "emotion",
             ScoreCounter(
-                ScoreQuestions("emotion", latest_per_question=True),
+                ScoreQuestions("emotion", per_question=False, latest_per_question=True),
                 figures.emotion,
                 figures.compare_emotion,
+                rescaled=False,
             ),
             _NET,
             about="100 × (positive − negative) / valid answers, by the valence of the emotion "
             "chosen. The interval is the adjusted Wald interval of a net score.",
             sums=sums_of_net("positive", "negative"),
+            better="higher",
         ),
         Metric(
             "choice",
-            ScoreCounter(ScoreQuestions("choice", per_question=True), figures.choice, None),
+            ScoreCounter(
+                ScoreQuestions("choice", per_question=True, latest_per_question=False),
+                figures.choice,
+                None,
+                rescaled=False,
+            ),
             _SHARE,
             about="100 × answers with an option / valid answers, for each option; the value is "
             "that of the option chosen most. The intervals are Wilson's.",
             sums=None,
+            better="higher",
         ),
         Metric(
             "ttr",
@@ -132,6 +167,7 @@ METRICS: dict[str, Metric] = {
             about="100 × answered / delivered invitations; bounced ones were not delivered. The "
             "interval is Wilson's.",
             sums=sums_of_share("answered"),
+            better="higher",
             on_overview=True,
         ),
         Metric(
@@ -141,6 +177,7 @@ METRICS: dict[str, Metric] = {
             about="100 × closed / opened follow-ups, by the time they were opened. The interval "
             "is Wilson's.",
             sums=sums_of_share("closed"),
+            better="higher",
         ),
     )
 }

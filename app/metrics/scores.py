@@ -38,7 +38,7 @@ class ScoreCounter:
     questions: ScoreQuestions
     formula: Callable[[Cell], Figure]
     compare: FigureComparison | None
-    rescaled: bool = False
+    rescaled: bool
 
     noun = "answers"
     counted = CountedRows("response", "responded_at")

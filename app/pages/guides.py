@@ -21,6 +21,7 @@ from app.core.errors import NotFound
 from app.core.http import public_path
 from app.core.settings import Settings
 from app.integrations.guides import SOURCE_GUIDES, read_instructions
+from app.metrics.registry import METRICS
 from app.pages.rendering import render_page
 
 routes = APIRouter(include_in_schema=False)
@@ -99,7 +100,10 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
         return render_page("prose.html", lang="en", title=title, text=_as_html(text, base))
     if name in BI:
         content = BI[name]
-        return render_page("bi.html", lang="en", title=content["title"], guide=content, base=base)
+        net = [metric.name for metric in METRICS.values() if metric.unit.is_net]
+        return render_page(
+            "bi.html", lang="en", title=content["title"], guide=content, base=base, net_metrics=net
+        )
     if name in BOUNCES:
         content = BOUNCES[name]
         title = f"Bounces of {content['title']}"

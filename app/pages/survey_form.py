@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.surveys.question_types import NA, OptionAnswers, TextAnswers, spec_of
+from app.surveys.question_types import NA
 from app.surveys.schemas import Definition, Question
 from app.surveys.show_if import is_shown
 from app.surveys.texts import SurveyWords
@@ -109,7 +109,7 @@ def answers_of(
 
 def _value(question: Question, text: str) -> Any:
     """Return the answer for a value of a form; an unknown value is returned as text."""
-    if isinstance(spec_of(question.type).answers, TextAnswers):
+    if control_of(question) == "text":
         return text.replace("\r\n", "\n").replace("\x00", "")
     answers = {choice.value: choice.answer for choice in choices_of(question, _NO_WORDS)}
     return answers.get(text, text)
@@ -129,9 +129,8 @@ def prefilled_answers(definition: Definition, query: Mapping[str, str]) -> dict[
         if not text:
             continue
         value = _value(question, text)
-        answers = spec_of(question.type).answers
+        control = control_of(question)
         known = [choice.answer for choice in choices_of(question, _NO_WORDS)]
-        if isinstance(answers, TextAnswers) or value in known:
-            several = isinstance(answers, OptionAnswers) and answers.several
-            chosen[question.key] = [value] if several else value
+        if control == "text" or value in known:
+            chosen[question.key] = [value] if control == "several" else value
     return chosen

@@ -19,6 +19,7 @@ from app.surveys.question_types import (
     TextAnswers,
     WordAnswers,
     spec_of,
+    traits_of,
 )
 from app.surveys.scales import LOW_BANDS, Scale, band_of, scale_of
 from app.surveys.schemas import Definition, Question, SurveyMetric, SurveyStatus
@@ -168,7 +169,7 @@ class CompiledSurvey:
         self._questions = [
             _CompiledQuestion(
                 key=question.key,
-                scored=spec_of(question.type).is_scored,
+                scored=traits_of(question.type).is_scored,
                 check=_check_for(question),
                 show_if=question.show_if.model_dump() if question.show_if else None,
             )

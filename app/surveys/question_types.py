@@ -9,6 +9,7 @@ derived from the entry. A type that is added to the enum and not to `spec_of` fa
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Literal, assert_never
 
 from app.surveys.bands import (
@@ -30,6 +31,8 @@ NOT_APPLICABLE = -2
 NA = "na"
 
 Control = Literal["scale", "words", "several", "text"]
+Display = Literal["numbers", "stars", "smileys", "thumbs"]
+_SMILEY_POINTS = (3, 5)
 
 
 class QuestionType(StrEnum):
@@ -99,17 +102,109 @@ class TextAnswers:
 Answers = ScoreAnswers | WordAnswers | OptionAnswers | TextAnswers
 
 
-def _words_of(answers: Answers) -> tuple[str, ...]:
-    """Return the names of the product's words that stand at such answers."""
+@dataclass(frozen=True, slots=True)
+class AnswerTraits:
+    """What follows from the class of a type's answers.
+
+    `control` is how pages, the widget and mails show it. With `has_options` the question brings its
+    own options, with `has_valences` each of them is positive, neutral or negative; with
+    `has_fixed_answers` the type brings its answers. An answer of a scored type counts in a figure,
+    or as skipped or not applicable. The first question that `can_be_main` is its survey's main one.
+    `has_direction` says that scores go from bad to good. `words` are the names of the product's
+    words that stand at the answers.
+    """
+
+    control: Control
+    has_options: bool
+    has_valences: bool
+    has_fixed_answers: bool
+    is_scored: bool
+    can_be_main: bool
+    has_direction: bool
+    lowest_score: int
+    default_points: int | None
+    choosable_points: tuple[int, ...]
+    displays: tuple[Display, ...]
+    words: tuple[str, ...]
+
+
+@cache
+def _traits_of_answers(answers: Answers) -> AnswerTraits:
     match answers:
-        case ScoreAnswers(low_end=low, high_end=high):
-            return tuple(word for word in (low, high) if word is not None)
+        case ScoreAnswers(low=low, allowed=allowed, default=default):
+            ends = (answers.low_end, answers.high_end)
+            return AnswerTraits(
+                control="scale",
+                has_options=False,
+                has_valences=False,
+                has_fixed_answers=False,
+                is_scored=True,
+                can_be_main=True,
+                has_direction=True,
+                lowest_score=low,
+                default_points=default,
+                choosable_points=allowed if len(allowed) > 1 else (),
+                displays=_displays_of_scale(low, allowed),
+                words=tuple(word for word in ends if word is not None),
+            )
         case WordAnswers():
-            return tuple(answer.word for answer in answers.answers)
-        case OptionAnswers() | TextAnswers():
-            return ()
+            return AnswerTraits(
+                control="words",
+                has_options=False,
+                has_valences=False,
+                has_fixed_answers=True,
+                is_scored=True,
+                can_be_main=True,
+                has_direction=True,
+                lowest_score=0,
+                default_points=None,
+                choosable_points=(),
+                displays=("thumbs",) if len(answers.answers) == 2 else (),
+                words=tuple(answer.word for answer in answers.answers),
+            )
+        case OptionAnswers(several=several, valences=valences):
+            return AnswerTraits(
+                control="several" if several else "words",
+                has_options=True,
+                has_valences=valences,
+                has_fixed_answers=False,
+                is_scored=True,
+                can_be_main=False,
+                has_direction=False,
+                lowest_score=0,
+                default_points=None,
+                choosable_points=(),
+                displays=(),
+                words=(),
+            )
+        case TextAnswers():
+            return AnswerTraits(
+                control="text",
+                has_options=False,
+                has_valences=False,
+                has_fixed_answers=False,
+                is_scored=False,
+                can_be_main=False,
+                has_direction=False,
+                lowest_score=0,
+                default_points=None,
+                choosable_points=(),
+                displays=(),
+                words=(),
+            )
         case _:
             assert_never(answers)
+
+
+def _displays_of_scale(low: int, allowed: tuple[int, ...]) -> tuple[Display, ...]:
+    if low == 0:
+        return ()
+    displays: list[Display] = ["numbers", "stars"]
+    if any(points in allowed for points in _SMILEY_POINTS):
+        displays.append("smileys")
+    if 2 in allowed:
+        displays.append("thumbs")
+    return tuple(displays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,53 +217,6 @@ class QuestionTypeSpec:
     answers: Answers
     metric: str | None
     bands: Bands | None = None
-
-    @property
-    def control(self) -> Control:
-        """How pages, the widget and mails show it."""
-        match self.answers:
-            case ScoreAnswers():
-                return "scale"
-            case WordAnswers():
-                return "words"
-            case OptionAnswers(several=several):
-                return "several" if several else "words"
-            case TextAnswers():
-                return "text"
-            case _:
-                assert_never(self.answers)
-
-    @property
-    def has_options(self) -> bool:
-        """Whether the question brings its own options."""
-        return isinstance(self.answers, OptionAnswers)
-
-    @property
-    def has_valences(self) -> bool:
-        """Whether each option is positive, neutral or negative."""
-        return isinstance(self.answers, OptionAnswers) and self.answers.valences
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether an answer counts in a figure, or as skipped or not applicable."""
-        return not isinstance(self.answers, TextAnswers)
-
-    @property
-    def can_be_main(self) -> bool:
-        """Whether the first question of this type is its survey's main one."""
-        return isinstance(self.answers, ScoreAnswers | WordAnswers)
-
-    @property
-    def choosable_points(self) -> tuple[int, ...]:
-        """The lengths of scale that can be chosen; empty if there is only one."""
-        if isinstance(self.answers, ScoreAnswers) and len(self.answers.allowed) > 1:
-            return self.answers.allowed
-        return ()
-
-    @property
-    def default_points(self) -> int | None:
-        """The length of a scale for which none was chosen."""
-        return self.answers.default if isinstance(self.answers, ScoreAnswers) else None
 
 
 _NPS = QuestionTypeSpec(
@@ -227,9 +275,14 @@ def spec_of(type_: QuestionType) -> QuestionTypeSpec:  # noqa: C901, PLR0911 - a
             assert_never(type_)
 
 
+def traits_of(type_: QuestionType) -> AnswerTraits:
+    """Return what follows from the class of a type's answers."""
+    return _traits_of_answers(spec_of(type_).answers)
+
+
 # The types that may ask how many people were told of the brand, and what was heard of it.
 TOLD_DRIVER_TYPES = frozenset(
-    type_ for type_ in QuestionType if isinstance(spec_of(type_).answers, ScoreAnswers)
+    type_ for type_ in QuestionType if traits_of(type_).control == "scale"
 ) | {QuestionType.CHOICE}
 HEARD_DRIVER_TYPES = frozenset({QuestionType.CHOICE})
 # Drivers that have a name in every shipped language; any other word is a driver, too.
@@ -237,33 +290,17 @@ KNOWN_DRIVERS = (
     "waiting", "courtesy", "understanding", "honesty", "quality", "competence", "clarity",
     "value", "ease", "effectiveness",
 )  # fmt: skip
-Display = Literal["numbers", "stars", "smileys", "thumbs"]
-_SMILEY_POINTS = (3, 5)
-
-
-def displays_for(type_: QuestionType) -> tuple[Display, ...]:
-    """Return the displays of a question type; empty if it has no scale."""
-    answers = spec_of(type_).answers
-    if isinstance(answers, WordAnswers):
-        return ("thumbs",) if len(answers.answers) == 2 else ()
-    if not isinstance(answers, ScoreAnswers) or answers.low == 0:
-        return ()
-    fits_smileys = any(points in answers.allowed for points in _SMILEY_POINTS)
-    displays: list[Display] = ["numbers", "stars"]
-    displays += ["smileys"] if fits_smileys else []
-    displays += ["thumbs"] if 2 in answers.allowed else []
-    return tuple(displays)
 
 
 def display_fits(type_: QuestionType, display: Display, points: int | None) -> bool:
     """Tell whether a scale of so many points, or of the type's one length, can be shown so."""
-    if display not in displays_for(type_):
+    traits = traits_of(type_)
+    if display not in traits.displays:
         return False
-    points = points or spec_of(type_).default_points
+    points = points or traits.default_points
     if display == "smileys":
         return points in _SMILEY_POINTS
-    is_of_words = isinstance(spec_of(type_).answers, WordAnswers)
-    return display != "thumbs" or is_of_words or points == 2
+    return display != "thumbs" or traits.control == "words" or points == 2
 
 
 def types_of_metric(metric: str) -> tuple[QuestionType, ...]:
@@ -271,28 +308,10 @@ def types_of_metric(metric: str) -> tuple[QuestionType, ...]:
     return tuple(type_ for type_ in QuestionType if spec_of(type_).metric == metric)
 
 
-def _goes_from_bad_to_good(type_: QuestionType) -> bool:
-    """Tell whether the scores of a type go from bad to good."""
-    answers = spec_of(type_).answers
-    match answers:
-        case ScoreAnswers() | WordAnswers():
-            return True
-        case OptionAnswers() | TextAnswers():
-            return False
-        case _:
-            assert_never(answers)
-
-
-def lowest_score(type_: QuestionType) -> int:
-    """Return the lowest score that a type records."""
-    answers = spec_of(type_).answers
-    return answers.low if isinstance(answers, ScoreAnswers) else 0
-
-
 SHIPPED_WORDS = tuple(
-    dict.fromkeys(word for type_ in QuestionType for word in _words_of(spec_of(type_).answers))
+    dict.fromkeys(word for type_ in QuestionType for word in traits_of(type_).words)
 )
 TYPES_WITHOUT_SCALE = frozenset(
-    type_ for type_ in QuestionType if not _goes_from_bad_to_good(type_)
+    type_ for type_ in QuestionType if not traits_of(type_).has_direction
 )
-TYPES_WITH_OPTIONS = tuple(type_ for type_ in QuestionType if spec_of(type_).has_options)
+TYPES_WITH_OPTIONS = tuple(type_ for type_ in QuestionType if traits_of(type_).has_options)

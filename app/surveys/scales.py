@@ -12,6 +12,7 @@ from app.surveys.question_types import (
     TextAnswers,
     WordAnswers,
     spec_of,
+    traits_of,
 )
 
 # The bands of the types whose main score has one; `BandName` in `schemas.py` names them for the
@@ -33,7 +34,7 @@ class Scale:
     @property
     def name(self) -> str:
         """The name under which figures keep this scale apart: `0-10`, `5`, `yes_no`."""
-        if not isinstance(spec_of(self.type).answers, ScoreAnswers):
+        if traits_of(self.type).control != "scale":
             return str(self.type)
         return str(self.high) if self.low == 1 else f"{self.low}-{self.high}"
 
@@ -58,8 +59,8 @@ def scale_of(type_: QuestionType, points: int | None) -> Scale:
 SCALES = {
     scale.name: scale
     for type_ in QuestionType
-    if isinstance(spec_of(type_).answers, ScoreAnswers | WordAnswers)
-    for points in spec_of(type_).choosable_points or (None,)
+    if traits_of(type_).has_direction
+    for points in traits_of(type_).choosable_points or (None,)
     for scale in (scale_of(type_, points),)
 }
 

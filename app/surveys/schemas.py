@@ -24,8 +24,7 @@ from app.surveys.question_types import (
     Display,
     QuestionType,
     display_fits,
-    displays_for,
-    spec_of,
+    traits_of,
 )
 from app.surveys.show_if import NUMERIC, Operator
 from app.workspaces.schemas import Body, Locale
@@ -142,15 +141,15 @@ class Question(Body):
 
     @model_validator(mode="after")
     def _scale_fits(self) -> Self:
-        spec = spec_of(self.type)
-        allowed = spec.choosable_points
+        traits = traits_of(self.type)
+        allowed = traits.choosable_points
         if not allowed:
             if self.points is not None:
                 msg = f"points: a {self.type} question has no choice of points; leave it out"
                 raise ValueError(msg)
             return self
         if self.points is None:
-            self.points = spec.default_points
+            self.points = traits.default_points
         if self.points not in allowed:
             numbers = ", ".join(map(str, allowed))
             msg = f"points: a {self.type} scale has {numbers} points, not {self.points}"
@@ -170,7 +169,7 @@ class Question(Body):
     @model_validator(mode="after")
     def _display_fits(self) -> Self:
         if self.display is not None and not display_fits(self.type, self.display, self.points):
-            known = ", ".join(displays_for(self.type)) or "none"
+            known = ", ".join(traits_of(self.type).displays) or "none"
             msg = (
                 f"display: `{self.display}` does not suit this question; a {self.type} scale has "
                 f"{known} (smileys with 3 or 5 points, thumbs with 2)"
@@ -180,18 +179,18 @@ class Question(Body):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Self:
-        spec = spec_of(self.type)
-        if spec.has_valences and not self.options:
+        traits = traits_of(self.type)
+        if traits.has_valences and not self.options:
             self.options = [Option.model_validate(emotion) for emotion in SHIPPED_EMOTIONS]
-        if spec.has_options != bool(self.options):
-            verb = "needs" if spec.has_options else "takes no"
+        if traits.has_options != bool(self.options):
+            verb = "needs" if traits.has_options else "takes no"
             msg = f"options: a {self.type} question {verb} options"
             raise ValueError(msg)
         keys = [option.key for option in self.options]
         if len(set(keys)) < len(keys) or NA in keys:
             msg = "options: keys must differ, and `na` is kept for `not applicable`"
             raise ValueError(msg)
-        if spec.has_valences and any(option.valence is None for option in self.options):
+        if traits.has_valences and any(option.valence is None for option in self.options):
             msg = "options: each emotion needs a valence of 1, 0 or -1"
             raise ValueError(msg)
         return self
@@ -299,7 +298,7 @@ class Definition(Body):
     def main_question(self) -> Question | None:
         """The first scored question."""
         for question in self.questions:
-            if spec_of(question.type).can_be_main:
+            if traits_of(question.type).can_be_main:
                 return question
         return None
 

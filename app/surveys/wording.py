@@ -15,6 +15,7 @@ from app.surveys.question_types import (
     WordAnswer,
     WordAnswers,
     spec_of,
+    traits_of,
 )
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Question
@@ -111,15 +112,16 @@ class SurveyWording:
 
 def control_of(question: Question) -> Control:
     """Return how a question is shown: `scale`, `words`, `several` or `text`."""
-    return spec_of(question.type).control
+    return traits_of(question.type).control
 
 
 def ends_of(question: Question) -> tuple[str, str] | None:
     """Return the names of the words for the lowest and the highest score of a scale."""
-    answers = spec_of(question.type).answers
-    if isinstance(answers, ScoreAnswers) and answers.low_end and answers.high_end:
-        return answers.low_end, answers.high_end
-    return None
+    traits = traits_of(question.type)
+    if traits.control != "scale" or len(traits.words) != 2:
+        return None
+    low, high = traits.words
+    return low, high
 
 
 def choices_of(question: Question, wording: SurveyWording) -> list[Choice]:

@@ -12,6 +12,7 @@ from app.surveys.question_types import (
     TextAnswers,
     WordAnswers,
     spec_of,
+    traits_of,
 )
 from app.surveys.schemas import Definition, Question
 from app.surveys.wording import in_language
@@ -78,7 +79,7 @@ def _comment_of(
 def comment_question(definition: Definition) -> Question | None:
     """Return the question whose answer is Delighted's comment: the first free text."""
     return next(
-        (question for question in definition.questions if not spec_of(question.type).is_scored),
+        (question for question in definition.questions if not traits_of(question.type).is_scored),
         None,
     )
 

@@ -53,5 +53,6 @@ async def mail_disabled(database: Database, settings: Settings, mailer: Mailer, 
         subject=phrases["webhook_disabled_subject"].format(workspace=workspace.name),
         text=f'{sentence}\nPATCH {path} {{"active": true}}\n'
         f'POST {path}/replay {{"since": "{since}"}}\n\n{settings.base_url}/connections\n',
+        about=None,
     )  # fmt: skip
     await send_or_later(mailer, job, message)

@@ -17,7 +17,8 @@ from app.metrics.figures import Cell, Figure, Series, compare_nps, mean_0_100
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
 from app.metrics.statistics import t_cdf, t_quantile
-from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of
+from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of, traits_of
+from app.surveys.scales import scale_of
 
 DATA = Path(__file__).parents[1] / "data"
 FORMULAS = {
@@ -299,6 +300,19 @@ def test_a_comparison_is_that_of_the_figure(name: str) -> None:
         if metric.counter.compare is not None:
             change = metric.counter.compare(before, now)
             assert change.delta == pytest.approx(values[1] - values[0]), name
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if METRICS[name].unit.ends])
+def test_the_ends_of_a_unit_are_the_figures_of_the_worst_and_the_best_answers(name: str) -> None:
+    counter = METRICS[name].counter
+    assert isinstance(counter, ScoreCounter)
+    for type_ in map(QuestionType, counter.questions.types):
+        if traits_of(type_).has_direction:
+            scale = scale_of(type_, None)
+            series = Series(scale.name, scale.low, scale.high)
+            ends = [counts({score: 9}) for score in (scale.low, scale.high)]
+            values = tuple(counter.formula({series: end}).value for end in ends)
+            assert values == METRICS[name].unit.ends, name
 
 
 def drawn(type_: QuestionType, chance: random.Random) -> Cell:

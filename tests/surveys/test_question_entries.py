@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.core.database import Database, run_sql
 from app.surveys.question_entries import complete_entries
-from app.surveys.question_types import QuestionType, display_fits, displays_for, spec_of
+from app.surveys.question_types import QuestionType, display_fits, traits_of
 from app.surveys.scales import boxes_of, scale_of
 from tests.question_types import every_scale
 from tests.shop import Shop
@@ -59,6 +59,6 @@ def test_boxes_lie_within_every_scale() -> None:
 def test_every_display_that_is_offered_fits_a_length() -> None:
     for question in every_scale():
         type_ = QuestionType(question["type"])
-        lengths = spec_of(type_).choosable_points or (None,)
-        for display in displays_for(type_):
+        lengths = traits_of(type_).choosable_points or (None,)
+        for display in traits_of(type_).displays:
             assert any(display_fits(type_, display, points) for points in lengths), (type_, display)

@@ -100,6 +100,7 @@ ADAPTER = Adapter(
         joiner=".",
     ),
     id_headers=("x-chatwoot-delivery",),
+    id_field=None,
     write_back=WriteBackRules(_write_back_requests, needs={"account_id": "is required"}),
     properties={
         "agent": "the assignee's name",

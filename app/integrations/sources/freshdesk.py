@@ -142,6 +142,8 @@ def _write_back_requests(access: HelpdeskAccess, answer: WriteBackContent) -> li
 
 ADAPTER = Adapter(
     translate,
+    id_headers=(),
+    id_field=None,
     hashes_body=True,
     timeless_case=timeless_case,
     write_back=WriteBackRules(_write_back_requests),

@@ -6,6 +6,8 @@ from app.integrations.adapter import Adapter
 
 ADAPTER = Adapter(
     mapping.translate,
+    id_headers=(),
+    id_field=None,
     hashes_body=True,
     timeless_case=mapping.timeless_case,
     properties={"…": "what your mapping names"},

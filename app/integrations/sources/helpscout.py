@@ -88,6 +88,8 @@ def _name(person: object) -> str | None:
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-HelpScout-Signature", algorithm="sha1", encoding="base64"),
+    id_headers=(),
+    id_field=None,
     # One body is sent for a reply and for the status that the reply has changed.
     event_headers=("x-helpscout-event",),
     hashes_body=True,

@@ -107,6 +107,7 @@ def _customer(item: Any) -> dict[str, Any] | None:
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Hub-Signature", algorithm="sha1", prefix="sha1="),
+    id_headers=(),
     id_field="id",
     properties={
         "agent": "the assignee's name",

@@ -192,6 +192,7 @@ ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Shopify-Hmac-Sha256", encoding="base64"),
     id_headers=("x-shopify-event-id", "x-shopify-webhook-id"),
+    id_field=None,
     # One event of the shop is sent once for each topic that it concerns.
     event_headers=("x-shopify-topic",),
     numbers_orders=True,

@@ -184,6 +184,7 @@ ADAPTER = Adapter(
     signature=SignatureRule(
         "Stripe-Signature", joiner=".", combined=CombinedHeader(timestamp="t", signature="v1")
     ),
+    id_headers=(),
     id_field="id",
     properties={
         "country": "the buyer's country",

@@ -164,6 +164,7 @@ ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-WC-Webhook-Signature", encoding="base64"),
     id_headers=("x-wc-webhook-delivery-id",),
+    id_field=None,
     event_headers=("x-wc-webhook-topic",),
     # Two orders within a second share the webhook's id.
     hashes_body=True,

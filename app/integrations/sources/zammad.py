@@ -101,6 +101,7 @@ ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Hub-Signature", algorithm="sha1", prefix="sha1="),
     id_headers=("x-zammad-delivery",),
+    id_field=None,
     properties={
         "agent": "the owner's name",
         "agent_email": "the owner's address",

@@ -170,6 +170,7 @@ ADAPTER = Adapter(
         timestamp_header="X-Zendesk-Webhook-Signature-Timestamp",
     ),
     id_headers=("x-zendesk-webhook-invocation-id",),
+    id_field=None,
     write_back=WriteBackRules(
         _write_back_requests, needs={"auth.user": "is required: the agent's e-mail"}
     ),

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.errors import InvalidInput, NotFound
 from app.pages.dashboard.visit import DashboardVisit
 from app.surveys import service as surveys
-from app.surveys.question_types import NA, WordAnswers, spec_of
+from app.surveys.question_types import NA, traits_of
 from app.surveys.schemas import Question
 from app.surveys.wording import in_language
 
@@ -43,7 +43,7 @@ def shown_answer(visit: DashboardVisit, question: Question, value: Any, default:
         if option.key == value:
             return in_language(option.text, visit.texts.language, default) or option.key
     word = str(value).lower() if isinstance(value, bool) else str(value)
-    is_word = isinstance(spec_of(question.type).answers, WordAnswers) or word == NA
+    is_word = traits_of(question.type).has_fixed_answers or word == NA
     return visit.texts.name("answer", word) if is_word else word
 
 

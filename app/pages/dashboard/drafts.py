@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.core.text_types import slug_of
-from app.surveys.question_types import QuestionType, spec_of
+from app.surveys.question_types import QuestionType, traits_of
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 # Stands for the text of a question until somebody writes it.
@@ -92,7 +92,7 @@ def _question(
         return form.get(f"questions.{n}.{name}", "").strip()
 
     type_ = _type_at(form, n)
-    spec = spec_of(type_)
+    traits = traits_of(type_)
     default = next(iter(languages))
     text = {lang: wording for lang in languages if (wording := of(f"text.{lang}"))}
     question: dict[str, Any] = {
@@ -100,12 +100,12 @@ def _question(
         "required": of("required") == "1", "allow_na": of("allow_na") == "1",
         "reverse": of("reverse") == "1",
     }  # fmt: skip
-    if spec.choosable_points and of("points").isdecimal():
+    if traits.choosable_points and of("points").isdecimal():
         question["points"] = int(of("points"))
     for name in ("driver", "pillar", "module", "touchpoint", "display"):
         if of(name):
             question[name] = of(name)
-    if spec.has_options:
+    if traits.has_options:
         question["options"] = _options(of, languages, before.get("options") or [])
     if of("show_if.question"):
         question["show_if"] = {
@@ -181,7 +181,7 @@ def _type_of(form: Mapping[str, str], key: str) -> QuestionType | None:
 
 def _condition_value(op: str, text: str, type_: QuestionType | None) -> Any:
     """Read what a condition compares with; the keys of options are texts, even of digits."""
-    is_text = type_ is not None and spec_of(type_).has_options
+    is_text = type_ is not None and traits_of(type_).has_options
 
     def parse(part: str) -> Any:
         part = part.strip()

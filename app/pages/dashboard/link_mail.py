@@ -52,5 +52,6 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{texts['link_subject']}: {workspace.name}",
         text=f"{texts['link_text']}\n\n{link}\n",
+        about=None,
     )  # fmt: skip
     await send_or_later(mailer, job, message)

@@ -28,5 +28,6 @@ async def mail_new_member(database: Database, settings: Settings, mailer: Mailer
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=phrases["member_added_subject"].format(workspace=workspace.name),
         text=f"{text}\n\n{settings.base_url}{SIGN_IN}\n",
+        about=None,
     )  # fmt: skip
     await send_or_later(mailer, job, message)

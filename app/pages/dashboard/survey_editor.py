@@ -21,7 +21,7 @@ from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit
 from app.surveys import service as surveys
-from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, displays_for, spec_of
+from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, traits_of
 from app.surveys.schemas import WORD_NAMES, Module, Pillar, Question
 from app.surveys.show_if import Operator
 from app.surveys.texts import SurveyWords, is_shipped
@@ -48,7 +48,7 @@ async def show_editor(
         survey=survey,
         languages=languages,
         types=list(QuestionType),
-        spec_of=lambda name: spec_of(QuestionType(name)),
+        traits_of=lambda name: traits_of(QuestionType(name)),
         displays_of=lambda name: _displays(visit, QuestionType(name)),
         pairs_of=lambda values, texts=None, kind="": _pairs(values, texts, kind),
         pillars=[str(pillar) for pillar in Pillar],
@@ -96,7 +96,7 @@ def _pairs(values: Sequence[Any], texts: Any, kind: str) -> list[tuple[str, str]
 
 def _displays(visit: DashboardVisit, type_: QuestionType) -> list[tuple[str, str]]:
     """Return the displays of a question type; empty if it has no scale."""
-    return [(name, visit.texts["display." + name]) for name in displays_for(type_)]
+    return [(name, visit.texts["display." + name]) for name in traits_of(type_).displays]
 
 
 @routes.post("/surveys/{key}/edit", include_in_schema=False)
@@ -163,7 +163,7 @@ def _new_question(questions: Sequence[Mapping[str, Any]], type_: str) -> dict[st
     language = next(iter(questions[0]["text"])) if questions else "en"
     draft: dict[str, Any] = {"key": f"q{number}", "type": type_, "text": {language: UNWRITTEN}}
     # An unknown type is refused by the API; the options of an emotion come with the product.
-    spec = spec_of(QuestionType(type_)) if type_ in set(QuestionType) else None
-    if spec is not None and spec.has_options and not spec.has_valences:
+    traits = traits_of(QuestionType(type_)) if type_ in set(QuestionType) else None
+    if traits is not None and traits.has_options and not traits.has_valences:
         draft["options"] = [{"key": key, "text": {language: key.upper()}} for key in ("a", "b")]
     return draft
