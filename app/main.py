@@ -133,7 +133,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await _open(app.state, settings, slot)
+        await _open_database(app.state, settings, slot)
         try:
             yield
         finally:
@@ -161,7 +161,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     return app
 
 
-async def _open(state: State, settings: Settings, slot: int) -> None:
+async def _open_database(state: State, settings: Settings, slot: int) -> None:
     """Open the database, and make what all requests of the process share."""
     if settings.database_url is None:
         msg = "the web application needs a database URL; `afterword up` gives it one"

@@ -69,7 +69,7 @@ class Mailbox:
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
 
-    def about(self, invitation_id: str) -> list[EmailMessage]:
+    def mails_of(self, invitation_id: str) -> list[EmailMessage]:
         """Return the mails of one invitation."""
         return [mail for mail in self.mails if mail["Message-ID"].startswith(f"<{invitation_id}.")]
 
@@ -96,7 +96,7 @@ class Mailbox:
     ) -> str:
         content: Any = envelope.content
         parsed: Any = message_from_bytes(content, policy=default)
-        placeholders = _BRACES.findall(plain(parsed) + parsed["Subject"])
+        placeholders = _BRACES.findall(plain_text_of(parsed) + parsed["Subject"])
         if unfilled := _PLACEHOLDERS.intersection(placeholders):
             return f"554 not filled: {unfilled}"
         self.mails.append(parsed)
@@ -105,7 +105,7 @@ class Mailbox:
         return "250 OK"
 
 
-def plain(mail: EmailMessage) -> str:
+def plain_text_of(mail: EmailMessage) -> str:
     """Return the plain part of a mail."""
     part = mail.get_body(("plain",))
     assert part is not None

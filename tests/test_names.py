@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A variable is named for what it holds: by a noun, not by a participle, a pronoun or a letter."""
+"""Names: a variable's says what it holds, a function's what it does.
+
+Neither is a lone participle or pronoun, and a loop variable of one letter belongs to a formula.
+"""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +24,13 @@ FROZEN = {
     ("app/responses/models.py", "told"),
     ("app/responses/schemas.py", "found"),
 }
+# What a function may not be called; nor may it be called by a participle in -ed.
+NO_VERBS = (SAYS_NOTHING - {"place", "put", "rest"}) | {
+    "about", "ago", "all", "among", "backwards", "before", "between", "broken", "chosen", "common",
+    "earlier", "idle", "known", "latest", "nothing", "once", "only", "other", "out", "own",
+    "plain", "same", "seen", "sent", "standing", "took", "until", "with", "written", "wrong",
+}  # fmt: skip
+VERBS_IN_ED = {"embed", "feed", "need"}
 # A letter stands for a quantity of a formula here.
 FORMULAS = (
     "app/insights", "app/metrics", "app/alerts/control_chart.py", "app/pages/dashboard/charts.py",
@@ -71,3 +82,16 @@ def test_only_formulas_loop_over_letters() -> None:
         if len(name) == 1 and name != "_"
     ]
     assert not letters, "\n".join(letters)
+
+
+def test_a_function_says_what_it_does() -> None:
+    unclear = [
+        f"{path}:{node.lineno}: {node.name}"
+        for path, module in modules()
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not re.search("property|fixture", " ".join(map(ast.unparse, node.decorator_list)))
+        if (name := node.name.strip("_")) in NO_VERBS
+        or (name.isalpha() and name.endswith("ed") and name not in VERBS_IN_ED)
+    ]
+    assert not unclear, "\n".join(unclear)

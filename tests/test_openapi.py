@@ -24,7 +24,7 @@ OPERATIONS = [
 ]
 
 
-def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+def resolve_reference(schema: dict[str, Any]) -> dict[str, Any]:
     """Follow a reference into the document's schemas."""
     schema = schema["anyOf"][0] if "anyOf" in schema else schema
     name = schema.get("$ref", "").rpartition("/")[2]
@@ -54,7 +54,7 @@ def test_every_route_has_a_summary_its_errors_and_an_example(
             # A file has no example of one line.
             return
         media = content["application/json"]
-        assert "example" in media or "example" in resolved(media["schema"]), (method, path)
+        assert "example" in media or "example" in resolve_reference(media["schema"]), (method, path)
 
 
 def test_every_heading_is_described(app: FastAPI) -> None:

@@ -47,7 +47,7 @@ class GroupChart:
     baseline: Baseline | None
     points: Sequence[ChartPoint]
 
-    def expected(self, rules: AlertRules) -> float | None:
+    def expected_value(self, rules: AlertRules) -> float | None:
         """Return the value that the figure is compared with."""
         if isinstance(rules.rule, LimitRule):
             return rules.rule.value
@@ -151,7 +151,7 @@ def raised_now(charts: AlertCharts, before: Mapping[str, Any]) -> dict[str, Any]
     raised: dict[str, Any] = {}
     for group in charts.groups:
         name = group.group or ""
-        index = _latest(charts, group)
+        index = _find_latest(charts, group)
         if index is None:
             if name in before:
                 raised[name] = before[name]
@@ -168,7 +168,7 @@ def _point_shown(charts: AlertCharts, group: GroupChart, index: int) -> dict[str
         "period": charts.days[index].isoformat(),
         "value": point.value,
         "n": point.n,
-        "expected": group.expected(charts.rules),
+        "expected": group.expected_value(charts.rules),
         "z": point.z,
     }
 
@@ -176,7 +176,7 @@ def _point_shown(charts: AlertCharts, group: GroupChart, index: int) -> dict[str
 def cleared_by(charts: AlertCharts, name: str, raised: Mapping[str, Any]) -> dict[str, Any]:
     """Return the point that clears a group; without answers there is no value."""
     for group in charts.groups:
-        index = _latest(charts, group)
+        index = _find_latest(charts, group)
         if (group.group or "") == name and index is not None:
             return _point_shown(charts, group, index)
     return {**raised, "value": None, "n": 0, "z": None}
@@ -187,7 +187,7 @@ def has_baseline(charts: AlertCharts) -> bool:
     return any(group.baseline is not None for group in charts.groups)
 
 
-def _latest(charts: AlertCharts, group: GroupChart) -> int | None:
+def _find_latest(charts: AlertCharts, group: GroupChart) -> int | None:
     """Return the index of the latest period with enough answers that ended in the last 7 days."""
     least = charts.rules.rule.min_n if isinstance(charts.rules.rule, LimitRule) else 1
     for index in reversed(range(len(charts.days))):
@@ -215,7 +215,7 @@ def chart_reply(charts: AlertCharts) -> dict[str, Any]:
     ]
     courses = [
         {
-            "mean": group.expected(charts.rules),
+            "mean": group.expected_value(charts.rules),
             "n_periods": group.baseline.periods if group.baseline else 0,
         }
         for group in charts.groups

@@ -191,12 +191,12 @@ async def _ask(tool: AssistantTool, arguments: dict[str, Any]) -> types.CallTool
     if tool.name == "search_comments":
         arguments = {"has_comment": "true", "limit": 20} | arguments
 
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+    async def call_uncounted(scope: Scope, receive: Receive, send: Send) -> None:
         # The assistant's request was taken from the key's rate already.
         await app({**scope, RATE_COUNTED: True}, receive, send)
 
     async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=counted), base_url="http://assistant"
+        transport=httpx2.ASGITransport(app=call_uncounted), base_url="http://assistant"
     ) as client:
         path = tool.path.format(**{key: quote(value, safe="") for key, value in parts.items()})
         reply = await client.get(path, params=arguments, headers={"Authorization": authorization})

@@ -36,7 +36,7 @@ _FORMAT = 1
 _KEPT_BEFORE_MIGRATIONS = 3
 
 
-async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+async def _run_with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
     async with Database(url) as database:
         return await work(database)
 
@@ -93,7 +93,9 @@ def restore(
                 asyncio.run(_require_no_tables(url))
                 dumps.load(settings, Path(folder) / _DUMP, url)
                 tell("The database is loaded.")
-                erased = asyncio.run(_with(url, lambda database: _finish(settings, database)))
+                erased = asyncio.run(
+                    _run_with_database(url, lambda database: _finish(settings, database))
+                )
                 tell(f"Erased again: {erased}.")
         except BaseException:
             # Sending is paused only at the end, so no service may start on an unfinished copy.
@@ -193,24 +195,28 @@ def move(settings: Settings, target: str, tell: PrintLine) -> None:
             dumps.load(settings, path, target)
         tell("The new one is loaded.")
         asyncio.run(_compare(source, target, tell))
-        asyncio.run(_with(target, copy_preparation.prepare_copy))
+        asyncio.run(_run_with_database(target, copy_preparation.prepare_copy))
         # If the old service is started by mistake, it must not send what the new one sends.
         asyncio.run(
-            _with(source, lambda database: copy_preparation.pause_sending(database, "moved away"))
+            _run_with_database(
+                source, lambda database: copy_preparation.pause_sending(database, "moved away")
+            )
         )
     finally:
         server.stop()
 
 
 async def _compare(source: str, target: str, tell: PrintLine) -> None:
-    counts = [await _with(url, copy_preparation.count_rows) for url in (source, target)]
+    counts = [
+        await _run_with_database(url, copy_preparation.count_rows) for url in (source, target)
+    ]
     if counts[0] != counts[1]:
         different = [name for name, count in counts[0].items() if count != counts[1].get(name)]
         msg = f"The copy differs in {', '.join(different)}; the new database must not be used."
         raise CopyError(msg)
     tell(f"{sum(counts[0].values()):,} rows in {len(counts[0])} tables are there on both sides.")
     for name, url in (("old", source), ("new", target)):
-        differing_cells = await _with(url, _count_differences)
+        differing_cells = await _run_with_database(url, _count_differences)
         tell(f"Rollups against rows on the {name} side: {differing_cells} cells differ.")
         if differing_cells:
             msg = f"Rollups and rows differ on the {name} side; run `afterword rollups rebuild`."

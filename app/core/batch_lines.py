@@ -91,7 +91,7 @@ async def read_lines(
     """
     kind = require_content_type(request, _NDJSON, "application/json")
     body = await read_plain_body(request, limit=16 * MEBIBYTE)
-    lines = _lines(body) if kind == _NDJSON else _elements(_unwrapped(body, wrapped_as))
+    lines = _lines(body) if kind == _NDJSON else _elements(_unwrap_list(body, wrapped_as))
     if len(lines) > MAX_LINES:
         msg = f"holds {len(lines):,} entries; send at most {MAX_LINES:,} at once"
         raise InvalidInput.at("body", msg=msg)
@@ -154,7 +154,7 @@ def _lines(body: bytes) -> list[BatchLine]:
     ]
 
 
-def _unwrapped(body: bytes, name: str | None) -> bytes:
+def _unwrap_list(body: bytes, name: str | None) -> bytes:
     if name is None or not body.lstrip().startswith(b"{"):
         return body
     try:

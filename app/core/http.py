@@ -270,7 +270,7 @@ class Edge:
         began = time.perf_counter()
         status = 0
 
-        async def counted(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -281,14 +281,14 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, receive, counted)
+            await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
             logger.debug("the client hung up", extra={"path": shown_path(scope)})
         except Exception as error:
             failure = self._failure(error, scope)
             if status:
                 raise
-            await problem_reply(failure)(scope, receive, counted)
+            await problem_reply(failure)(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - began)
             request_id.reset(token)

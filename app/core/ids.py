@@ -54,7 +54,7 @@ def _number7() -> int:
 
 def derived_uuid(*parts: str) -> UUID:
     """Derive a UUIDv8 (RFC 9562) from names: the same names always give the same id."""
-    return _uuid8_of(hashlib.sha256(_joined(parts)).digest())
+    return _uuid8_of(hashlib.sha256(_join_names(parts)).digest())
 
 
 def derived_uuid_sql(*parts: str) -> str:
@@ -69,7 +69,7 @@ def derived_uuid_sql(*parts: str) -> str:
 
 def keyed_uuid(key: bytes, *parts: str) -> UUID:
     """Derive a UUIDv8 from names under a secret key: nobody without it can tell the id."""
-    return _uuid8_of(hmac.digest(key, _joined(parts), "sha256"))
+    return _uuid8_of(hmac.digest(key, _join_names(parts), "sha256"))
 
 
 def keyed_uuids(key: bytes, *parts: str) -> Callable[..., UUID]:
@@ -81,7 +81,7 @@ def keyed_uuids(key: bytes, *parts: str) -> Callable[..., UUID]:
 
     def derive(*names: str) -> UUID:
         mac = begun.copy()
-        mac.update(_joined(names))
+        mac.update(_join_names(names))
         return _uuid8_of(mac.digest())
 
     return derive
@@ -92,7 +92,7 @@ def is_derived(id_: UUID) -> bool:
     return id_.version == 8
 
 
-def _joined(parts: tuple[str, ...]) -> bytes:
+def _join_names(parts: tuple[str, ...]) -> bytes:
     return _SEPARATOR.join(parts).encode()
 
 

@@ -222,17 +222,17 @@ _GENERIC = re.compile(r"^Page_(\w+)_$")
 def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
     """Name the page of a kind of rows plainly: `SurveyOutPage`."""
 
-    def renamed(node: Any) -> Any:
+    def rename_references(node: Any) -> Any:
         if isinstance(node, list):
-            return [renamed(part) for part in node]
+            return [rename_references(part) for part in node]
         if not isinstance(node, dict):
             return node
-        members = {key: renamed(value) for key, value in node.items()}
+        members = {key: rename_references(value) for key, value in node.items()}
         if isinstance(name := members.get("$ref"), str):
             members["$ref"] = _REF + _GENERIC.sub(r"\1Page", name.removeprefix(_REF))
         return members
 
-    plain_document: dict[str, Any] = renamed(document)
+    plain_document: dict[str, Any] = rename_references(document)
     schemas = plain_document["components"]["schemas"]
     plain_document["components"]["schemas"] = {
         _GENERIC.sub(r"\1Page", name): schema for name, schema in schemas.items()

@@ -14,9 +14,9 @@ def end_with_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], object])
     if descriptor < 0 or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         return
 
-    def closed() -> None:
+    def stop_when_closed() -> None:
         if os.read(descriptor, 1) == b"":
             loop.remove_reader(descriptor)
             stop()
 
-    loop.add_reader(descriptor, closed)
+    loop.add_reader(descriptor, stop_when_closed)

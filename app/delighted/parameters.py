@@ -108,7 +108,7 @@ class Parameters:
             return False
         raise InvalidInput.at("body", name, msg="must be true or false")
 
-    def whole(self, name: str) -> int | None:
+    def whole_number(self, name: str) -> int | None:
         """Return a whole number, also where a form says it as text."""
         value = self.values.get(name)
         if value is None or value == "":
@@ -123,7 +123,7 @@ class Parameters:
 
     def moment(self, name: str) -> dt.datetime | None:
         """Return a time that is given in seconds since 1970."""
-        seconds = self.whole(name)
+        seconds = self.whole_number(name)
         if seconds is not None and seconds < 0:
             raise InvalidInput.at("body", name, msg="must be seconds since 1970")
         return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
@@ -144,8 +144,8 @@ class Parameters:
 
     def page(self) -> tuple[int, int]:
         """Return the number of the page, from 1, and how many rows it has."""
-        size = self.whole("per_page")
-        number = self.whole("page")
+        size = self.whole_number("per_page")
+        number = self.whole_number("page")
         if number is not None and not 1 <= number <= 100_000:
             raise InvalidInput.at("body", "page", msg="must be 1 or more")
         return number or 1, _USUAL_PAGE if size is None else min(max(size, 1), _LARGEST_PAGE)

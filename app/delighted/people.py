@@ -96,7 +96,7 @@ async def _ask(
     request: DelightedRequest, customer: dict[str, Any], properties: dict[str, Any]
 ) -> dt.datetime | None:
     """Invite a customer after the delay; return when, or None where they are not asked."""
-    delay = request.parameters.whole("delay") or 0
+    delay = request.parameters.whole_number("delay") or 0
     if not 0 <= delay <= MAX_INVITATION_DELAY.total_seconds():
         raise InvalidInput.at("body", "delay", msg="must be seconds, at most those of 366 days")
     send_at = utc_now() + dt.timedelta(seconds=delay)
@@ -204,15 +204,15 @@ async def create_unsubscribe(request: DelightedRequest) -> dict[str, Any]:
 
 async def list_unsubscribes(request: DelightedRequest) -> list[dict[str, Any]]:
     """Return who wants no more mails."""
-    return await _suppressed(request, SuppressionKind.UNSUBSCRIBED, "unsubscribed_at")
+    return await _list_suppressed(request, SuppressionKind.UNSUBSCRIBED, "unsubscribed_at")
 
 
 async def list_bounces(request: DelightedRequest) -> list[dict[str, Any]]:
     """Return whose address is dead."""
-    return await _suppressed(request, SuppressionKind.BOUNCED, "bounced_at")
+    return await _list_suppressed(request, SuppressionKind.BOUNCED, "bounced_at")
 
 
-async def _suppressed(
+async def _list_suppressed(
     request: DelightedRequest, kind: SuppressionKind, moment: str
 ) -> list[dict[str, Any]]:
     number, size = request.parameters.page()

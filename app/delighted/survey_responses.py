@@ -205,7 +205,7 @@ def _answers(
     answers = dict(before)
     main = definition.main_question
     if main is not None and "score" in parameters:
-        answers[main.key] = parameters.whole("score")
+        answers[main.key] = parameters.whole_number("score")
     text = comment_question(definition)
     if text is not None and "comment" in parameters.values:
         comment = parameters.text("comment")

@@ -64,13 +64,13 @@ def apply_transformations(entity_set: EntitySet, text: str, *, min_group_size: i
     try:
         transformations = parse_apply(text)
     except ODataSyntaxError as error:
-        raise _refused(str(error)) from None
+        raise _refusal_of(str(error)) from None
     rows = rows_of(entity_set)
     narrowed = grouped = False
     for transformation in transformations:
         if isinstance(transformation, Grouping):
             if grouped:
-                raise _refused("may hold only one groupby(…); group again in your own tool")
+                raise _refusal_of("may hold only one groupby(…); group again in your own tool")
             least = min_group_size if narrowed or transformation.names else 1
             rows = _group(rows, transformation, counted_by=entity_set.counts, least=least)
             grouped = True
@@ -78,11 +78,11 @@ def apply_transformations(entity_set: EntitySet, text: str, *, min_group_size: i
             rows = _narrow(rows, transformation)
             narrowed = True
     if not grouped and min_group_size > 1:
-        raise _refused("must end in groupby(…) or aggregate(…), as small groups are hidden here")
+        raise _refusal_of("must end in groupby(…) or aggregate(…), as small groups are hidden here")
     return rows
 
 
-def _refused(msg: str) -> InvalidInput:
+def _refusal_of(msg: str) -> InvalidInput:
     return InvalidInput.at("query", _PARAMETER, msg=msg)
 
 
@@ -99,12 +99,14 @@ def _group(rows: RowSource, grouping: Grouping, *, counted_by: str, least: int) 
     names = list(dict.fromkeys(grouping.names))
     types = {name: property_of(rows.name, rows.types, name, _PARAMETER)[1] for name in names}
     if least > 1 and INTEGER in types.values():
-        raise _refused("groups by names and dates, not by counts, as small groups are hidden here")
+        raise _refusal_of(
+            "groups by names and dates, not by counts, as small groups are hidden here"
+        )
     columns = [f'"{name}"' for name in names]
     for aggregate in grouping.aggregates:
         sql, kind = _aggregate(rows, aggregate, least)
         if aggregate.alias in types:
-            raise _refused(f"names `{aggregate.alias[:64]}` twice")
+            raise _refusal_of(f"names `{aggregate.alias[:64]}` twice")
         types[aggregate.alias] = kind
         if least > 1:
             sql = f"case when sum({counted_by}) >= {least} then {sql} end"
@@ -118,16 +120,16 @@ def _group(rows: RowSource, grouping: Grouping, *, counted_by: str, least: int) 
 def _aggregate(rows: RowSource, aggregate: Aggregate, least: int) -> tuple[str, str]:
     """Return the SQL of one aggregate and its type."""
     if not _ALIAS.fullmatch(aggregate.alias):
-        raise _refused(f"`{aggregate.alias[:64]}` is not a name: letters, digits and _")
+        raise _refusal_of(f"`{aggregate.alias[:64]}` is not a name: letters, digits and _")
     if least > 1 and aggregate.method not in _ADDITIVE:
-        raise _refused("knows `sum` and `$count` alone, as small groups are hidden here")
+        raise _refusal_of("knows `sum` and `$count` alone, as small groups are hidden here")
     if aggregate.source is None:
         return "count(*)", INTEGER
     if aggregate.method not in _METHODS:
         known = ", ".join(_METHODS)
-        raise _refused(f"knows {known} and $count, not `{aggregate.method[:40]}`")
+        raise _refusal_of(f"knows {known} and $count, not `{aggregate.method[:40]}`")
     name, kind = property_of(rows.name, rows.types, aggregate.source, _PARAMETER)
     takes, gives, form = _METHODS[aggregate.method]
     if kind not in takes:
-        raise _refused(f"`{aggregate.method}` does not take {name}")
+        raise _refusal_of(f"`{aggregate.method}` does not take {name}")
     return form.format(name), gives or kind

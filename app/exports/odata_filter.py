@@ -92,10 +92,10 @@ class ODataFilter:
             try:
                 condition = parse_filter(condition)
             except ODataSyntaxError as error:
-                raise self._refused(f"{error}; a filter reads like `survey eq 'nps'`") from None
+                raise self._refusal_of(f"{error}; a filter reads like `survey eq 'nps'`") from None
         self.condition = self._condition(condition)
 
-    def _refused(self, msg: str) -> InvalidInput:
+    def _refusal_of(self, msg: str) -> InvalidInput:
         return InvalidInput.at("query", self._parameter, msg=msg)
 
     def _condition(self, node: Expression) -> str:
@@ -115,7 +115,7 @@ class ODataFilter:
                     return f"coalesce({sql}, false)"
             case Call(name, _) if name in _SEARCHED:
                 return self._search(node)
-        raise self._refused("holds something that is not a condition")
+        raise self._refusal_of("holds something that is not a condition")
 
     def _comparison(self, operator: str, left: Expression, right: Expression) -> str:
         if isinstance(left, Literal) and not isinstance(right, Literal):
@@ -127,29 +127,29 @@ class ODataFilter:
         sql, kind = self._value(left)
         if isinstance(right, Literal) and right.value is None:
             if operator not in {"eq", "ne"}:
-                raise self._refused("null is compared by eq or ne")
+                raise self._refusal_of("null is compared by eq or ne")
             # A key column without a value holds the empty text, so `eq null` must match that too.
             empty = f"nullif({sql}, '')" if kind == TEXT else sql
             return f"{empty} is {'null' if operator == 'eq' else 'not null'}"
         if kind == TEXT:
             sql = f"coalesce({sql}, '')"
-        return f"{sql} {_COMPARED[operator]} {self._other(right, kind)}"
+        return f"{sql} {_COMPARED[operator]} {self._right_side_sql(right, kind)}"
 
-    def _other(self, node: Expression, kind: str) -> str:
+    def _right_side_sql(self, node: Expression, kind: str) -> str:
         """Return the right side of a comparison: a literal, or another property of one type."""
         if isinstance(node, Literal) or (isinstance(node, Call) and node.name == "now"):
             return self._literal(node, kind)
         sql, other = self._value(node)
         if other != kind and not {other, kind} <= _NUMBERS:
-            raise self._refused(f"compares {_plain(kind)} with {_plain(other)}")
+            raise self._refusal_of(f"compares {_short_type(kind)} with {_short_type(other)}")
         return f"coalesce({sql}, '')" if kind == TEXT else sql
 
     def _search(self, call: Call) -> str:
         if len(call.arguments) != 2:
-            raise self._refused(f"`{call.name}` takes a property and a text")
+            raise self._refusal_of(f"`{call.name}` takes a property and a text")
         sql, kind = self._value(call.arguments[0])
         if kind != TEXT:
-            raise self._refused(f"`{call.name}` looks into texts only")
+            raise self._refusal_of(f"`{call.name}` looks into texts only")
         sought = self._literal(call.arguments[1], TEXT)
         return "(" + _SEARCHED[call.name].format(sql, sought) + ")"
 
@@ -166,12 +166,16 @@ class ODataFilter:
                 takes, gives, form = _FUNCTIONS[name]
                 sql, kind = self._value(operand)
                 if kind != takes:
-                    raise self._refused(f"`{name}` takes {_plain(takes)}, not {_plain(kind)}")
+                    raise self._refusal_of(
+                        f"`{name}` takes {_short_type(takes)}, not {_short_type(kind)}"
+                    )
                 return form.format(sql), gives
             case Call(name, _):
                 known = ", ".join(sorted({*_SEARCHED, *_FUNCTIONS, "cast", "indexof", "substring"}))
-                raise self._refused(f"does not know `{name[:40]}` in this form; it knows {known}")
-        raise self._refused("compares properties with values")
+                raise self._refusal_of(
+                    f"does not know `{name[:40]}` in this form; it knows {known}"
+                )
+        raise self._refusal_of("compares properties with values")
 
     def _cast(self, operand: Expression, target: Expression) -> Typed:
         name = target.name if isinstance(target, Property) else ""
@@ -180,18 +184,18 @@ class ODataFilter:
         target_kind = _CAST_NAMES.get(name.lower())
         if target_kind is None:
             known = "Edm.String, Edm.Int64, Edm.Double, Edm.Date and Edm.Boolean"
-            raise self._refused(f"casts to {known}, not to `{name[:40]}`")
+            raise self._refusal_of(f"casts to {known}, not to `{name[:40]}`")
         sql, kind = self._value(operand)
         form = _CASTS[target_kind].get(kind)
         if form is None:
-            raise self._refused(f"cannot cast {_plain(kind)} to {_plain(target_kind)}")
+            raise self._refusal_of(f"cannot cast {_short_type(kind)} to {_short_type(target_kind)}")
         return f"({form.format(sql)})", target_kind
 
     def _part(self, call: Call) -> Typed:
         """Return the SQL of `indexof(text, part)` or `substring(text, start, length)`."""
         sql, kind = self._value(call.arguments[0])
         if kind != TEXT:
-            raise self._refused(f"`{call.name}` looks into texts only")
+            raise self._refusal_of(f"`{call.name}` looks into texts only")
         if call.name == "indexof":
             return f"(position({self._literal(call.arguments[1], TEXT)} in {sql}) - 1)", INTEGER
         # OData counts from 0, SQL from 1.
@@ -203,7 +207,7 @@ class ODataFilter:
         if isinstance(node, Call) and node == Call("now", ()) and kind == DATE:
             return "current_date"
         if not isinstance(node, Literal):
-            raise self._refused("compares properties with values")
+            raise self._refusal_of("compares properties with values")
         value = self._fit_value(node.value, kind)
         name = f"{self._prefix}{len(self.bound)}"
         self.bound[name] = value
@@ -215,13 +219,13 @@ class ODataFilter:
         fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,), TRUTH: (bool,)}
         is_odd = isinstance(value, bool) and kind != TRUTH
         if is_odd or not isinstance(value, fits.get(kind, (int, float))):
-            raise self._refused(f"compares {_plain(kind)} with another type")
+            raise self._refusal_of(f"compares {_short_type(kind)} with another type")
         if isinstance(value, dt.datetime):
             return value.date()
         if isinstance(value, int) and abs(value) >= 1 << 62:
-            raise self._refused("holds too large a number")
+            raise self._refusal_of("holds too large a number")
         return value
 
 
-def _plain(kind: str) -> str:
+def _short_type(kind: str) -> str:
     return kind.removeprefix("Edm.")

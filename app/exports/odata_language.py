@@ -143,7 +143,7 @@ class _Parser:
     def _peek(self) -> tuple[str, str]:
         return self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
 
-    def _next(self) -> tuple[str, str]:
+    def _take_token(self) -> tuple[str, str]:
         token = self._peek()
         self._at += 1
         return token
@@ -212,7 +212,7 @@ class _Parser:
         return tuple(expressions)
 
     def _operand(self) -> Expression:
-        kind, lexeme = self._next()
+        kind, lexeme = self._take_token()
         if kind == "mark" and lexeme == "(":
             expression = self.disjunction()
             self.require(")")
@@ -281,7 +281,7 @@ class _Parser:
         return Aggregate(method, source, self._name())
 
     def _name(self) -> str:
-        kind, lexeme = self._next()
+        kind, lexeme = self._take_token()
         if kind != "word":
             msg = f"has {lexeme!r} where a name was expected"
             raise ODataSyntaxError(msg)

@@ -42,7 +42,7 @@ class EntitySet:
         return f"select {', '.join(columns)} from bi.{self.name} where workspace_id = :workspace"
 
 
-def _all(kind: str, names: Sequence[str]) -> dict[str, str]:
+def _columns(kind: str, names: Sequence[str]) -> dict[str, str]:
     return dict.fromkeys(names, kind)
 
 
@@ -57,37 +57,41 @@ SETS = {
         EntitySet(
             "figures_daily",
             "responses",
-            {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
-            {**_all(TEXT, ("metric", "scale")), "main_scale": TRUTH,
-             **_all(INTEGER, ("responses", "favourable", "unfavourable", "score_sum",
+            {"date": DATE,
+             **_columns(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
+            {**_columns(TEXT, ("metric", "scale")), "main_scale": TRUTH,
+             **_columns(INTEGER, ("responses", "favourable", "unfavourable", "score_sum",
                               "n_missing", "n_na"))},
         ),
         EntitySet(
             "metric_daily",
             "responses",
-            {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
-            {**_all(TEXT, ("metric", "scale", "driver", "pillar", "module")),
-             **_all(INTEGER, _COUNTERS)},
+            {"date": DATE,
+             **_columns(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
+            {**_columns(TEXT, ("metric", "scale", "driver", "pillar", "module")),
+             **_columns(INTEGER, _COUNTERS)},
         ),
         EntitySet(
             "metric_daily_by_segment",
             "responses",
-            {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "segment", "value"))},
-            {**_all(TEXT, ("metric", "scale", "driver", "pillar", "module")),
-             **_all(INTEGER, _COUNTERS)},
+            {"date": DATE,
+             **_columns(TEXT, ("survey", "question", "touchpoint", "segment", "value"))},
+            {**_columns(TEXT, ("metric", "scale", "driver", "pillar", "module")),
+             **_columns(INTEGER, _COUNTERS)},
         ),
         EntitySet(
             "choices_daily",
             "chosen",
             {"date": DATE,
-             **_all(TEXT, ("survey", "question", "option", "touchpoint", "channel", "locale"))},
-            _all(INTEGER, ("valence", "chosen")),
+             **_columns(TEXT, ("survey", "question", "option", "touchpoint", "channel", "locale"))},
+            _columns(INTEGER, ("valence", "chosen")),
         ),
         EntitySet(
             "tickets_daily",
             "resolved",
-            {"date": DATE, **_all(TEXT, ("source", "touchpoint"))},
-            _all(INTEGER, (
+            {"date": DATE,
+             **_columns(TEXT, ("source", "touchpoint"))},
+            _columns(INTEGER, (
                 "resolved", "first_seconds_sum", "resolved_fully", "full_seconds_sum", "replied",
                 "reply_seconds_sum", "unresolved", "reopened", "invalid",
             )),

@@ -108,7 +108,7 @@ async def open_answers(
     published = await survey_of(database, workspace_id, survey)
     async with database.session() as session:
         workspace = await get_workspace(session, workspace_id)
-    return await asyncio.to_thread(_open, published, workspace.timezone, source, options)
+    return await asyncio.to_thread(_open_file, published, workspace.timezone, source, options)
 
 
 async def survey_of(database: Database, workspace_id: UUID, survey: str) -> CompiledSurvey:
@@ -124,7 +124,7 @@ async def survey_of(database: Database, workspace_id: UUID, survey: str) -> Comp
     return published
 
 
-def _open(
+def _open_file(
     survey: CompiledSurvey, workspace_zone: str, source: SourceFile, options: ImportOptions
 ) -> AnswerFile:
     table = pivot_rows(read_table(source, options.file), options)

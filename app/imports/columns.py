@@ -324,7 +324,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
             faults[first] = fault
         names |= {cells[question]: None}
 
-    def joined() -> Iterator[tuple[int, list[str]]]:
+    def join_rows() -> Iterator[tuple[int, list[str]]]:
         for line, others, answers in rows.values():
             yield line, [*others, *(answers.get(name, "") for name in names)]
         for line, text in unreadable:
@@ -332,6 +332,6 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
 
     return replace(
         table, columns=[*(table.columns[position] for position in positions_kept), *names],
-        rows=joined, labels=[],
+        rows=join_rows, labels=[],
         original_columns=table.columns, originals=originals.__getitem__, faults=faults,
     )  # fmt: skip

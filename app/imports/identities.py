@@ -71,9 +71,9 @@ class RowIdentities:
         """
         if row.external_id is None:
             content = self._hash_of_cells(cells)
-            while (own := self._derived("cells", *self._numbered(content))) in self.elsewhere:
+            while (own := self._derived("cells", *self._number_repeat(content))) in self.elsewhere:
                 pass
-            return IdentifiedRow(row, own, self._derived("row", *self._numbered(row.content)))
+            return IdentifiedRow(row, own, self._derived("row", *self._number_repeat(row.content)))
         entry = IdentifiedRow(row, self._derived("id", row.external_id))
         repeat = self.ids.compare(entry.id, row.content)
         if repeat is None:
@@ -84,7 +84,7 @@ class RowIdentities:
         self.notes["external_id: the row repeats an earlier one"] += 1
         return None
 
-    def _numbered(self, content: str) -> tuple[str, str]:
+    def _number_repeat(self, content: str) -> tuple[str, str]:
         return content, str(self._repeats.count(content))
 
     def _hash_of_cells(self, cells: Sequence[str]) -> str:

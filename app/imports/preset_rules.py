@@ -29,8 +29,8 @@ def apply_rules(
 
     `survey_key` is the survey whose rows are kept, None for the rows of all.
     """
-    table = _unpacked(table, rules)
-    table = _filtered(table, rules)
+    table = _unpack_documents(table, rules)
+    table = _leave_out_rows(table, rules)
     missing = {
         column.casefold(): frozenset(values)
         for column in table.columns
@@ -47,7 +47,7 @@ def _positions(table: Table) -> dict[str, int]:
     return {name.casefold(): position for position, name in enumerate(table.columns)}
 
 
-def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
+def _unpack_documents(table: Table, rules: Mapping[str, Any]) -> Table:
     """Put the members of documents into columns of their own."""
     positions = _positions(table)
     prefixes = {
@@ -95,7 +95,7 @@ def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, 
     return members
 
 
-def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
+def _leave_out_rows(table: Table, rules: Mapping[str, Any]) -> Table:
     """Leave out the rows that the tool itself does not count."""
     only = _values_by_position(table, rules.get("only", {}))
     unless = _values_by_position(table, rules.get("unless", {}))
@@ -117,11 +117,11 @@ def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
 
     names = table.columns
     notes = [
-        f"Only rows whose `{names[position]}` is {_listed(values)} are read."
+        f"Only rows whose `{names[position]}` is {_list_in_words(values)} are read."
         for position, values in only.items()
     ]
     notes += [
-        f"Rows whose `{names[position]}` is {_listed(values)} are left out."
+        f"Rows whose `{names[position]}` is {_list_in_words(values)} are left out."
         for position, values in unless.items()
     ]
     return replace(table, rows=rows, notes=[*table.notes, *notes])
@@ -132,7 +132,7 @@ def _values_by_position(table: Table, rule: Mapping[str, Sequence[str]]) -> dict
     return {positions[name]: set(values) for name, values in rule.items() if name in positions}
 
 
-def _listed(values: set[str]) -> str:
+def _list_in_words(values: set[str]) -> str:
     return " or ".join(f"`{value}`" if value else "empty" for value in sorted(values))
 
 

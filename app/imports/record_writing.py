@@ -146,7 +146,7 @@ class CustomerWriter:
             customer = customers.get(note.customer_id) if note.customer_id else None
             if customer is None:
                 continue
-            if note.after is None or not _same(fields_of(customer), note.after):
+            if note.after is None or not _has_values(fields_of(customer), note.after):
                 left.add(note.record_id)
             elif note.before is not None:
                 await restore_customer(session, workspace_id, customer["id"], note.before)
@@ -160,7 +160,7 @@ class CustomerWriter:
 
     def is_made_by(self, state: Any, after: Any) -> bool:
         """Tell whether nobody has changed a customer since an import wrote it."""
-        return after is not None and _same(state, after)
+        return after is not None and _has_values(state, after)
 
 
 _REFUSED_HERE = {
@@ -189,5 +189,5 @@ def _refusals_lifted(
     return lifted
 
 
-def _same(fields: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+def _has_values(fields: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return all(fields[name] == after[name] for name in after)

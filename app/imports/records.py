@@ -163,7 +163,7 @@ async def open_records(
         workspace = await get_workspace(session, workspace_id)
     own_zone = workspace.timezone
 
-    def opened() -> RecordFile:
+    def open_file() -> RecordFile:
         table = read_table(source, options.file)
         own_options = options.of_rejects(table.origin)
         preset = preset_of(table.columns, own_options.preset, kind.name)
@@ -186,7 +186,7 @@ async def open_records(
             kind, source.name, workspace_id, table, reader, own_options, preset, dates
         )
 
-    return await asyncio.to_thread(opened)
+    return await asyncio.to_thread(open_file)
 
 
 def _dates(

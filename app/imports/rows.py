@@ -185,7 +185,7 @@ class RowReader:
         for write, column, text in self._constant_fields:
             write(body, column, text)
         self._complete(body)
-        return self._checked(line, body, body.pop(_EXTERNAL_ID, None))
+        return self._check_row(line, body, body.pop(_EXTERNAL_ID, None))
 
     def is_readable(self, cells: Sequence[str]) -> bool:
         """Tell whether cells could be a row that is taken; nothing is noted."""
@@ -347,7 +347,7 @@ class RowReader:
             self._leave_out("customer", "has a name and neither an address nor an id")
             del body["customer"]
 
-    def _checked(self, line: int, body: dict[str, Any], external_id: str | None) -> ParsedRow:
+    def _check_row(self, line: int, body: dict[str, Any], external_id: str | None) -> ParsedRow:
         try:
             decoded = check_response(msgspec.convert(body, ResponseIn), has_normalized_email=True)
             checked = self.survey.check(decoded.answers, complete=True)

@@ -90,14 +90,14 @@ def _fingerprint(source: SourceFile, options: ImportOptions) -> str:
     with source.open() as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
-    digest.update(repr(_ordered(vars(options))).encode())
+    digest.update(repr(_sort_deeply(vars(options))).encode())
     return digest.hexdigest()
 
 
-def _ordered(value: Any) -> Any:
+def _sort_deeply(value: Any) -> Any:
     """Return a value whose text is the same in every process, which that of a set is not."""
     if isinstance(value, Mapping):
-        return sorted((str(name), _ordered(part)) for name, part in value.items())
+        return sorted((str(name), _sort_deeply(part)) for name, part in value.items())
     if isinstance(value, Set):
         return sorted(map(str, value))
     return value

@@ -124,7 +124,7 @@ class TicketReader:
         if len(ticket) > _MAX_ID_CHARACTERS:
             raise UnreadableRowError(column, f"is longer than {_MAX_ID_CHARACTERS} characters")
         events = self._event(cells) if self.by_event else self._events(cells)
-        common = self._common(cells)
+        common = self._read_shared_fields(cells)
         drafts = tuple(
             InteractionDraft(type=type_, source=self.source, external_id=external_id, ticket=ticket,
                   occurred_at=at, **common)
@@ -227,7 +227,7 @@ class TicketReader:
         except (ValueError, OverflowError):
             raise UnreadableRowError(column, f"`{text[:40]}` is not a number of minutes") from None
 
-    def _common(self, cells: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    def _read_shared_fields(self, cells: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         """Return what all events of a row share."""
         properties = PropertyFields(self.notes).read(cells)
         for name in ("agent", "team"):

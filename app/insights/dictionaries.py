@@ -122,7 +122,7 @@ def language_of_words(words: Sequence[str], language: str, default: str) -> str:
         of_script = _LANGUAGES_BY_SCRIPT.get(script, ())
         names = [language, *of_script] if language in of_script or not of_script else of_script
         language = names[0]
-    candidates = [name for name in dict.fromkeys(names) if name in _lemmatised()]
+    candidates = [name for name in dict.fromkeys(names) if name in _languages_with_lemmas()]
     if not candidates:
         return language
     is_candidate = language in candidates
@@ -159,14 +159,18 @@ def _by_common_words(words: Sequence[str], best: str) -> str:
     if sum(_knows(word, best) for word in words) > _FEW_KNOWN * len(words):
         return best
     vocabulary = set(words)
-    counts = {name: len(vocabulary & _common_words(name)) for name in sorted(_lemmatised())}
+    counts = {
+        name: len(vocabulary & _common_words(name)) for name in sorted(_languages_with_lemmas())
+    }
     other = max(counts, key=lambda name: counts[name])
     return other if counts[other] > max(1, counts.get(best, 0)) else best
 
 
 def prepare_dictionaries(default: str) -> list[str]:
     """Make the files of the languages that comments are first read with; return the languages."""
-    languages = [name for name in dict.fromkeys([default, *LANGUAGES]) if name in _lemmatised()]
+    languages = [
+        name for name in dict.fromkeys([default, *LANGUAGES]) if name in _languages_with_lemmas()
+    ]
     DICTIONARIES.prepare(languages)
     return languages
 
@@ -179,7 +183,7 @@ def load_dictionaries(default: str) -> None:
 
 
 @cache
-def _lemmatised() -> frozenset[str]:
+def _languages_with_lemmas() -> frozenset[str]:
     from simplemma.strategies.dictionaries.dictionary_factory import (  # noqa: PLC0415 - loaded when used
         SUPPORTED_LANGUAGES,
     )
@@ -237,7 +241,7 @@ _LEMMAS: dict[tuple[str, str], str | None] = {}
 def _knows(word: str, language: str) -> bool:
     is_known = _IS_KNOWN_WORD.get((word, language))
     if is_known is None:
-        has_dictionary = language in _lemmatised()
+        has_dictionary = language in _languages_with_lemmas()
         in_dictionary = has_dictionary and _lookup().get_lemma(word, language) is not None
         is_known = in_dictionary or word in _common_words(language)
         _keep(_IS_KNOWN_WORD, (word, language), is_known)
@@ -260,7 +264,7 @@ def lemma_of(word: str, language: str) -> str | None:
 
 def _lemma_of_whole(word: str, language: str) -> str | None:
     lemma = word
-    if language in _lemmatised():
+    if language in _languages_with_lemmas():
         lemma = _lemmatizer().lemmatize(word, lang=language).lower()
     is_stop_word = not plain_words([word, lemma]).isdisjoint(_function_words(language))
     return None if is_stop_word or len(word) < _MIN_LETTERS else lemma

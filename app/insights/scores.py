@@ -42,15 +42,15 @@ class ScoreTable:
     def __iter__(self) -> Iterator[Floats]:
         for start in range(0, len(self.raw), _CHUNK):
             raw = self.raw[start : start + _CHUNK]
-            yield self.values(_decoded(raw), raw != _NOT_ASKED)
+            yield self.values(_decode_scores(raw), raw != _NOT_ASKED)
 
     def take(self, positions: Any) -> Floats:
         """Return the rows at some positions."""
         raw = self.raw[positions]
-        return self.values(_decoded(raw), raw != _NOT_ASKED)
+        return self.values(_decode_scores(raw), raw != _NOT_ASKED)
 
 
-def _decoded(raw: NDArray[np.uint8]) -> Floats:
+def _decode_scores(raw: NDArray[np.uint8]) -> Floats:
     """Return scores as numbers, nan where there is none."""
     scores: Floats = raw.astype(np.float64)
     scores -= _ORIGIN

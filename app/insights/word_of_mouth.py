@@ -152,7 +152,7 @@ def _rates(request: InsightRequest, own: Mapping[str, float]) -> AssumedRates:
     return AssumedRates(satisfied, dissatisfied, source)
 
 
-def _tagged(
+def _questions_with_driver(
     surveys: Sequence[SurveyQuestions], driver: str, types: Container[QuestionType]
 ) -> list[tuple[SurveyQuestions, ScoredQuestion]]:
     """Return the questions with a tag; of other types, such as texts, nothing is shown."""
@@ -170,7 +170,7 @@ async def _measure_told(
     """Return how many people customers say that they have told, if that was asked."""
     counts: Counter[float] = Counter()
     by_band: dict[str, Counter[float]] = {}
-    for survey, item in _tagged(surveys, "told", TOLD_DRIVER_TYPES):
+    for survey, item in _questions_with_driver(surveys, "told", TOLD_DRIVER_TYPES):
         for band, number, n in await _numbers(session, request, survey, item):
             counts[number] += n
             group = next((name for name, bands in _GROUPS.items() if band in bands), None)
@@ -239,7 +239,7 @@ async def _measure_heard(
 ) -> list[InsightRow] | None:
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}
-    for survey, item in _tagged(surveys, "heard", HEARD_DRIVER_TYPES):
+    for survey, item in _questions_with_driver(surveys, "heard", HEARD_DRIVER_TYPES):
         query = ResponseQuery(request)
         rows = await run_sql(
             session,

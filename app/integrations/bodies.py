@@ -35,7 +35,7 @@ def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
         # By its first bytes, because some senders name the other one.
         if body.startswith(GZIP_MAGIC) or (coding != "deflate" and body[:1] != _ZLIB_MAGIC):
             return unpack_gzip(body, MAX_BYTES)
-        return _inflated(body)
+        return _inflate(body)
     except InvalidInput as error:
         msg = f"the body {error.errors[0]['msg']}"
         raise UntranslatableError(msg) from None
@@ -43,7 +43,7 @@ def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
         raise UntranslatableError(_TOO_LARGE) from None
 
 
-def _inflated(body: bytes) -> bytes:
+def _inflate(body: bytes) -> bytes:
     reader = zlib.decompressobj()
     try:
         plain = reader.decompress(body, MAX_BYTES)
@@ -84,18 +84,18 @@ def _form(body: bytes) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in fields:
         _put(values, name, value)
-    values = {name: _listed(value) for name, value in values.items()}
+    values = {name: _list_from_numbered(value) for name, value in values.items()}
     if reason := storage_error(values, 1):
         msg = f"the form {reason}"
         raise UntranslatableError(msg)
     return values
 
 
-def _listed(value: Any) -> Any:
+def _list_from_numbered(value: Any) -> Any:
     """Turn an object with the names 0, 1, 2 … into a list, since forms have no lists."""
     if not isinstance(value, dict):
         return value
-    parts = {name: _listed(part) for name, part in value.items()}
+    parts = {name: _list_from_numbered(part) for name, part in value.items()}
     is_list = bool(parts) and list(parts) == [str(number) for number in range(len(parts))]
     return list(parts.values()) if is_list else parts
 

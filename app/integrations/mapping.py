@@ -264,13 +264,13 @@ def _fill(template: str, scope: MappingScope) -> str | None:
     parts = {}
     for placeholder in PLACEHOLDER.findall(template):
         value = _point(placeholder, scope)
-        parts[placeholder] = _named(value) if isinstance(value, bool) else text_of(value)
+        parts[placeholder] = _name_of_value(value) if isinstance(value, bool) else text_of(value)
     if any(part is None for part in parts.values()):
         return None
     return PLACEHOLDER.sub(lambda placeholder: parts[placeholder[1]] or "", template)
 
 
-def _named(value: Any) -> str:
+def _name_of_value(value: Any) -> str:
     """Return any value as a table names it: 9.0 as 9, true as true, a list as its JSON."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -279,7 +279,7 @@ def _named(value: Any) -> str:
 
 def _look_up(rule: Mapping[str, Any], value: Any, scope: MappingScope) -> Any:
     """Return the mapped value; raise UnmappedStatusError if the map lacks it."""
-    key = _named(value)
+    key = _name_of_value(value)
     if key in rule["map"]:
         return rule["map"][key]
     if "else" in rule:

@@ -135,7 +135,7 @@ class Signature(Body):
             raise ValueError(msg)
         return self
 
-    def stored(self) -> dict[str, Any]:
+    def as_stored(self) -> dict[str, Any]:
         """Return it as it is stored, without default values."""
         return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 

@@ -113,7 +113,7 @@ async def create(
         accept_test=body.accept_test,
         status_map=body.status_map,
         mapping=_checked_mapping(body.preset, body.mapping or {}) if is_generic else {},
-        signature=body.signature.stored() if body.signature else None,
+        signature=body.signature.as_stored() if body.signature else None,
         created_at=now,
         updated_at=now,
     )
@@ -194,7 +194,7 @@ def _change_proof(
     """Change how the sender proves itself; return the new token of its URL, if there is one."""
     fields = patch.model_fields_set
     if "signature" in fields:
-        integration.signature = patch.signature.stored() if patch.signature else None
+        integration.signature = patch.signature.as_stored() if patch.signature else None
     if "secret" in fields:
         return _set_secret(integration, patch.secret, box=box)
     if rule_of(integration) is None and integration.token_hash is None:

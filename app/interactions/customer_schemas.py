@@ -30,7 +30,7 @@ def _fit(properties: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-def _hyphenated(value: str) -> str:
+def _hyphenate(value: str) -> str:
     return value.replace("_", "-")
 
 
@@ -54,7 +54,7 @@ Properties = Annotated[dict[Name, Any], Field(max_length=MAX_PROPERTIES), AfterV
 AnyLocale = Annotated[
     str,
     StringConstraints(pattern=LOCALE, max_length=MAX_LOCALE_CHARACTERS),
-    AfterValidator(_hyphenated),
+    AfterValidator(_hyphenate),
 ]
 PastMoment = Annotated[Moment, AfterValidator(_not_ahead)]
 

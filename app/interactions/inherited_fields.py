@@ -52,9 +52,9 @@ async def fill_inherited_fields(
     for row in rows:
         values = row
         cases = _cases(values)
-        earlier = _earlier(values, cases, latest)
+        earlier = _find_earlier(values, cases, latest)
         if earlier:
-            filled = _filled(values, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
+            filled = _fill_from(values, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
             if filled != values:
                 changed.append(filled)
             stored.append(filled)
@@ -67,7 +67,7 @@ async def fill_inherited_fields(
     return stored
 
 
-def _earlier(
+def _find_earlier(
     values: Mapping[str, Any],
     cases: Sequence[tuple[object, ...]],
     latest: Mapping[tuple[object, ...], dict[str, Any]],
@@ -100,7 +100,7 @@ def _cases(values: Mapping[str, Any]) -> list[tuple[object, ...]]:
     return cases
 
 
-def _filled(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_from(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
     filled = dict(values)
     if values["customer_id"] in {None, earlier["customer_id"]}:
         filled["contact"] = values["contact"] or earlier["contact"]

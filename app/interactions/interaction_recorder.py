@@ -144,7 +144,7 @@ async def record(
     computed = await compute_tickets(
         session, configuration, ids, known, created, is_rewrite=change is not None
     )
-    recorded = await _recorded(session, workspace_id, rows, created, in_cases)
+    recorded = await _insert_or_find(session, workspace_id, rows, created, in_cases)
     _number_events(workspace_id, recorded, computed.progress)
     concerned = {*customers.values(), *(row.customer_id for row in recorded if row.customer_id)}
     profiles = await lock_and_read(session, workspace_id, concerned)
@@ -160,7 +160,7 @@ async def record(
     return recorded
 
 
-async def _recorded(
+async def _insert_or_find(
     session: AsyncSession,
     workspace_id: UUID,
     rows: Sequence[Mapping[str, Any]],

@@ -45,14 +45,14 @@ def business_seconds(schedule: Schedule, start: dt.datetime, end: dt.datetime) -
     while day <= last:
         if day not in schedule.holidays:
             for opens, closes in schedule.weekly.get(day.weekday(), ()):
-                begins = max(start, _moment(day, opens, schedule.zone))
-                ends = min(end, _moment(day, closes, schedule.zone))
+                begins = max(start, _time_on_day(day, opens, schedule.zone))
+                ends = min(end, _time_on_day(day, closes, schedule.zone))
                 total += max(dt.timedelta(), ends - begins)
         day += dt.timedelta(days=1)
     return int(total.total_seconds())
 
 
-def _moment(day: dt.date, clock: str, zone: ZoneInfo) -> dt.datetime:
+def _time_on_day(day: dt.date, clock: str, zone: ZoneInfo) -> dt.datetime:
     if clock == _MIDNIGHT:
         day, clock = day + dt.timedelta(days=1), "00:00"
     return dt.datetime.combine(day, dt.time.fromisoformat(clock), zone).astimezone(dt.UTC)

@@ -112,7 +112,7 @@ def _dead_if_permanent(
     return _dead_address(email, text[:_MAX_DETAIL_CHARACTERS] or enhanced)
 
 
-def _complained(email: Any) -> DeadAddress | None:
+def _complaint_of(email: Any) -> DeadAddress | None:
     """Return the address of somebody who complained of spam, whatever the status code is."""
     return _dead_address(email, "a complaint of spam")
 
@@ -141,14 +141,14 @@ def _postmark(report: Report) -> Sequence[DeadAddress | None]:
     kind, detail = report["RecordType"], report.get("Details") or report.get("Description")
     is_bounce = kind == "Bounce" and str(report.get("Type")) in _POSTMARK_DEAD
     if kind == "SpamComplaint" or report.get("Type") == "SpamComplaint":
-        return [_complained(report.get("Email"))]
+        return [_complaint_of(report.get("Email"))]
     return [_dead_if_permanent(report.get("Email"), detail, permanent=is_bounce)]
 
 
 def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
     data = _mapping(report["event-data"])
     if data.get("event") == "complained":
-        return [_complained(data.get("recipient"))]
+        return [_complaint_of(data.get("recipient"))]
     status = _mapping(data.get("delivery-status"))
     detail = f"{status.get('code')} {status.get('enhanced-code') or ''} {status.get('message')}"
     enhanced = status.get("enhanced-code") or code_of(str(status.get("message")))
@@ -164,7 +164,7 @@ def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
 def _sendgrid(report: Report) -> Sequence[DeadAddress | None]:
     event, detail = report.get("event"), str(report.get("reason") or "")
     if event == "spamreport":
-        return [_complained(report.get("email"))]
+        return [_complaint_of(report.get("email"))]
     permanent = event == "bounce" and report.get("type", "bounce") == "bounce"
     permanent |= event == "dropped" and detail.lower().startswith(_SENDGRID_DROPPED)
     code = report.get("status")
@@ -180,7 +180,7 @@ def _ses(report: Report) -> Sequence[DeadAddress | None]:
         if complaint.get("complaintFeedbackType") == "not-spam":
             return []
         people = _members(complaint.get("complainedRecipients"))
-        return [_complained(recipient.get("emailAddress")) for recipient in people]
+        return [_complaint_of(recipient.get("emailAddress")) for recipient in people]
     bounce = _mapping(report.get("bounce"))
     recipients = _members(bounce.get("bouncedRecipients"))
     permanent = bounce.get("bounceType") == "Permanent"
@@ -199,7 +199,7 @@ def _ses(report: Report) -> Sequence[DeadAddress | None]:
 def _brevo(report: Report) -> Sequence[DeadAddress | None]:
     event = str(report.get("event")).lower()
     if event in {"spam", "complaint"}:
-        return [_complained(report.get("email"))]
+        return [_complaint_of(report.get("email"))]
     permanent = event in _BREVO_DEAD
     detail = report.get("reason") or report.get("event")
     return [_dead_if_permanent(report.get("email"), detail, permanent=permanent)]
@@ -208,7 +208,7 @@ def _brevo(report: Report) -> Sequence[DeadAddress | None]:
 def _mailjet(report: Report) -> Sequence[DeadAddress | None]:
     event, error = report.get("event"), str(report.get("error") or "")
     if event == "spam":
-        return [_complained(report.get("email"))]
+        return [_complaint_of(report.get("email"))]
     hard = str(report.get("hard_bounce")).lower() in {"true", "1"}
     permanent = event == "bounce" and hard
     permanent |= event == "blocked" and error in _MAILJET_BLOCKED

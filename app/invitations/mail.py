@@ -38,7 +38,7 @@ def write_mail(
     host = urlsplit(links.base_url).hostname or "localhost"
     message = _envelope(sender, _address(addressee.name or "", addressee.email))
     message["Message-ID"] = f"<{addressee.invitation_id}.{kind}@{host}>"
-    message["Subject"] = _plain(" ".join(subject.split()))
+    message["Subject"] = _header_text(" ".join(subject.split()))
     message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["List-ID"] = f"<surveys.{host}>"
@@ -86,7 +86,7 @@ def write_company_mail(
     host = urlsplit(base_url).hostname or "localhost"
     message = _envelope(sender, _address("", address))
     message["Message-ID"] = f"<{uuid4()}.notice@{host}>"
-    message["Subject"] = _plain(" ".join(subject.split()))
+    message["Subject"] = _header_text(" ".join(subject.split()))
     if about is not None:
         message["X-Afterword-About"] = str(about)
     message.set_content(text, cte="quoted-printable")
@@ -95,10 +95,10 @@ def write_company_mail(
 
 def _address(name: str, email: str) -> Address:
     local, _, domain = email.rpartition("@")
-    return Address(_plain(name), username=local, domain=_ascii(domain))
+    return Address(_header_text(name), username=local, domain=_ascii(domain))
 
 
-def _plain(text: str) -> str:
+def _header_text(text: str) -> str:
     """Return text for a header: one line, and nothing that would be decoded into something else."""
     return "".join(character for character in text if character.isprintable()).replace("=?", "= ?")
 

@@ -48,7 +48,7 @@ from app.workspaces.scopes import Scope
 routes = router("Invitations")
 
 
-async def _out(session: SessionDep, row: Invitation) -> InvitationOut:
+async def _show_invitation_of(session: SessionDep, row: Invitation) -> InvitationOut:
     survey = await surveys.find(session, row.workspace_id, str(row.survey_id))
     return InvitationOut.model_validate(invitation_body(row, survey=survey.key))
 
@@ -111,7 +111,7 @@ async def get_invitation(
 ) -> InvitationOut:
     """Return one invitation; keys that may write also get the `url` of a link."""
     row = await service.get(session, caller.workspace_id, invitation_id)
-    reply = await _out(session, row)
+    reply = await _show_invitation_of(session, row)
     if row.channel == "link" and Scope.WRITE in caller.scopes and row.token:
         settings: Settings = request.app.state.settings
         reply.url = Links(settings.base_url, await token_of(session, box, row)).page
@@ -123,7 +123,9 @@ async def cancel_invitation(
     session: SessionDep, caller: Writer, invitation_id: UUID
 ) -> InvitationOut:
     """Cancel one that is not sent yet."""
-    return await _out(session, await service.cancel(session, caller.workspace_id, invitation_id))
+    return await _show_invitation_of(
+        session, await service.cancel(session, caller.workspace_id, invitation_id)
+    )
 
 
 @routes.post(
@@ -133,7 +135,9 @@ async def remind_invitation(
     session: SessionDep, caller: Writer, invitation_id: UUID
 ) -> InvitationOut:
     """Send the only reminder of an invitation that was mailed and is not answered."""
-    return await _out(session, await service.remind(session, caller.workspace_id, invitation_id))
+    return await _show_invitation_of(
+        session, await service.remind(session, caller.workspace_id, invitation_id)
+    )
 
 
 @routes.post("/v1/surveys/{survey}/mail-preview", status_code=200, summary="Preview the mail")
@@ -183,7 +187,7 @@ async def list_unsubscribes(
     session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[SuppressedOut]:
     """Return who wants no more mails, newest first."""
-    return await _suppressed(
+    return await _list_suppressed(
         session, caller.workspace_id, SuppressionKind.UNSUBSCRIBED, limit, cursor
     )
 
@@ -226,7 +230,9 @@ async def list_bounces(
     session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[SuppressedOut]:
     """Return the addresses that are dead, newest first."""
-    return await _suppressed(session, caller.workspace_id, SuppressionKind.BOUNCED, limit, cursor)
+    return await _list_suppressed(
+        session, caller.workspace_id, SuppressionKind.BOUNCED, limit, cursor
+    )
 
 
 @routes.post("/v1/bounces", status_code=201, summary="Report bounces", openapi_extra=RAW_ADDRESSES)
@@ -256,7 +262,7 @@ async def create_bounces(
     return AddressesReport(added=added, ignored=report.ignored)
 
 
-async def _suppressed(
+async def _list_suppressed(
     session: SessionDep, workspace_id: UUID, kind: SuppressionKind, limit: int, cursor: str | None
 ) -> Page[SuppressedOut]:
     rows = await suppression.find_page(session, workspace_id, kind=kind, limit=limit, cursor=cursor)

@@ -177,7 +177,7 @@ left join lateral (
         for values in self.request.properties.values():
             self.narrow_to_values("x.value", values)
 
-    def between(self, span: Span) -> None:
+    def narrow_to(self, span: Span) -> None:
         """Keep what lies in the span."""
         if self.from_rows:
             self.narrow_to_span(span, "x.responded_at")
@@ -240,7 +240,7 @@ async def _count_cells(
 ) -> Cells:
     from_rows = must_read_rows(request)
     query = _CellQuery(request, questions, from_rows=from_rows)
-    query.between(span)
+    query.narrow_to(span)
     keys = [query.period(interval), *query.groups(), *query.series()]
     if from_rows:
         sums = [f"count(*) filter (where a.value = '{value}')" for value in COUNTED_VALUES]
@@ -360,7 +360,7 @@ async def _count_by_state(
     session: AsyncSession, request: MetricRequest, questions: ScoreQuestions
 ) -> dict[str, int]:
     query = _CellQuery(request, questions, from_rows=True)
-    query.between(request.span)
+    query.narrow_to(request.span)
     query.conditions.append("x.state = any(:excluded ::text[])")
     query.bound["excluded"] = list(_EXCLUDED)
     statement = f"""

@@ -61,14 +61,14 @@ class Counts:
         squares = sum(score * score * k for score, k in enumerate(self.scores))
         return float(Fraction(n * squares - total * total, n * (n - 1)))
 
-    def flipped(self, low: int, high: int) -> "Counts":
+    def flip(self, low: int, high: int) -> "Counts":
         """Return the histogram with good and bad exchanged on the scale from low to high."""
         scores = list(self.scores)
         scores[low : high + 1] = reversed(scores[low : high + 1])
         return Counts(tuple(scores), self.n_missing, self.n_na)
 
 
-def pooled(parts: Iterable[Counts]) -> Counts:
+def pool(parts: Iterable[Counts]) -> Counts:
     """Pool any number of histograms."""
     total = Counts()
     for part in parts:

@@ -70,19 +70,19 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
             low, high = value or (None, None)
             flat |= {f"{name}_low": low, f"{name}_high": high}
         elif isinstance(value, dict):
-            flat |= _nested(name, value)
+            flat |= _flatten_nested(name, value)
         else:
             flat[name] = value
     return flat
 
 
-def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
+def _flatten_nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for part, number in value.items():
         column = f"{name}_{part}"
         # The parts of a distribution are named by the options of a question, whatever they are.
         if isinstance(number, dict):
-            flat |= _nested(column, number)
+            flat |= _flatten_nested(column, number)
         else:
             flat |= {column: number} if name.startswith(_LAST) else _flat({column: number})
     return flat

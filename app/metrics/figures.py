@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from app.metrics import statistics
-from app.metrics.counts import Counts, pooled, reliability, round_half_away
+from app.metrics.counts import Counts, pool, reliability, round_half_away
 from app.metrics.statistics import Change, ConfidenceInterval
 from app.surveys.bands import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_from
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
@@ -61,7 +61,7 @@ class Figure:
 
 def nps(cell: Cell) -> Figure:
     """Return 100·(promoters - detractors)/n; asked as yes or no, yes promotes and no detracts."""
-    counts = pooled(cell.values())
+    counts = pool(cell.values())
     yes_no = any(series.scale == "yes_no" for series in cell)
     positive, negative, _ = _nps_counts(cell)
     breakdown = {
@@ -75,7 +75,7 @@ def nps(cell: Cell) -> Figure:
 
 def _nps_counts(cell: Cell) -> tuple[int, int, int]:
     """Return promoters, detractors and n."""
-    counts = pooled(cell.values())
+    counts = pool(cell.values())
     if any(series.scale == "yes_no" for series in cell):
         return counts.scores[1], counts.scores[0], counts.n
     return counts.at_least(PROMOTER_FROM), counts.at_most(DETRACTOR_TO), counts.n
@@ -100,7 +100,7 @@ def _net_figure(
 
 def csat(cell: Cell) -> Figure:
     """Return the share of the top boxes in per cent, with the mean beside it."""
-    counts, high = pooled(cell.values()), _high(cell)
+    counts, high = pool(cell.values()), _high(cell)
     top = top_box_from(high)
     satisfied, dissatisfied = counts.at_least(top), counts.at_most(high + 1 - top)
     breakdown = {
@@ -114,7 +114,7 @@ def csat(cell: Cell) -> Figure:
 
 def yes_no(cell: Cell) -> Figure:
     """Return the share of yes in per cent."""
-    counts = pooled(cell.values())
+    counts = pool(cell.values())
     breakdown = {"yes": counts.scores[1], "no": counts.scores[0]}
     names = {"no": 0, "yes": 1}
     return _share_figure(counts.scores[1], counts, parts={"counts": breakdown}, names=names)
@@ -122,7 +122,7 @@ def yes_no(cell: Cell) -> Figure:
 
 def ces(cell: Cell) -> Figure:
     """Return the mean effort score, with the share of easy answers in per cent."""
-    counts, high = pooled(cell.values()), _high(cell)
+    counts, high = pool(cell.values()), _high(cell)
     easy = counts.at_least(easy_from(high))
     hard = counts.at_most(high + 1 - easy_from(high))
     breakdown = {"easy": easy, "neutral": counts.n - easy - hard, "hard": hard}
@@ -136,7 +136,7 @@ def ces(cell: Cell) -> Figure:
 
 def rating(cell: Cell) -> Figure:
     """Return the mean and the top-box share within one scale."""
-    counts, high = pooled(cell.values()), _high(cell)
+    counts, high = pool(cell.values()), _high(cell)
     top = counts.at_least(top_box_from(high))
     parts = {
         "top_box_share": 100 * top / counts.n if counts.n else None,
@@ -155,7 +155,7 @@ def mean_0_100(cell: Cell) -> dict[str, Any]:
         return {"mean_0_100": None, "mean_0_100_ci": None, "mean_0_100_n": 0}
     total = squares = Fraction(0)
     for series, counts in cell.items():
-        item_counts = counts.flipped(series.low, series.high) if series.reverse else counts
+        item_counts = counts.flip(series.low, series.high) if series.reverse else counts
         for score, k in enumerate(item_counts.scores):
             rescaled = Fraction(100 * (score - series.low), series.high - series.low)
             total += rescaled * k
@@ -172,7 +172,7 @@ def mean_0_100(cell: Cell) -> dict[str, Any]:
 
 def expectation(cell: Cell) -> Figure:
     """Return 100·(better - worse)/n, with the share of `better`, the WOW share."""
-    counts = pooled(cell.values())
+    counts = pool(cell.values())
     worse, as_expected, better = counts.scores[:3]
     parts = {
         "counts": {"worse": worse, "as": as_expected, "better": better},
@@ -187,7 +187,7 @@ def expectation(cell: Cell) -> Figure:
 
 def emotion(cell: Cell) -> Figure:
     """Return 100·(positive - negative)/n over the valences of the emotions chosen."""
-    counts = pooled(histogram for series, histogram in cell.items() if not series.option)
+    counts = pool(histogram for series, histogram in cell.items() if not series.option)
     positive, negative, _ = _valence_counts(cell)
     breakdown = {
         "positive": positive,
@@ -205,13 +205,13 @@ def _valence_counts(cell: Cell) -> tuple[int, int, int]:
     return (
         sum(count for valence, count in chosen if valence > 0),
         sum(count for valence, count in chosen if valence < 0),
-        pooled(histogram for series, histogram in cell.items() if not series.option).n,
+        pool(histogram for series, histogram in cell.items() if not series.option).n,
     )
 
 
 def choice(cell: Cell) -> Figure:
     """Return the share of each option; the value is that of the option chosen most."""
-    counts = pooled(histogram for s, histogram in cell.items() if not s.option)
+    counts = pool(histogram for s, histogram in cell.items() if not s.option)
     chosen = _options(cell)
     leading = max(chosen, key=lambda option: chosen[option]) if chosen else None
     shares = {
@@ -315,7 +315,7 @@ def compare_emotion(before: Cell, now: Cell) -> Change:
 
 def compare_csat(before: Cell, now: Cell) -> Change:
     """Test the difference of two shares of satisfied answers."""
-    return _compare_shares(before, now, _satisfied)
+    return _compare_shares(before, now, _count_satisfied)
 
 
 def compare_yes_no(before: Cell, now: Cell) -> Change:
@@ -324,26 +324,26 @@ def compare_yes_no(before: Cell, now: Cell) -> Change:
 
 
 def _compare_shares(before: Cell, now: Cell, successes: Callable[[Cell], int]) -> Change:
-    pair = [(successes(cell), pooled(cell.values()).n) for cell in (before, now)]
+    pair = [(successes(cell), pool(cell.values()).n) for cell in (before, now)]
     return _in_percent(statistics.share_change(pair[0], pair[1]))
 
 
 def compare_means(before: Cell, now: Cell) -> Change:
     """Test the difference of two means by Welch."""
-    old, new = pooled(before.values()), pooled(now.values())
+    old, new = pool(before.values()), pool(now.values())
     return statistics.mean_change(
         (float(old.mean), old.variance, old.n), (float(new.mean), new.variance, new.n)
     )
 
 
 def _better_worse(cell: Cell) -> tuple[int, int, int]:
-    counts = pooled(cell.values())
+    counts = pool(cell.values())
     return counts.scores[2], counts.scores[0], counts.n
 
 
-def _satisfied(cell: Cell) -> int:
-    return pooled(cell.values()).at_least(top_box_from(_high(cell)))
+def _count_satisfied(cell: Cell) -> int:
+    return pool(cell.values()).at_least(top_box_from(_high(cell)))
 
 
 def _yes(cell: Cell) -> int:
-    return pooled(cell.values()).scores[1]
+    return pool(cell.values()).scores[1]

@@ -15,7 +15,7 @@ from app.interactions.models import Journey
 from app.interactions.schemas import Stage
 from app.metrics.conditions import RequestConditions
 from app.metrics.counting import Cells
-from app.metrics.counts import pooled
+from app.metrics.counts import pool
 from app.metrics.figures import Cell, mean_0_100, pool_into
 from app.metrics.metric import CountReading, FigureDict
 from app.metrics.registry import METRICS, SCORE_METRICS
@@ -165,7 +165,7 @@ def _shrunken_means(cells: Mapping[str, Cells], first_request: MetricRequest) ->
                 pool_into(by_touchpoint.setdefault(key[1], {}), cell)
     means = {}
     for touchpoint, cell in by_touchpoint.items():
-        n = pooled(cell.values()).n
+        n = pool(cell.values()).n
         if n and not first_request.hides(n):
             means[touchpoint] = (mean_0_100(cell)["mean_0_100"], n)
     if not means:

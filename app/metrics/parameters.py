@@ -226,9 +226,9 @@ async def _span(
             )
         return span
     usual = default_span(today)
-    end = _bound("to", query.to, zone) if query.to else usual.end
+    end = _read_bound("to", query.to, zone) if query.to else usual.end
     if query.from_:
-        start = _bound("from", query.from_, zone)
+        start = _read_bound("from", query.from_, zone)
     elif query.to:
         # The usual span is of two dates, never of a date and a moment.
         start = first_local_day(end, zone) - (usual.end - usual.start)  # type: ignore[operator]
@@ -257,7 +257,7 @@ def with_plus(moment: str) -> str:
     return moment.replace(" ", "+")
 
 
-def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
+def _read_bound(name: str, value: str, zone: ZoneInfo) -> Bound:
     try:
         if len(value) <= 10:
             bound: Bound = dt.date.fromisoformat(value)

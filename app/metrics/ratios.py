@@ -93,7 +93,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, RatioCounts]
     ) -> RatioCounts:
         """Return the counts of the whole span."""
-        return await self.count_span(session, request.ungrouped())
+        return await self.count_span(session, request.without_groups())
 
     async def count_span(self, session: AsyncSession, request: MetricRequest) -> RatioCounts:
         """Return the counts of a span."""

@@ -74,7 +74,7 @@ class MetricRequest:
             or not names <= set(self.workspace.segments)
         )
 
-    def ungrouped(self) -> "MetricRequest":
+    def without_groups(self) -> "MetricRequest":
         """Return the same for all groups together."""
         return replace(self, groups=[])
 

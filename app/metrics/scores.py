@@ -18,7 +18,7 @@ from app.metrics.counting import (
     count_latest,
     must_read_rows,
 )
-from app.metrics.counts import Counts, pooled
+from app.metrics.counts import Counts, pool
 from app.metrics.figures import Cell, Figure, FigureComparison, Series, mean_0_100, pool_into
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
@@ -77,7 +77,7 @@ class ScoreCounter:
         if _adds_up(request):
             total = _pool_all(rows)
         else:
-            total = await self.count_span(session, request.ungrouped())
+            total = await self.count_span(session, request.without_groups())
         await add_unchosen_options(session, request, self.questions, total)
         return total
 
@@ -226,7 +226,7 @@ def _of_scale(cell: Cell, scale: str | None) -> Cell:
 def _empty(scale: str | None) -> Cell:
     """Return the series of a scale without any answer, so that its distribution is complete."""
     bounds = SCALES.get(scale or "")
-    return {Series(bounds.name, bounds.low, bounds.high): pooled([])} if bounds else {}
+    return {Series(bounds.name, bounds.low, bounds.high): pool([])} if bounds else {}
 
 
 def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:
@@ -248,12 +248,12 @@ def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
     """Warn which questions are left out, with their surveys if keys are ambiguous."""
     keys = [name.partition(" ")[2] for name in answers]
 
-    def named(name: str) -> str:
+    def name_of(name: str) -> str:
         survey, _, key = name.partition(" ")
         return key if keys.count(key) == 1 else f"{key} of {survey}"
 
     others = [
-        f"{named(name)} (n = {count})"
+        f"{name_of(name)} (n = {count})"
         for name, count in sorted(answers.items())
         if name != chosen and count
     ]
@@ -261,5 +261,5 @@ def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
         return []
     remedy = "Add `question=` or `survey=` for one of them."
     also = ", ".join(others)
-    this = named(chosen)
+    this = name_of(chosen)
     return [f"Questions are never pooled. This figure is of {this}; others: {also}. {remedy}"]

@@ -101,7 +101,7 @@ async def _total(
     reading: CountReading,
 ) -> FigureDict:
     figure = counter.make_figure(request, total, reading, {})
-    excluded = await counter.count_excluded(session, request.ungrouped())
+    excluded = await counter.count_excluded(session, request.without_groups())
     return figure if excluded is None else figure | {"excluded": excluded}
 
 
@@ -166,7 +166,7 @@ async def _comparison(
     reading: CountReading,
 ) -> MetricReply:
     span = span_before(request.span, request.compare or "", request.zone)
-    before = await counter.count_span(session, replace(request.ungrouped(), span=span))
+    before = await counter.count_span(session, replace(request.without_groups(), span=span))
     shown_before = counter.make_figure(request, before, reading, {})
     shown_now = counter.make_figure(request, total, reading, {})
     change = None

@@ -179,7 +179,7 @@ class TicketCounter:
         A group by a property leaves out the tickets without it, so that they are read again.
         """
         if not rows or any(name.startswith(PROPERTY) for name in request.groups):
-            counts_by_key = await self.count_by_group(session, request.ungrouped(), None)
+            counts_by_key = await self.count_by_group(session, request.without_groups(), None)
             return next(iter(counts_by_key.values()), TicketCounts())
         total = TicketCounts(next(iter(rows.values())).source)
         for counts in rows.values():

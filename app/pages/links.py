@@ -57,7 +57,7 @@ def _page_url(settings: Settings, public_id: str, **query: str | None) -> str:
     return f"{settings.base_url}/s/{public_id}" + (f"?{query_string}" if query_string else "")
 
 
-async def _published(session: SessionDep, caller: Reader, reference: str) -> Survey:
+async def _find_published(session: SessionDep, caller: Reader, reference: str) -> Survey:
     survey, *_ = await surveys.read(session, caller, reference)
     if survey.status == SurveyStatus.DRAFT:
         detail = f"The survey `{reference[:64]}` is a draft; publish it first."
@@ -71,7 +71,7 @@ async def get_survey_links(
 ) -> LinksOut:
     """Return where a survey can be answered."""
     settings: Settings = request.app.state.settings
-    survey_row = await _published(session, caller, survey)
+    survey_row = await _find_published(session, caller, survey)
     url = _page_url(settings, survey_row.public_id)
     script = (
         f'<script async src="{settings.base_url}/widget.js" data-key="pk_…" '
@@ -110,7 +110,7 @@ async def get_survey_qr_code(
     lang: Language = None,
 ) -> Response:
     """Return the QR code of the survey's page; as `text/xml` where that alone is accepted."""
-    survey_row = await _published(session, caller, survey)
+    survey_row = await _find_published(session, caller, survey)
     url = _page_url(request.app.state.settings, survey_row.public_id, src=src, lang=lang)
     is_text_xml = request.headers.get("accept", "").strip() == "text/xml"
     kind = "text/xml" if is_text_xml else "image/svg+xml"

@@ -137,7 +137,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
         query.get("lang", ""),
         *languages_of(request),
     ]
-    known = _kept(query, workspace.segments)
+    known = _params_of_link(query, workspace.segments)
     locale = choose_language(languages, sorted(survey.locales), survey.locale)
     box: SealedBox = request.app.state.box
     response_id = read_response_id(box, survey, query.get("r", ""))
@@ -171,7 +171,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     )
 
 
-def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
+def _params_of_link(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
     """Return what a link may say beside the answers: order, poster, language, declared segments."""
     params = {
         name: query[name][:_MAX_NAME_CHARACTERS]

@@ -52,7 +52,7 @@ async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
         title=words["data_title"],
         page_style=page_style_of(person.workspace),
         answers=await _answers(request, person, words),
-        about=_about(person, words, person.workspace.timezone),
+        about=_rows_about(person, words, person.workspace.timezone),
         action=person.links.data,
         unsubscribe=person.links.unsubscribe,
         rendered=stamp(box),
@@ -88,12 +88,12 @@ async def _answers(
     return rows
 
 
-def _local(at: dt.datetime | None, zone: str) -> str | None:
+def _write_time(at: dt.datetime | None, zone: str) -> str | None:
     """Write a moment in the company's zone."""
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})" if at else None
 
 
-def _about(person: InvitedPerson, words: SurveyWords, zone: str) -> list[tuple[str, str]]:
+def _rows_about(person: InvitedPerson, words: SurveyWords, zone: str) -> list[tuple[str, str]]:
     """Return what else is stored beside the answer."""
     invitation, stored = person.invitation, person.stored
     known = {
@@ -101,8 +101,8 @@ def _about(person: InvitedPerson, words: SurveyWords, zone: str) -> list[tuple[s
         "data_email": invitation.email,
         "data_order": invitation.order_ref,
         "data_ticket": invitation.ticket,
-        "data_sent": _local(invitation.sent_at, zone),
-        "data_at": _local(stored.responded_at, zone),
+        "data_sent": _write_time(invitation.sent_at, zone),
+        "data_at": _write_time(stored.responded_at, zone),
     }
     rows = [(words[name], str(value)) for name, value in known.items() if value]
     properties = invitation.context.get("properties", {})

@@ -98,13 +98,13 @@ async def find_cases(
                 row.customer_id,
                 row.properties,
                 row.segments,
-                _about(row),
+                _describe_interaction(row),
             )
             for row in rows
         }
 
 
-def _about(row: Any) -> dict[str, Any]:
+def _describe_interaction(row: Any) -> dict[str, Any]:
     return {
         "type": row.type,
         "source": row.source,

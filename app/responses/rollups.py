@@ -86,7 +86,7 @@ async def recount(database: Database, job: Job) -> None:
             "select config from workspace where id = $1", workspace_id
         )
         done = 0
-        async for ids in _outdated(connection, workspace_id, config):
+        async for ids in _find_outdated(connection, workspace_id, config):
             await connection.execute(RECOUNT, workspace_id, utc_now(), 0, ids, ids)
             done += len(ids)
             await connection.execute(
@@ -103,7 +103,7 @@ async def recount(database: Database, job: Job) -> None:
         await connection.close()
 
 
-async def _outdated(
+async def _find_outdated(
     connection: RawConnection, workspace_id: UUID, config: int
 ) -> AsyncIterator[list[UUID]]:
     """Yield chunks of responses that were counted under another configuration."""

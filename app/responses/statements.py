@@ -167,7 +167,7 @@ old as materialized (
 )"""
 
 
-def _kept(column: str) -> str:
+def _stored_column_sql(column: str) -> str:
     """Return a column as it is stored now, changed or not."""
     value = f"case when u.id is null then o.{column} else u.{column} end"
     return f"({value}){'::text' if column == 'request_hash' else ''} as {column}"
@@ -244,7 +244,7 @@ moved as (
 ),
 {rollups_sql("$3::int2")},
 {events_sql("updated", CREATED_OR_UPDATED, "$4::bool", data=event_data_sql(COMPLETES, "n.about"))}
-select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
+select o.seq as seq_before, {", ".join(map(_stored_column_sql, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
 

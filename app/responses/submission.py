@@ -79,7 +79,7 @@ def submission_of(
         comment=checked.comment,
         properties=_json({**of_case, **(body.properties or {})}),
         customer_id=customer_id,
-        claimed=_claimed(body.customer) if customer_id is None else None,
+        claimed=_claim_of(body.customer) if customer_id is None else None,
         order_ref=body.order,
         ticket_ref=body.ticket,
         interaction_ref=_json(body.interaction) if body.interaction else None,
@@ -105,7 +105,7 @@ def submission_of(
     )
 
 
-def _claimed(customer: CustomerIn | None) -> msgspec.Raw | None:
+def _claim_of(customer: CustomerIn | None) -> msgspec.Raw | None:
     """Return what a customer without a proof says of themselves."""
     if customer is None:
         return None

@@ -157,7 +157,9 @@ async def _store(
     old_rows = [winner.row for winner in winners if winner.row.id not in created]
     stored: dict[UUID, tuple[StoredResponse, int]] = {}
     if old_rows:
-        for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(old_rows)):
+        for record in await connection.fetch(
+            UPDATE, *_shared_parameters(batch), encode_rows(old_rows)
+        ):
             values = dict(record)
             earlier_seq = values.pop("seq_before")
             stored[values["id"]] = StoredResponse(**values), earlier_seq
@@ -196,23 +198,23 @@ async def _insert(
     if batch.on_cluster:
         number = await connection.fetchval(cluster_ingest.TAKE_NUMBER)
         try:
-            parameters = (*_shared(batch), encode_rows(rows), number)
+            parameters = (*_shared_parameters(batch), encode_rows(rows), number)
             created = await connection.fetchval(cluster_ingest.CALL, *parameters)
         finally:
             await connection.execute(cluster_ingest.RELEASE_NUMBER, number)
     elif len(rows) == 1 and batch.has_lone_function:
         (row,) = rows
         row.event_data = lone_event_data(row, batch.now) if batch.events else None
-        parameters = (*_shared(batch), *column_values(row))
+        parameters = (*_shared_parameters(batch), *column_values(row))
         is_new = await connection.fetchval(lone_answer.CALL, *parameters)
         row.event_data = None
         created = [row.id] if is_new else []
     else:
-        created = await connection.fetchval(INSERT, *_shared(batch), encode_rows(rows))
+        created = await connection.fetchval(INSERT, *_shared_parameters(batch), encode_rows(rows))
     return created
 
 
-def _shared(batch: WriteBatch) -> list[Any]:
+def _shared_parameters(batch: WriteBatch) -> list[Any]:
     return [batch.workspace_id, batch.now, batch.slot, batch.events]
 
 

@@ -193,7 +193,7 @@ class CompiledSurvey:
             raise InvalidInput.at("body", "answers", msg="must be an object of question: answer")
         unknown = [key for key in answers if key not in self._keys][:_MAX_ERRORS]
         errors: list[FieldError] = [
-            _wrong(key, "is not a question of this survey" + did_you_mean(key[:64], self._keys))
+            _error_at(key, "is not a question of this survey" + did_you_mean(key[:64], self._keys))
             for key in unknown
         ]
         checked = CheckedAnswers()
@@ -228,7 +228,7 @@ class CompiledSurvey:
         else:
             result = question.check(value)
             if isinstance(result, str):
-                errors.append(_wrong(key, result))
+                errors.append(_error_at(key, result))
                 return
             checked.answers[key] = value
             checked.scores |= result
@@ -258,5 +258,5 @@ def _bands_of(scale: Scale | None, metric: SurveyMetric) -> dict[int, Band | Non
     return {score: band_of(scale, score) for score in range(scale.low, scale.high + 1)}
 
 
-def _wrong(key: str, msg: str) -> FieldError:
+def _error_at(key: str, msg: str) -> FieldError:
     return {"loc": ("body", "answers", key[:64]), "msg": msg}

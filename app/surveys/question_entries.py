@@ -58,10 +58,10 @@ def entry_of(question: Question, *, main: Question | None, metric: SurveyMetric)
         "module": question.module,
         "touchpoint": question.touchpoint,
         "options": [option.model_dump(exclude_none=True) for option in question.options],
-    } | _derived(scale, recommends=recommends)
+    } | _derive_from_type(scale, recommends=recommends)
 
 
-def _derived(scale: Scale, *, recommends: bool) -> dict[str, Any]:
+def _derive_from_type(scale: Scale, *, recommends: bool) -> dict[str, Any]:
     """Return what the question's type says of its scale."""
     boxes = boxes_of(scale)
     return {
@@ -129,7 +129,7 @@ async def complete_entries(session: AsyncSession) -> None:
     await run_sql(session, _COMPLETE_VERSIONS)
     for row in (await run_sql(session, _DERIVED)).mappings():
         scale = scale_of(QuestionType(row["type"]), row["high"])
-        derived = _derived(scale, recommends=row["recommends"])
+        derived = _derive_from_type(scale, recommends=row["recommends"])
         if any(row[name] != value for name, value in derived.items()):
             row_key = {name: row[name] for name in ("type", "high", "recommends")}
             await run_sql(session, _UPDATE.bindparams(**row_key, **derived))

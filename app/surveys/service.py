@@ -233,7 +233,7 @@ async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: SurveyPatch
 ) -> tuple[Survey, Definition]:
     """Change the draft; a published version gets a draft of the next number first."""
-    survey = await _locked(session, workspace_id, reference)
+    survey = await _find_locked(session, workspace_id, reference)
     latest = await _version(session, survey, survey.latest_version)
     definition = _merge(latest.definition, patch)
     await _require_same_scales(session, survey, definition)
@@ -252,7 +252,7 @@ async def publish(
     session: AsyncSession, workspace_id: UUID, reference: str
 ) -> tuple[Survey, Definition]:
     """Make the latest version the one that is answered; a closed survey opens again."""
-    survey = await _locked(session, workspace_id, reference)
+    survey = await _find_locked(session, workspace_id, reference)
     latest = await _version(session, survey, survey.latest_version)
     definition = Definition.model_validate(latest.definition)
     now = utc_now()
@@ -272,7 +272,7 @@ async def close(
     session: AsyncSession, workspace_id: UUID, reference: str
 ) -> tuple[Survey, Definition]:
     """Take no new responses; those that exist may still grow."""
-    survey = await _locked(session, workspace_id, reference)
+    survey = await _find_locked(session, workspace_id, reference)
     if survey.status == SurveyStatus.DRAFT:
         detail = "This survey was never published; delete it, or publish it first."
         raise Conflict(detail)
@@ -282,7 +282,7 @@ async def close(
     return survey, await definition_of(session, survey, survey.latest_version)
 
 
-async def _locked(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:
+async def _find_locked(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:
     return await find(session, workspace_id, reference, lock=True)
 
 

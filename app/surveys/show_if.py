@@ -26,16 +26,16 @@ def _holds(operator: str, answer: Any, value: Any) -> bool:
     if operator in NUMERIC:
         return _compares(operator, answer, value)
     if operator == "==":
-        return _same(answer, value)
+        return _equals(answer, value)
     if operator == "!=":
-        return not _same(answer, value)
+        return not _equals(answer, value)
     if operator == "contains":
         return isinstance(answer, list) and value in answer
-    within = any(_same(answer, member) for member in value)
+    within = any(_equals(answer, member) for member in value)
     return within if operator == "in" else not within
 
 
-def _same(answer: Any, value: Any) -> bool:
+def _equals(answer: Any, value: Any) -> bool:
     """Compare without taking true for 1."""
     return isinstance(answer, bool) == isinstance(value, bool) and bool(answer == value)
 

@@ -52,7 +52,7 @@ class SurveyWords:
         """Return one word with values filled in."""
         return self[name].format(**values)
 
-    def counted(self, name: str, n: int) -> str:
+    def plural(self, name: str, n: int) -> str:
         """Return the form of a word that goes with a number."""
         forms: dict[str, str] = self._shipped[name]
         return forms[plural_of(self._language, n)].format(n=n)

@@ -80,7 +80,7 @@ def _number(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _same(fact: Any, expected: Any) -> bool:
+def _equals(fact: Any, expected: Any) -> bool:
     """Compare as numbers if both are; senders also write numbers and booleans as text."""
     if type(fact) is type(expected) and fact == expected:
         return True
@@ -98,7 +98,7 @@ def _text(value: Any) -> str:
 
 def _contains(fact: Any, expected: Any) -> bool:
     if isinstance(fact, list):
-        return any(_same(member, expected) for member in fact)
+        return any(_equals(member, expected) for member in fact)
     return _text(expected) in _text(fact)
 
 
@@ -110,14 +110,14 @@ def _comparison(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, A
     return check
 
 
-def _among(fact: Any, expected: Any) -> bool:
+def _is_among(fact: Any, expected: Any) -> bool:
     facts = fact if isinstance(fact, list) else [fact]
-    return any(_same(fact, other) for fact in facts for other in expected)
+    return any(_equals(fact, other) for fact in facts for other in expected)
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": _same,
-    "in": _among,
+    "eq": _equals,
+    "in": _is_among,
     "contains": _contains,
     "gt": _comparison(lambda left, right: left > right),
     "gte": _comparison(lambda left, right: left >= right),

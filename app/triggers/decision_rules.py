@@ -64,7 +64,8 @@ async def decide(
     workspace_triggers = await read_triggers(session, workspace_id)
     await cancel_by_interactions(session, workspace_triggers, fresh)
     by_type = {
-        type_: workspace_triggers.on(type_) for type_ in {interaction.type for interaction in fresh}
+        type_: workspace_triggers.find_on(type_)
+        for type_ in {interaction.type for interaction in fresh}
     }
     relevant = [interaction for interaction in fresh if by_type[interaction.type]]
     if not relevant:

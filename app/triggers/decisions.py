@@ -72,7 +72,7 @@ def decision_body(decision: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _narrowed(
+async def _conditions_of(
     session: AsyncSession, workspace_id: UUID, filters: DecisionFilter
 ) -> tuple[str, dict[str, Any]]:
     values = filters.model_dump(include=set(_CONDITIONS), exclude_none=True)
@@ -122,7 +122,7 @@ async def find_page(
     session: AsyncSession, workspace_id: UUID, filters: DecisionListFilter
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` decisions, newest first."""
-    conditions, bound = await _narrowed(session, workspace_id, filters)
+    conditions, bound = await _conditions_of(session, workspace_id, filters)
     if position := decode_cursor(filters.cursor, UUID):
         conditions += " and (d.at, d.id) < (:after, :id)"
         bound |= {"after": position[0], "id": position[1]}
@@ -139,7 +139,7 @@ async def count_by_reason(
     session: AsyncSession, workspace_id: UUID, filters: DecisionFilter
 ) -> list[DecisionCount]:
     """Count the decisions by trigger, outcome and reason."""
-    conditions, bound = await _narrowed(session, workspace_id, filters)
+    conditions, bound = await _conditions_of(session, workspace_id, filters)
     rows = await run_sql(
         session,
         text(

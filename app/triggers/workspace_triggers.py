@@ -42,7 +42,7 @@ class WorkspaceTriggers:
             id_: trigger for id_, trigger in self.triggers.items() if id_ and trigger.row.active
         }
 
-    def on(self, type_: str) -> Sequence[CompiledTrigger]:
+    def find_on(self, type_: str) -> Sequence[CompiledTrigger]:
         """Return the triggers on interactions of a type, in the order they decide."""
         return [trigger for trigger in self.active.values() if trigger.row.on_type == type_]
 

@@ -45,7 +45,7 @@ class Attempt:
         """Whether the receiver wants no more deliveries."""
         return self.status_code == _GONE
 
-    def logged(self) -> dict[str, Any]:
+    def log_entry(self) -> dict[str, Any]:
         """Return the attempt as the log keeps it."""
         return {
             "at": rfc3339(self.at),

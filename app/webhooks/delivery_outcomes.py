@@ -85,7 +85,7 @@ def _delivery_update(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]
     return {
         "workspace_id": delivery.workspace_id,
         "id": delivery.id,
-        "attempt": attempt.logged(),
+        "attempt": attempt.log_entry(),
         "status": "delivered" if attempt.error is None else unsent_status,
         "next_at": None if wait is None else now + wait,
         "lease": delivery.next_at.isoformat(),

@@ -116,13 +116,13 @@ def as_teams(event: SubscriberEvent, style: MessageStyle) -> dict[str, Any]:
     """Return a message of Microsoft Teams' workflows: an Adaptive Card."""
     body: list[dict[str, Any]] = [
         {"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": True,
-         "text": _plain(headline(event, style))},
+         "text": _escape_markdown(headline(event, style))},
     ]  # fmt: skip
     if pairs := facts(event, style):
-        fact_rows = [{"title": name, "value": _plain(value)} for name, value in pairs]
+        fact_rows = [{"title": name, "value": _escape_markdown(value)} for name, value in pairs]
         body.append({"type": "FactSet", "facts": fact_rows})
     if words := comment(event):
-        body.append({"type": "TextBlock", "wrap": True, "text": _plain(words)})
+        body.append({"type": "TextBlock", "wrap": True, "text": _escape_markdown(words)})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -135,7 +135,7 @@ def as_teams(event: SubscriberEvent, style: MessageStyle) -> dict[str, Any]:
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
 
 
-def _plain(value: str) -> str:
+def _escape_markdown(value: str) -> str:
     """Escape Markdown, so that a comment cannot become a link."""
     return _MARKDOWN.sub(r"\\\g<0>", value)
 

@@ -47,20 +47,20 @@ async def fetch_logo(url: str, *, allow_private: bool) -> Image:
             allow_private=allow_private, max_kept_bytes=_MAX_BYTES + 1,
         )  # fmt: skip
     except RefusedAddressError as error:
-        raise _wrong(str(error)) from None
+        raise _logo_error(str(error)) from None
     except UnreachableError:
-        raise _wrong("could not be fetched") from None
+        raise _logo_error("could not be fetched") from None
     if reply.status != 200:
-        raise _wrong(f"answered {reply.status}; it must be a picture that anyone may fetch")
+        raise _logo_error(f"answered {reply.status}; it must be a picture that anyone may fetch")
     if len(reply.body) > _MAX_BYTES:
-        raise _wrong("is larger than 200 KB")
+        raise _logo_error("is larger than 200 KB")
     media_type = media_type_of(reply.body)
     if media_type is None:
-        raise _wrong("is not a PNG, JPEG or WebP")
+        raise _logo_error("is not a PNG, JPEG or WebP")
     return Image(media_type, reply.body)
 
 
-def _wrong(msg: str) -> InvalidInput:
+def _logo_error(msg: str) -> InvalidInput:
     return InvalidInput.at("body", "brand", "logo_url", msg=msg)
 
 

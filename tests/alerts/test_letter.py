@@ -23,7 +23,7 @@ from app.core.database import Database
 from app.core.job_runner import JobHandler, JobRunner
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
-from tests.mailbox import Mailbox, plain
+from tests.mailbox import Mailbox, plain_text_of
 from tests.shop import Shop
 
 # A Monday.
@@ -91,7 +91,7 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
     await shop.post("/v1/members", {"email": "d@c.pl", "name": "D", "digest": "daily"})
     await shop.post("/v1/members", {"email": "o@c.pl", "name": "O"})
 
-    async def queued(now: dt.datetime) -> int:
+    async def count_queued(now: dt.datetime) -> int:
         async with database.transaction() as session:
             await enqueue_due_letters(session, now)
         connection = await database.connect()
@@ -102,10 +102,10 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
         await connection.close()
         return count
 
-    assert await queued(MONDAY.replace(hour=7, minute=59)) == 0
-    assert await queued(MONDAY) == 2
-    assert await queued(MONDAY + dt.timedelta(hours=5)) == 2
-    assert await queued(MONDAY + dt.timedelta(days=1)) == 3
+    assert await count_queued(MONDAY.replace(hour=7, minute=59)) == 0
+    assert await count_queued(MONDAY) == 2
+    assert await count_queued(MONDAY + dt.timedelta(hours=5)) == 2
+    assert await count_queued(MONDAY + dt.timedelta(days=1)) == 3
 
 
 async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
@@ -146,7 +146,9 @@ async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
 
 
 def test_no_letter_is_owed_for_days_before_it_was_chosen() -> None:
-    def chosen(digest: str, *, before: str, last: dt.date, at: dt.datetime) -> dt.date | None:
+    def day_of_letter(
+        digest: str, *, before: str, last: dt.date, at: dt.datetime
+    ) -> dt.date | None:
         """Return the day of the letter that is due right after a choice."""
         member = Member(
             workspace_id=UUID(int=1), id=UUID(int=2), email="", name="", role="", locale="en",
@@ -161,17 +163,19 @@ def test_no_letter_is_owed_for_days_before_it_was_chosen() -> None:
     three_days = dt.timedelta(days=3)
     week_ago = monday - dt.timedelta(days=7)
     # Off over Monday, and on again on Thursday.
-    assert chosen("weekly", before="off", last=week_ago, at=MONDAY + three_days) is None
+    assert day_of_letter("weekly", before="off", last=week_ago, at=MONDAY + three_days) is None
     # Off for a day, and on again before eight.
-    assert chosen("daily", before="off", last=monday - dt.timedelta(days=2), at=seven) is None
+    assert (
+        day_of_letter("daily", before="off", last=monday - dt.timedelta(days=2), at=seven) is None
+    )
     # Each day instead of each week, from the next eight o'clock on.
     thursday = seven + three_days
-    assert chosen("daily", before="weekly", last=monday, at=thursday) is None
-    assert chosen("daily", before="weekly", last=monday, at=thursday.replace(hour=9)) == (
+    assert day_of_letter("daily", before="weekly", last=monday, at=thursday) is None
+    assert day_of_letter("daily", before="weekly", last=monday, at=thursday.replace(hour=9)) == (
         thursday.date()
     )
     # Off and on again on the same Monday: it has come already.
-    assert chosen("weekly", before="off", last=monday, at=MONDAY.replace(hour=12)) is None
+    assert day_of_letter("weekly", before="off", last=monday, at=MONDAY.replace(hour=12)) is None
 
 
 async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_once(
@@ -238,7 +242,7 @@ async def test_the_weakest_touchpoint_is_that_of_the_journey_by_its_name(shop: S
         at = f"2026-11-18T10:{minute:02}:00Z"
         await shop.answer("nps", 9, touchpoint="till", responded_at=at)
         await shop.answer("csat", 2, touchpoint="desk", responded_at=at)
-    letter_text = plain(await letter_of(shop, "pl"))
+    letter_text = plain_text_of(await letter_of(shop, "pl"))
     assert re.search(r"Biurko: \d+ / 100", letter_text), letter_text
 
 

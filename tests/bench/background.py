@@ -162,7 +162,7 @@ async def _run_jobs(database_url: str) -> float:
     finished = asyncio.Event()
     count = 0
 
-    async def nothing(_database: Database, _job: Job) -> None:
+    async def count_job(_database: Database, _job: Job) -> None:
         nonlocal count
         count += 1
         if count == _JOBS:
@@ -172,7 +172,7 @@ async def _run_jobs(database_url: str) -> float:
     async with database.transaction() as session:
         plans = [(now, str(number), {"number": number}) for number in range(_JOBS)]
         await jobs.enqueue_many(session, "bench.nothing", workspace_id=uuid4(), planned=plans)
-    runner = JobRunner(database, {"bench.nothing": nothing}, concurrency=_CONCURRENCY)
+    runner = JobRunner(database, {"bench.nothing": count_job}, concurrency=_CONCURRENCY)
     began = time.perf_counter()
     running = asyncio.create_task(runner.run())
     await finished.wait()

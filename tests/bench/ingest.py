@@ -32,7 +32,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
     }
     asyncio.run(prepare_baseline(database_url))
 
-    def once(url: str, connections: int) -> Measurement:
+    def measure_once(url: str, connections: int) -> Measurement:
         return wrk(url + path, body=BODY, key=service.key, connections=connections, seconds=SECONDS)
 
     # The rounds take turns, so that a slow moment of the machine strikes all alike.
@@ -52,7 +52,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
                 ("raw alone", raw_url, 1),
                 ("ours alone", service.url, 1),
             ):
-                measured = once(url, connections)
+                measured = measure_once(url, connections)
                 if number:
                     rounds[name].append(measured)
     middle = {name: median(measured) for name, measured in rounds.items()}

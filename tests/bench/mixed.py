@@ -123,7 +123,7 @@ class Load:
             self.tally.note("dashboard", await self.browser.get("/"))
         await asyncio.sleep(0.5)
 
-    async def idle(self) -> None:
+    async def idle_in_transaction(self) -> None:
         """Idle in a transaction of a BI role until the server ends it."""
         with contextlib.suppress(asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
             state = self.service.folder / "data" / "postgres.json"
@@ -201,7 +201,7 @@ async def _run(service: Service, minutes: float) -> Tally:
             tasks.create_task(_repeat(load.answer, until, _PAUSE))
         for _ in range(2):
             tasks.create_task(_repeat(load.deliver, until, _PAUSE))
-        for step in (load.look, load.idle, load.kill):
+        for step in (load.look, load.idle_in_transaction, load.kill):
             tasks.create_task(_repeat(step, until))
     await _drain(load)
     server.close()

@@ -173,7 +173,7 @@ def test_one_entity_is_read_by_its_keys(company: BiCompany) -> None:
     assert read(company, f"tickets_daily({predicate.replace('desk', 'nobody')})").status_code == 404
 
 
-def applied(company: BiCompany, path: str, **params: Any) -> list[dict[str, Any]]:
+def apply_query(company: BiCompany, path: str, **params: Any) -> list[dict[str, Any]]:
     reply = read(company, path, **params)
     assert reply.status_code == 200, reply.text
     rows: list[dict[str, Any]] = reply.json()["value"]
@@ -182,7 +182,7 @@ def applied(company: BiCompany, path: str, **params: Any) -> list[dict[str, Any]
 
 def test_apply_groups_and_sums_in_the_database(company: BiCompany) -> None:
     every = [row for row in read(company).json()["value"] if row["metric"] == "nps"]
-    (total,) = applied(
+    (total,) = apply_query(
         company, "metric_daily",
         apply="filter(metric eq 'nps')/aggregate(responses with sum as n, $count as rows, "
         "date with min as first, channel with countdistinct as channels)",
@@ -191,7 +191,7 @@ def test_apply_groups_and_sums_in_the_database(company: BiCompany) -> None:
         "n": sum(row["responses"] for row in every), "rows": len(every), "first": "2026-01-05",
         "channels": len({row["channel"] for row in every}),
     }  # fmt: skip
-    groups = applied(
+    groups = apply_query(
         company, "metric_daily",
         apply="filter(metric eq 'nps')/groupby((channel, locale), aggregate(responses with sum as "
         "n, promoters with sum as p, detractors with sum as d))",
@@ -213,12 +213,12 @@ def test_apply_groups_and_sums_in_the_database(company: BiCompany) -> None:
         key=lambda group: group[2],
     )
     assert (groups[0]["channel"], groups[0]["locale"], groups[0]["n"]) == best
-    names = applied(company, "metric_daily", apply="groupby((survey))")
+    names = apply_query(company, "metric_daily", apply="groupby((survey))")
     assert names == [{"survey": "s"}]
 
 
 def test_segments_and_choices_are_sets_of_their_own(several: BiCompany) -> None:
-    by_store = applied(
+    by_store = apply_query(
         several, "metric_daily_by_segment",
         apply="filter(metric eq 'nps' and segment eq 'store' and scale eq '0-10')"
         "/groupby((value), aggregate(responses with sum as n))",
@@ -234,7 +234,7 @@ def test_segments_and_choices_are_sets_of_their_own(several: BiCompany) -> None:
         for emotion in ("joy", "joy", "anger"):
             line = {"survey": "feel", "channel": "web", "answers": {"mood": emotion}}
             client.post("/v1/responses", json=line).raise_for_status()
-    chosen = applied(
+    chosen = apply_query(
         several, "choices_daily",
         apply="filter(survey eq 'feel')/groupby((option, valence), aggregate(chosen with sum as "
         "n))", orderby="option",

@@ -108,7 +108,7 @@ class BrowserCompany:
         rows: list[dict[str, Any]] = self.get("/v1/responses")["data"]
         return rows
 
-    def counted(self, metric: str = "nps") -> int:
+    def count_answers(self, metric: str = "nps") -> int:
         """Return how many answers the figure is made from."""
         n: int = self.get(f"/v1/metrics/{metric}")["total"]["n"]
         return n

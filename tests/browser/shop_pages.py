@@ -46,7 +46,7 @@ def listen(page: Page) -> list[str]:
     return messages
 
 
-async def until(page: Page, expression: str) -> None:
+async def wait_until(page: Page, expression: str) -> None:
     """Wait until it holds in the page, asking from outside: a strict policy forbids an eval."""
     for _ in range(300):
         if await page.evaluate(f"!!({expression})"):
@@ -57,4 +57,4 @@ async def until(page: Page, expression: str) -> None:
 
 async def all_sent(page: Page) -> None:
     """Wait until every answer of the page has been taken."""
-    await until(page, "localStorage['afterword.outbox'] == '[]'")
+    await wait_until(page, "localStorage['afterword.outbox'] == '[]'")

@@ -13,10 +13,10 @@ ARABIC = {"send": {"ar": "إرسال"}, "next": {"ar": "التالي"}, "optiona
 _WIDEST = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def only(company: BrowserCompany) -> dict[str, Any]:
+def only_response(company: BrowserCompany) -> dict[str, Any]:
     (response,) = company.responses()
     assert response["integrity"] == "ok"
-    assert company.counted() == 1
+    assert company.count_answers() == 1
     return response
 
 
@@ -29,7 +29,7 @@ async def test_with_a_mouse(page: Page, company: BrowserCompany) -> None:
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     await page.reload()
     await page.go_back()
-    assert only(company)["answers"] == {"score": 9, "why": "Friendly"}
+    assert only_response(company)["answers"] == {"score": 9, "why": "Friendly"}
 
 
 async def test_back_and_another_score(page: Page, company: BrowserCompany) -> None:
@@ -43,7 +43,7 @@ async def test_back_and_another_score(page: Page, company: BrowserCompany) -> No
     await page.get_by_text("3", exact=True).click()
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    response = only(company)
+    response = only_response(company)
     assert (response["score"], response["complete"]) == (3, True)
 
 
@@ -65,7 +65,7 @@ async def test_with_the_keyboard_alone(page: Page, company: BrowserCompany) -> N
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    assert only(company)["answers"] == {"score": 8, "why": "Szybko"}
+    assert only_response(company)["answers"] == {"score": 8, "why": "Szybko"}
 
 
 async def test_arrow_keys_on_a_page_opened_from_a_mail_count_as_a_person(
@@ -80,7 +80,7 @@ async def test_arrow_keys_on_a_page_opened_from_a_mail_count_as_a_person(
     await page.get_by_role("button", name="Send").focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    assert only(company)["score"] == 4
+    assert only_response(company)["score"] == 4
 
 
 async def test_a_copied_address_leads_to_the_survey_not_to_the_answer(
@@ -107,7 +107,7 @@ async def test_without_javascript(browser: Browser, company: BrowserCompany) -> 
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     await context.close()
-    assert only(company)["answers"] == {"score": 10, "why": "No scripts here"}
+    assert only_response(company)["answers"] == {"score": 10, "why": "No scripts here"}
 
 
 async def test_on_a_narrow_phone_in_polish(browser: Browser, company: BrowserCompany) -> None:
@@ -128,7 +128,7 @@ async def test_on_a_narrow_phone_in_polish(browser: Browser, company: BrowserCom
     await page.get_by_role("button", name="Wyślij").tap()
     await expect(page.get_by_role("heading", name="Dziękujemy")).to_be_visible()
     await context.close()
-    response = only(company)
+    response = only_response(company)
     assert (response["answers"]["why"], response["locale"]) == ("Zażółć gęślą jaźń", "pl")
 
 
@@ -151,7 +151,7 @@ async def test_from_right_to_left(page: Page, company: BrowserCompany) -> None:
     await page.get_by_role("button", name="التالي").click()
     await page.get_by_role("button", name="إرسال").click()
     await expect(page.locator("h1")).to_be_visible()
-    assert only(company)["locale"] == "ar"
+    assert only_response(company)["locale"] == "ar"
 
 
 async def test_the_server_is_killed_in_the_middle(
@@ -173,7 +173,7 @@ async def test_the_server_is_killed_in_the_middle(
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     await context.close()
-    assert only(company)["answers"] == {"score": 9, "why": "Typed before the power cut"}
+    assert only_response(company)["answers"] == {"score": 9, "why": "Typed before the power cut"}
 
 
 async def test_offline_and_later(browser: Browser, company: BrowserCompany) -> None:
@@ -193,7 +193,7 @@ async def test_offline_and_later(browser: Browser, company: BrowserCompany) -> N
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     await context.close()
-    assert only(company)["answers"] == {"score": 9, "why": "Back in town"}
+    assert only_response(company)["answers"] == {"score": 9, "why": "Back in town"}
 
 
 async def test_a_tap_sends_and_two_within_a_moment_are_one(
@@ -203,7 +203,7 @@ async def test_a_tap_sends_and_two_within_a_moment_are_one(
     await page.get_by_text("3", exact=True).click()
     await page.get_by_text("8", exact=True).click()
     await page.get_by_role("textbox").wait_for()
-    assert only(company)["score"] == 8
+    assert only_response(company)["score"] == 8
     # With the keyboard nothing is sent before the button is pressed.
     await page.goto(company.publish("second"))
     await page.get_by_role("radio").first.focus()
@@ -239,7 +239,7 @@ async def test_a_kiosk_waits_for_the_next_person(page: Page, company: BrowserCom
     # After a while without input the kiosk begins anew for the next person.
     await page.clock.run_for(42_000)
     await expect(page.get_by_role("radio").first).not_to_be_checked()
-    assert only(company)["channel"] == "kiosk"
+    assert only_response(company)["channel"] == "kiosk"
 
 
 async def test_a_page_is_small_and_its_form_works_without_style_or_script(
@@ -268,4 +268,4 @@ async def test_a_page_is_small_and_its_form_works_without_style_or_script(
     await page.get_by_role("button", name="Next").click()
     await page.get_by_role("textbox").wait_for()
     await context.close()
-    assert only(company)["score"] == 9
+    assert only_response(company)["score"] == 9

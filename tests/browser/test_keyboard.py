@@ -37,19 +37,19 @@ class Keyboard:
         # Controls that had the focus without showing it, or beneath something else.
         self.unseen: list[str] = []
 
-    async def focused(self) -> dict[str, Any]:
+    async def focused_element(self) -> dict[str, Any]:
         element: dict[str, Any] = await self.page.evaluate(_FOCUSED)
         return element
 
     async def to(self, *, back: bool = False, **parts: str) -> None:
         """Go on with Tab to the control of this name, address or text."""
         for _ in range(_MAX_TABS):
-            at = await self.focused()
+            at = await self.focused_element()
             fits = all(self._fits(at[part], value) for part, value in parts.items())
             if fits and at["tag"] != "BODY":
                 return
             await self.page.keyboard.press("Shift+Tab" if back else "Tab")
-            self._note(await self.focused())
+            self._note(await self.focused_element())
         raise AssertionError(f"{parts} cannot be reached by Tab on {self.page.url}")
 
     @staticmethod
@@ -118,7 +118,7 @@ async def test_a_survey_is_made_edited_and_published(
     await keys.press("Tab")
     await keys.enter()
     # The focus is on the question that was added.
-    added = (await keys.focused())["id"]
+    added = (await keys.focused_element())["id"]
     assert added.startswith("question-")
     number = int(added.removeprefix("question-")) - 1
     await keys.to(name=f"questions.{number}.text.en")
@@ -140,7 +140,7 @@ async def test_a_trigger_is_tried_and_switched_on(keys: Keyboard, company: Brows
     await keys.enter()
     await keys.to(text="Try it on the last 30 days")
     await keys.enter()
-    assert (await keys.focused())["id"] == "history"
+    assert (await keys.focused_element())["id"] == "history"
     await keys.to(tag="BUTTON", text="Switch on")
     await keys.enter()
     triggers = [
@@ -160,7 +160,7 @@ async def test_a_sender_is_connected_and_its_address_copied(keys: Keyboard) -> N
     await keys.to(text="Copy", tag="BUTTON")
     await keys.press("Enter")
     await keys.page.get_by_role("button", name="Copied").wait_for()
-    assert (await keys.focused())["tag"] == "BUTTON"
+    assert (await keys.focused_element())["tag"] == "BUTTON"
 
 
 async def test_a_bad_answer_is_tagged_and_closed(keys: Keyboard, company: BrowserCompany) -> None:
@@ -188,7 +188,7 @@ async def test_a_period_is_chosen_and_the_view_shared(keys: Keyboard, service: S
     await keys.press("Home")
     await keys.enter()
     # The page was loaded again, and the focus is where it was.
-    assert (await keys.focused())["name"] == "period"
+    assert (await keys.focused_element())["name"] == "period"
     await keys.to(text="Share this view")
     await keys.enter()
     await keys.to(text="Make a link")
@@ -196,7 +196,7 @@ async def test_a_period_is_chosen_and_the_view_shared(keys: Keyboard, service: S
     await keys.to(text="Copy", tag="BUTTON")
     await keys.press("Enter")
     await keys.page.get_by_role("button", name="Copied").wait_for()
-    assert (await keys.focused())["tag"] == "BUTTON"
+    assert (await keys.focused_element())["tag"] == "BUTTON"
 
 
 async def test_an_error_gets_the_focus(keys: Keyboard) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from tests.browser.conftest import BrowserCompany
 
 
-async def seen(page: Page) -> str:
+async def read_code(page: Page) -> str:
     """Return what a camera reads from the screen."""
     (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(await page.screenshot())))
     return str(code.text)
@@ -19,10 +19,10 @@ async def seen(page: Page) -> str:
 async def test_a_camera_reads_the_poster(page: Page, company: BrowserCompany) -> None:
     address = company.publish()
     await page.goto(address + "/poster?src=till-1")
-    assert await seen(page) == address + "?src=till-1"
+    assert await read_code(page) == address + "?src=till-1"
     await page.emulate_media(media="print")
-    assert await seen(page) == address + "?src=till-1"
-    await page.goto(await seen(page))
+    assert await read_code(page) == address + "?src=till-1"
+    await page.goto(await read_code(page))
     await page.get_by_text("9", exact=True).click()
     await page.get_by_role("button", name="Next").click()
     await page.get_by_role("textbox").wait_for()
@@ -30,4 +30,4 @@ async def test_a_camera_reads_the_poster(page: Page, company: BrowserCompany) ->
     assert response["properties"] == {"src": "till-1"}
     svg = company.client.get("/v1/surveys/s/qr.svg?src=till-1")
     await page.set_content(svg.text)
-    assert await seen(page) == address + "?src=till-1"
+    assert await read_code(page) == address + "?src=till-1"

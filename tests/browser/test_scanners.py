@@ -193,12 +193,12 @@ async def test_every_person_counts_but_who_leaves_at_once(
         await behaviour(page, company.invite(f"{behaviour.__name__}@example.pl"))
         await context.close()
         assert company.responses()[0]["integrity"] == "ok", behaviour.__name__
-    assert company.counted() == len(PEOPLE)
+    assert company.count_answers() == len(PEOPLE)
     context = await browser.new_context()
     page = await context.new_page()
     await page.goto(company.invite("leaves@example.pl") + "/9")
     await context.close()
-    assert company.counted() == len(PEOPLE)
+    assert company.count_answers() == len(PEOPLE)
     assert company.responses()[0]["integrity"] == "provisional"
 
 

@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, expect
 
 from app.pages.build_widget import SOURCES
 from tests.browser.conftest import BrowserCompany
-from tests.browser.shop_pages import all_sent, listen, page_of, script, stand, until
+from tests.browser.shop_pages import all_sent, listen, page_of, script, stand, wait_until
 from tests.service import Service
 from tests.surveys.test_show_if import VECTORS
 
@@ -80,7 +80,7 @@ async def test_it_stands_on_another_origin(
         allowed = {"allowed_origins": [f"http://127.0.0.1:{port}"]}
         company.client.patch("/v1/workspace", json=allowed)
         await page.goto(f"http://127.0.0.1:{port}/checkout")
-        await until(page, "!!window.afterword")
+        await wait_until(page, "!!window.afterword")
         # What the page says of its customer is text to us, and no reason to refuse the answer.
         await page.evaluate("afterword('identify', {external_id: 17})")
         async with page.expect_response("**/w/responses"):
@@ -132,7 +132,7 @@ async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
     page = await context.new_page()
     messages = listen(page)
     await page.goto(await stand(context, service, body))
-    await until(page, "window.afterword && !window.afterword.q")
+    await wait_until(page, "window.afterword && !window.afterword.q")
     await page.locator("#here").focus()
     await page.evaluate("afterword('track', 'paid')")
     await page.locator("[popup] h2").wait_for()
@@ -161,7 +161,7 @@ async def test_escape_without_an_answer_restores_the_focus(
     body = "<button id=here>Pay</button>" + script(company.widget_key(), event="paid")
     page = await context.new_page()
     await page.goto(await stand(context, service, body))
-    await until(page, "window.afterword && !window.afterword.q")
+    await wait_until(page, "window.afterword && !window.afterword.q")
     await page.locator("#here").focus()
     closed = "new Promise(done => addEventListener('afterword:closed', e => done(e.detail.survey)))"
     await page.evaluate(f"window.heard = {closed}; afterword('track', 'paid')")

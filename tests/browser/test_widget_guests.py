@@ -21,7 +21,7 @@ async def shop_page(
     return page
 
 
-def bare(key: str, more: str = "") -> str:
+def bare_script(key: str, more: str = "") -> str:
     return f'<script src="/widget.js" data-key="{key}"{more}></script>'
 
 
@@ -32,7 +32,10 @@ async def test_an_element_without_a_survey_stays_and_is_empty(
     page = await context.new_page()
     messages: list[str] = []
     page.on("console", lambda message: messages.append(message.text))
-    body = bare(key) + '<div id="host"><afterword-survey survey="nobody"></afterword-survey></div>'
+    body = (
+        bare_script(key)
+        + '<div id="host"><afterword-survey survey="nobody"></afterword-survey></div>'
+    )
     await page.goto(await stand(context, service, body, policy=LOOSE))
     await page.wait_for_timeout(500)
     host = await page.evaluate("document.querySelector('#host').innerHTML")
@@ -50,7 +53,9 @@ async def test_a_closed_popup_of_the_page_stays_in_it(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
-    body = bare(company.widget_key()) + '<afterword-survey survey="s" popup></afterword-survey>'
+    body = (
+        bare_script(company.widget_key()) + '<afterword-survey survey="s" popup></afterword-survey>'
+    )
     page = await shop_page(context, service, body)
     await page.get_by_role("button", name="Close").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
@@ -61,7 +66,7 @@ async def test_the_next_order_on_the_same_element_is_a_new_survey(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish(template="nps")
-    page = await shop_page(context, service, bare(company.widget_key()) + INLINE)
+    page = await shop_page(context, service, bare_script(company.widget_key()) + INLINE)
     survey = page.locator("afterword-survey")
     await survey.locator("label", has_text=re.compile("^3$")).click()
     await expect(survey.get_by_role("textbox")).to_be_visible()
@@ -84,7 +89,9 @@ async def test_attributes_may_come_after_the_element(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
-    page = await shop_page(context, service, bare(company.widget_key()) + '<div id="host"></div>')
+    page = await shop_page(
+        context, service, bare_script(company.widget_key()) + '<div id="host"></div>'
+    )
     await page.evaluate("""() => {
       const element = document.createElement("afterword-survey");
       document.querySelector("#host").append(element);
@@ -135,7 +142,7 @@ async def test_an_old_library_spoils_no_answer(
       Array.prototype.toJSON = function () { return "[spoiled]"; };
       String.prototype.toJSON = function () { return '"' + this + '"'; };
     </script>"""
-    page = await shop_page(context, service, library + bare(company.widget_key()) + INLINE)
+    page = await shop_page(context, service, library + bare_script(company.widget_key()) + INLINE)
     survey = page.locator("afterword-survey")
     await survey.get_by_text("Aaa").click()
     await survey.get_by_text("Bbb").click()
@@ -165,7 +172,7 @@ async def test_a_survey_closed_while_it_is_open_says_so(
     context: BrowserContext, company: BrowserCompany, service: Service
 ) -> None:
     company.publish()
-    page = await shop_page(context, service, bare(company.widget_key()) + INLINE)
+    page = await shop_page(context, service, bare_script(company.widget_key()) + INLINE)
     survey = page.locator("afterword-survey")
     await expect(survey.locator("label").first).to_be_visible()
     company.post("/v1/surveys/s/close")
@@ -181,7 +188,7 @@ async def test_an_answered_order_is_not_asked_about_again(
     company.publish(one_answer_per="order")
     company.post("/v1/responses", {"survey": "s", "channel": "api", "answers": {"score": 9},
                                    "order": "1"})  # fmt: skip
-    page = await shop_page(context, service, bare(company.widget_key()) + INLINE)
+    page = await shop_page(context, service, bare_script(company.widget_key()) + INLINE)
     survey = page.locator("afterword-survey")
     await expect(survey.get_by_role("status")).to_have_text("This was already answered. Thank you.")
     await expect(survey.locator("label")).to_have_count(0)

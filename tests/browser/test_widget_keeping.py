@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.browser.conftest import BrowserCompany
-from tests.browser.shop_pages import all_sent, script, stand, until
+from tests.browser.shop_pages import all_sent, script, stand, wait_until
 from tests.service import Service
 
 
@@ -76,7 +76,7 @@ async def test_a_killed_server_and_a_closed_page_lose_nothing(
     await all_sent(page)
     (response,) = company.responses()
     assert response["answers"] == {"score": 3, "why": "Dark"}
-    assert company.counted() == 1
+    assert company.count_answers() == 1
 
 
 async def test_nothing_is_kept_or_sent_before_consent(
@@ -108,7 +108,7 @@ async def test_global_privacy_control_keeps_the_customer_anonymous(
         )
     page = await context.new_page()
     await page.goto(await stand(context, service, script(company.widget_key())))
-    await until(page, "window.afterword && !window.afterword.q")
+    await wait_until(page, "window.afterword && !window.afterword.q")
     await page.evaluate("afterword('identify', {external_id: 'c-17'})")
     await page.evaluate("afterword('set', {store: 'WAW-1'})")
     async with page.expect_response("**/w/responses"):
@@ -151,10 +151,10 @@ async def test_consent_given_offline_keeps_the_answer(
     await page.locator("[popup] label", has_text="8").click()
     await page.locator("[popup] textarea").wait_for()
     await page.evaluate("afterword('consent', true)")
-    await until(page, "localStorage['afterword.outbox']?.includes('score')")
+    await wait_until(page, "localStorage['afterword.outbox']?.includes('score')")
     await context.set_offline(False)
     await page.reload()
-    await until(page, "window.afterword && !window.afterword.q")
+    await wait_until(page, "window.afterword && !window.afterword.q")
     # It may have left with the page before; then there is nothing more to send.
     await page.evaluate("afterword('consent', true)")
     await all_sent(page)

@@ -28,14 +28,14 @@ def folder() -> Iterator[Path]:
 
 
 def ask(url: str, query: str) -> object:
-    async def once() -> object:
+    async def connect_once() -> object:
         connection = await asyncpg.connect(url)
         try:
             return await connection.fetchval(query)
         finally:
             await connection.close()
 
-    return asyncio.run(once())
+    return asyncio.run(connect_once())
 
 
 def test_the_service_logs_in_as_owner_and_nothing_more(folder: Path) -> None:

@@ -10,10 +10,10 @@ from tests.shop import Shop
 def _rows(page: str) -> dict[str, dict[str, str]]:
     """Return the table of all figures: the cells of each row, by the heading of the column."""
     table = page[page.index("All figures") :]
-    headings = [_plain(cell) for cell in re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)]
+    headings = [_strip_tags(cell) for cell in re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)]
     rows = {}
     for name, cells in re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', table, re.DOTALL):
-        texts = [_plain(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)]
+        texts = [_strip_tags(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)]
         rows[name] = dict(zip(headings[1:], texts, strict=False))
     return rows
 
@@ -22,7 +22,7 @@ def _with_a_value(row: dict[str, str]) -> dict[str, str]:
     return {heading: cell for heading, cell in row.items() if cell != "–"}
 
 
-def _plain(cell: str) -> str:
+def _strip_tags(cell: str) -> str:
     return re.sub(r"<[^>]+>", "", cell).strip()
 
 

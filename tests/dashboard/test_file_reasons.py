@@ -26,7 +26,7 @@ PARTS = {
 }  # fmt: skip
 
 
-def said(path: Path) -> Iterator[str]:
+def sentences_of(path: Path) -> Iterator[str]:
     """Yield the sentences of a module, with {} for each value."""
     tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -65,7 +65,7 @@ def test_every_sentence_about_a_file_can_be_said_in_each_language() -> None:
     for path in sorted(ROOM.glob("*.py")):
         if path.name in SILENT:
             continue
-        for sentence in said(path):
+        for sentence in sentences_of(path):
             plain = sentence.partition(": ")[2] if ": `{}` is no" in sentence else sentence
             is_prose = len(plain.split()) > 2 and re.search(r"[a-z] [a-z]", plain)
             is_code = re.search(r"\\d|\(\?|^ ?\[|:memory:|select |\d+ as ", plain)

@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 
 from app.core.job_runner import JobHandler
-from tests.mailbox import Mailbox, plain
+from tests.mailbox import Mailbox, plain_text_of
 from tests.shop import Shop
 
 
@@ -16,8 +16,8 @@ async def test_a_new_member_is_told_where_to_sign_in(
     (mail,) = mailbox.mails
     assert mail["To"] == "ewa@acme.pl"
     assert mail["Subject"].startswith("Możesz się teraz logować do ")
-    assert "https://ask.example/sign-in" in plain(mail)
-    assert "Hasła nie ma" in plain(mail)
+    assert "https://ask.example/sign-in" in plain_text_of(mail)
+    assert "Hasła nie ma" in plain_text_of(mail)
 
 
 async def test_a_member_who_was_removed_again_gets_no_mail(

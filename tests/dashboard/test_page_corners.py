@@ -12,7 +12,7 @@ from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_form_pages import press, sign_in_as_member
-from tests.integrations.senders.freshdesk import simple
+from tests.integrations.senders.freshdesk import status_event
 from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 
@@ -176,7 +176,7 @@ async def test_a_form_that_is_opened_again_leads_to_its_page(browser: Browser) -
 
 async def test_an_unknown_status_is_given_its_meaning(browser: Browser, shop: Shop) -> None:
     integration = await register(shop, "freshdesk", status_map={"Parked": "on_hold"})
-    assert (await deliver(shop, integration, *simple("Waiting on vendor"))).status_code == 202
+    assert (await deliver(shop, integration, *status_event("Waiting on vendor"))).status_code == 202
     await shop.work()
     await browser.sign_in()
     page = await browser.page(f"/connections/{integration['id']}")

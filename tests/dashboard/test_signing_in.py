@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.pages.dashboard.link_mail import LINK_JOB
 from app.worker import job_handlers
 from tests.dashboard.conftest import PAGES, Browser, link_of
-from tests.mailbox import Mailbox, plain
+from tests.mailbox import Mailbox, plain_text_of
 from tests.shop import Shop
 
 
@@ -156,7 +156,7 @@ async def test_a_link_whose_mail_had_to_wait_is_mailed_by_the_retry(
         (mail,) = mailbox.mails
     finally:
         mailbox.stop()
-    link = re.search(r"/sign-in/\S+", plain(mail))
+    link = re.search(r"/sign-in/\S+", plain_text_of(mail))
     assert link
     signed_in = await browser.client.post(link[0], data={})
     assert signed_in.headers["location"] == "/"

@@ -15,7 +15,7 @@ from tests.dashboard.test_form_pages import press
 from tests.shop import Shop
 
 
-async def _typed(browser: Browser, key: str, **typed: str) -> dict[str, str]:
+async def _read_typed_form(browser: Browser, key: str, **typed: str) -> dict[str, str]:
     """Return the editor's form as the page holds it, with some fields typed over."""
     page = await browser.page(f"/surveys/{key}/edit")
     fields = re.findall(r'<input type="(?:text|hidden)" name="([^"]+)" value="([^"]*)"', page)
@@ -26,7 +26,7 @@ async def test_a_draft_is_previewed_as_page_mail_and_widget(browser: Browser, sh
     await browser.sign_in()
     await shop.post("/v1/surveys", {"template": "csat", "key": "till"})
     content = {"questions.0.text.en": "How was the till?", "questions.0.text.pl": "Jak przy kasie?"}
-    form = await _typed(browser, "till", **content)
+    form = await _read_typed_form(browser, "till", **content)
     base, seen = "", {}
     for show in ("page", "mail", "widget"):
         reply = await browser.client.post("/surveys/till/preview", data=form | {"show": show})
@@ -75,7 +75,7 @@ async def test_a_preview_is_of_one_survey_and_lasts_an_hour(
     await browser.sign_in()
     for of, key in ((shop, "till"), (shop, "shelf"), (other_shop, "till")):
         await of.post("/v1/surveys", {"template": "csat", "key": key})
-    form = await _typed(browser, "till")
+    form = await _read_typed_form(browser, "till")
     address = (await browser.client.post("/surveys/till/preview", data=form)).headers["location"]
     assert (await browser.open(address)).status_code == 200
     for other in ("/shelf/", "/unknown/"):
@@ -149,7 +149,7 @@ async def test_words_of_a_language_that_is_not_shipped_are_listed_and_typed(
     assert "(pl)" not in page
     assert f"still missing: {len(WORD_NAMES)}" in page
     typed = {"texts.words.send.de": "Senden", "texts.words.next.de": "Weiter"}
-    form = await _typed(browser, "till", **typed)
+    form = await _read_typed_form(browser, "till", **typed)
     saved = await browser.client.post("/surveys/till/edit", data=form | {"_do": "publish"})
     assert saved.status_code == 303, saved.text
     assert f"still missing: {len(WORD_NAMES) - 2}" in await browser.page("/surveys/till/edit")
@@ -167,9 +167,9 @@ async def test_words_of_a_language_that_is_not_shipped_are_listed_and_typed(
 async def test_a_question_without_words_is_not_published(browser: Browser, shop: Shop) -> None:
     await shop.post("/v1/surveys", {"template": "nps", "key": "own"})
     await browser.sign_in()
-    adding = await _typed(browser, "own", _do="add", add_type="rating")
+    adding = await _read_typed_form(browser, "own", _do="add", add_type="rating")
     assert (await browser.client.post("/surveys/own/edit", data=adding)).status_code == 303
-    fields = await _typed(browser, "own", _do="publish")
+    fields = await _read_typed_form(browser, "own", _do="publish")
     last = max(int(name.split(".")[1]) for name in fields if name.startswith("questions."))
     for typed in ("", "…"):
         fields[f"questions.{last}.text.en"] = typed

@@ -16,7 +16,7 @@ from tests.shop import Shop
 DAY = "2026-01-05"
 
 
-def scored(scores: dict[str, int]) -> str:
+def table_of_scores(scores: dict[str, int]) -> str:
     rows = [["external_id", "score", "responded_at"]]
     return table(rows + [[id_, str(score), DAY] for id_, score in scores.items()])
 
@@ -40,7 +40,7 @@ class Break(Exception):
     """Raised to simulate that the process ends."""
 
 
-def broken(original: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
+def break_call(original: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
     """Return the function as it is when the process ends before or after it is called."""
 
     async def wrapper(*arguments: Any) -> Any:
@@ -59,10 +59,10 @@ async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
 ) -> None:
     await nps_survey(shop)
-    await send(shop, scored({"1": 9, "2": 9, "3": 2}))
-    corrected = await send(shop, scored({"1": 1, "2": 9, "3": 3, "4": 10}))
+    await send(shop, table_of_scores({"1": 9, "2": 9, "3": 2}))
+    corrected = await send(shop, table_of_scores({"1": 1, "2": 9, "3": 3, "4": 10}))
     with monkeypatch.context() as patch:
-        patch.setattr(undo_import, step, broken(getattr(undo_import, step), before=before))
+        patch.setattr(undo_import, step, break_call(getattr(undo_import, step), before=before))
         reply = await shop.call("DELETE", f"/v1/imports/{corrected['id']}")
         assert reply.status_code == 500
     report = await undo(shop, corrected)
@@ -78,13 +78,13 @@ async def test_a_correction_that_is_interrupted_anywhere_is_completed_and_undone
     shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
 ) -> None:
     await nps_survey(shop)
-    await send(shop, scored({"1": 9, "2": 9, "3": 2}))
+    await send(shop, table_of_scores({"1": 9, "2": 9, "3": 2}))
     low = await answer_of(shop, "3")
     note = {"follow_up": {"status": "contacted", "note": "Called."}}
     await shop.call("PATCH", f"/v1/responses/{low['id']}", json=note)
-    file = scored({"1": 1, "2": 9, "3": 3, "4": 10})
+    file = table_of_scores({"1": 1, "2": 9, "3": 3, "4": 10})
     with monkeypatch.context() as patch:
-        patch.setattr(answer_import, step, broken(getattr(answer_import, step), before=before))
+        patch.setattr(answer_import, step, break_call(getattr(answer_import, step), before=before))
         assert (await send(shop, file))["status"] == "reading"
     corrected = await send(shop, file)
     assert corrected["status"] == "done"
@@ -101,7 +101,7 @@ async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
 ) -> None:
     await nps_survey(shop)
     monkeypatch.setattr(answer_inspection, "CHUNK", 2)
-    file = scored({str(number): number for number in range(8)})
+    file = table_of_scores({str(number): number for number in range(8)})
     left = writes
 
     async def ending(*arguments: Any) -> Any:
@@ -124,7 +124,7 @@ async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
 async def test_one_file_in_two_surveys_is_two_imports(shop: Shop) -> None:
     await nps_survey(shop)
     await shop.publish("second")
-    file = scored({"1": 9, "2": 3})
+    file = table_of_scores({"1": 9, "2": 3})
     first = await send(shop, file)
     second = await send(shop, file, survey="second")
     assert first["id"] != second["id"]
@@ -135,13 +135,13 @@ async def test_one_file_in_two_surveys_is_two_imports(shop: Shop) -> None:
 
 async def test_undos_in_turn_leave_what_a_person_has_changed(shop: Shop) -> None:
     await nps_survey(shop)
-    first = await send(shop, scored({"1": 9, "2": 9}))
+    first = await send(shop, table_of_scores({"1": 9, "2": 9}))
     answer = await answer_of(shop, "1")
     change = {"id": answer["id"], "survey": "nps", "channel": "import", "seq": 2,
               "answers": {"score": 5}}  # fmt: skip
     reply = await shop.call("POST", "/v1/responses", json=change)
     assert reply.status_code == 200, reply.text
-    second = await send(shop, scored({"1": 10, "2": 9}))
+    second = await send(shop, table_of_scores({"1": 10, "2": 9}))
     await undo(shop, second)
     assert (await answer_of(shop, "1"))["score"] == 5
     report = await undo(shop, first)
@@ -151,11 +151,11 @@ async def test_undos_in_turn_leave_what_a_person_has_changed(shop: Shop) -> None
 
 async def test_a_follow_up_before_an_import_does_not_hold_up_its_undo(shop: Shop) -> None:
     await nps_survey(shop)
-    await send(shop, scored({"1": 2}))
+    await send(shop, table_of_scores({"1": 2}))
     answer = await answer_of(shop, "1")
     note = {"follow_up": {"status": "contacted", "note": "Called."}}
     await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=note)
-    second = await send(shop, scored({"1": 4}))
+    second = await send(shop, table_of_scores({"1": 4}))
     assert (await undo(shop, second))["left"] == 0
     restored = await answer_of(shop, "1")
     assert (restored["score"], restored["follow_up"]["status"]) == (2, "contacted")
@@ -206,13 +206,13 @@ async def test_an_id_that_stands_twice_is_taken_once_or_rejected(shop: Shop) -> 
 
 async def test_replace_in_a_chain_takes_away_what_the_last_file_lacks(shop: Shop) -> None:
     await nps_survey(shop)
-    first = await send(shop, scored({"1": 9, "2": 9, "3": 9}))
-    second = await send(shop, scored({"1": 9, "2": 3, "3": 9}), replace=first["id"])
-    look = await send(shop, scored({"1": 9}), replace=second["id"], dry_run=True)
+    first = await send(shop, table_of_scores({"1": 9, "2": 9, "3": 9}))
+    second = await send(shop, table_of_scores({"1": 9, "2": 3, "3": 9}), replace=first["id"])
+    look = await send(shop, table_of_scores({"1": 9}), replace=second["id"], dry_run=True)
     assert look["rows"]["removed"] == 2
-    third = await send(shop, scored({"1": 9}), replace=second["id"])
+    third = await send(shop, table_of_scores({"1": 9}), replace=second["id"])
     assert await nps(shop) == (100, 1)
-    back = await send(shop, scored({"1": 9, "2": 3}), replace=third["id"])
+    back = await send(shop, table_of_scores({"1": 9, "2": 3}), replace=third["id"])
     assert back["report"]["left_deleted"] == 0
     assert await nps(shop) == (0, 2)
     await undo(shop, back)
@@ -223,30 +223,30 @@ async def test_replace_in_a_chain_takes_away_what_the_last_file_lacks(shop: Shop
 
 async def test_replacing_the_first_of_a_chain_counts_its_replacement_too(shop: Shop) -> None:
     await nps_survey(shop)
-    first = await send(shop, scored({"1": 9, "2": 9, "3": 9}))
-    await send(shop, scored({"1": 9, "2": 3, "3": 9}), replace=first["id"])
-    await send(shop, scored({"1": 9}), replace=first["id"])
+    first = await send(shop, table_of_scores({"1": 9, "2": 9, "3": 9}))
+    await send(shop, table_of_scores({"1": 9, "2": 3, "3": 9}), replace=first["id"])
+    await send(shop, table_of_scores({"1": 9}), replace=first["id"])
     assert await nps(shop) == (100, 1)
 
 
 async def test_replace_leaves_what_another_file_of_the_source_holds(shop: Shop) -> None:
     await nps_survey(shop)
-    january = await send(shop, scored({"1": 9, "2": 9}))
-    await send(shop, scored({"2": 9, "3": 9}))
-    await send(shop, scored({"1": 10}), replace=january["id"])
+    january = await send(shop, table_of_scores({"1": 9, "2": 9}))
+    await send(shop, table_of_scores({"2": 9, "3": 9}))
+    await send(shop, table_of_scores({"1": 10}), replace=january["id"])
     assert await nps(shop) == (100, 3)
 
 
 async def test_replace_is_refused_for_rows_of_something_else(shop: Shop) -> None:
     await nps_survey(shop)
     await shop.publish("second")
-    other_survey = await send(shop, scored({"1": 9}), survey="second")
-    other_source = await send(shop, scored({"1": 9}), source="till")
+    other_survey = await send(shop, table_of_scores({"1": 9}), survey="second")
+    other_source = await send(shop, table_of_scores({"1": 9}), source="till")
     for replaced, words in ((other_survey, "same survey"), (other_source, "source `till`"),
                             ({"id": UUID(int=7)}, "is not an import")):  # fmt: skip
         body = {"survey": "nps", "source": "file", "replace": str(replaced["id"])}
         reply = await shop.call(
-            "POST", "/v1/imports", content=scored({"5": 9}).encode(), params=body
+            "POST", "/v1/imports", content=table_of_scores({"5": 9}).encode(), params=body
         )
         assert (reply.status_code, words in reply.text) == (422, True), reply.text
     assert (await nps(shop))[1] == 2
@@ -254,10 +254,10 @@ async def test_replace_is_refused_for_rows_of_something_else(shop: Shop) -> None
 
 async def test_tags_that_people_gave_stay(shop: Shop) -> None:
     await nps_survey(shop)
-    await send(shop, scored({"1": 9}))
+    await send(shop, table_of_scores({"1": 9}))
     answer = await answer_of(shop, "1")
     await shop.call("PATCH", f"/v1/responses/{answer['id']}", json={"tags": ["vip"]})
-    await send(shop, scored({"1": 3}))
+    await send(shop, table_of_scores({"1": 3}))
     assert (await answer_of(shop, "1"))["tags"] == ["vip"]
 
 
@@ -267,7 +267,7 @@ async def test_a_key_of_one_survey_imports_into_no_other(shop: Shop) -> None:
     api_key = await shop.post(
         "/v1/api-keys", {"name": "till", "scopes": ["write"], "survey": "second"}
     )
-    content = scored({"1": 9}).encode()
+    content = table_of_scores({"1": 9}).encode()
     for params, status in (({"survey": "nps"}, 403), ({"kind": "customers"}, 403),
                            ({"survey": "second"}, 202)):  # fmt: skip
         reply = await shop.client.post(
@@ -300,7 +300,7 @@ async def test_a_rejected_row_that_becomes_like_another_is_one_more(shop: Shop) 
 
 async def test_a_file_read_again_after_another_is_an_import_of_its_own(shop: Shop) -> None:
     await nps_survey(shop)
-    older, newer = scored({"1": 9, "2": 9}), scored({"1": 2, "2": 9})
+    older, newer = table_of_scores({"1": 9, "2": 9}), table_of_scores({"1": 2, "2": 9})
     runs = [await send(shop, content) for content in (older, newer, older, older)]
     assert len({run["id"] for run in runs}) == 3
     assert runs[2]["id"] == runs[3]["id"]
@@ -316,7 +316,7 @@ async def test_an_answer_that_somebody_has_tagged_survives_an_undo(shop: Shop) -
     rows = [["external_id", "score", "responded_at", "tags"]]
     rows += [[id_, "9", DAY, "vip" if id_ == "2" else ""] for id_ in "1234"]
     first = await send(shop, table(rows))
-    await send(shop, scored({"4": 2}))
+    await send(shop, table_of_scores({"4": 2}))
     for id_, tags in {"1": ["call"], "2": ["vip", "call"]}.items():
         path = f"/v1/responses/{(await answer_of(shop, id_))['id']}"
         await shop.call("PATCH", path, json={"tags": tags})
@@ -329,24 +329,24 @@ async def test_an_answer_that_somebody_has_tagged_survives_an_undo(shop: Shop) -
 
 async def test_replace_counts_the_rows_that_another_file_has_too(shop: Shop) -> None:
     await nps_survey(shop)
-    first = await send(shop, scored({"1": 9, "2": 9, "3": 9}))
-    await send(shop, scored({"2": 9, "4": 9}))
-    look = await send(shop, scored({"1": 9}), replace=first["id"], dry_run=True)
+    first = await send(shop, table_of_scores({"1": 9, "2": 9, "3": 9}))
+    await send(shop, table_of_scores({"2": 9, "4": 9}))
+    look = await send(shop, table_of_scores({"1": 9}), replace=first["id"], dry_run=True)
     assert (look["rows"]["removed"], look["rows"]["kept"]) == (1, 1)
-    run = await send(shop, scored({"1": 9}), replace=first["id"])
+    run = await send(shop, table_of_scores({"1": 9}), replace=first["id"])
     assert (run["report"]["removed"], run["report"]["kept"]) == (1, 1)
 
 
 async def test_an_import_that_is_undone_is_not_restored_by_the_next_undo(shop: Shop) -> None:
     await nps_survey(shop)
-    old = await send(shop, scored({"1": 5}), name="oldest")
-    first = await send(shop, scored({"1": 9, "2": 9}))
-    second = await send(shop, scored({"1": 2, "2": 9, "3": 10}))
+    old = await send(shop, table_of_scores({"1": 5}), name="oldest")
+    first = await send(shop, table_of_scores({"1": 9, "2": 9}))
+    second = await send(shop, table_of_scores({"1": 2, "2": 9, "3": 10}))
     assert (await undo(shop, first))["left"] == 1
     assert (await undo(shop, second))["left"] == 0
     assert await nps(shop) == (-100, 1)
     assert (await answer_of(shop, "1"))["score"] == 5
-    again = await send(shop, scored({"1": 9, "2": 9}))
+    again = await send(shop, table_of_scores({"1": 9, "2": 9}))
     assert (again["report"]["added"], again["report"]["updated"]) == (1, 1)
     await undo(shop, again)
     await undo(shop, old)

@@ -18,7 +18,7 @@ DAY = "2026-01-05"
 CSAT = {"key": "ok", "type": "csat", "points": 5, "text": {"en": "Satisfied?"}}
 
 
-async def refused(shop: Shop, content: str | bytes, **params: Any) -> str:
+async def refusal_of(shop: Shop, content: str | bytes, **params: Any) -> str:
     """Return why a file is not taken, by the reply or by the report."""
     reply = await post(shop, content, **params)
     if reply.status_code == 422:
@@ -41,7 +41,7 @@ async def refused(shop: Shop, content: str | bytes, **params: Any) -> str:
 async def test_one_question_in_two_columns_is_an_error(shop: Shop, head: str) -> None:
     await nps_survey(shop)
     content = head + "\n" + f"{DAY},9,\n" * 20 + f"{DAY},,0\n" * 20
-    assert "both become `score`" in await refused(shop, content)
+    assert "both become `score`" in await refusal_of(shop, content)
     assert (await nps(shop))[1] == 0
 
 
@@ -75,7 +75,7 @@ async def test_a_field_name_wins_over_a_synonym_in_any_column_order(shop: Shop, 
 async def test_two_steps_of_one_score_are_asked_about(shop: Shop, steps: list[str]) -> None:
     await shop.publish("csat", metric="csat", questions=[CSAT])
     rows = [["responded_at", "ok"], *([DAY, step] for step in steps)]
-    assert "say with `value` what each means" in await refused(shop, table(rows), survey="csat")
+    assert "say with `value` what each means" in await refusal_of(shop, table(rows), survey="csat")
 
 
 async def test_words_of_both_genders_and_of_two_languages_are_one_step(shop: Shop) -> None:
@@ -91,7 +91,7 @@ async def test_a_turned_scale_of_likelihood_is_refused(shop: Shop) -> None:
     await nps_survey(shop)
     labels = ["0 - Extremely likely", "10 - Not at all likely", "10 - Mało prawdopodobne"]
     rows = [["responded_at", "score"], *([DAY, label] for label in labels)]
-    assert "cannot be read" in await refused(shop, table(rows))
+    assert "cannot be read" in await refusal_of(shop, table(rows))
 
 
 async def test_a_shops_list_gives_no_consent_and_no_source(shop: Shop) -> None:
@@ -153,7 +153,7 @@ async def test_dates_that_a_spreadsheet_has_half_read_are_refused(shop: Shop) ->
     await nps_survey(shop)
     days = ["13/01/2026", "25/01/2026", dt.date(2026, 2, 1), dt.date(2026, 5, 1)]
     rows: list[list[Any]] = [["responded_at", "score"], *([day, 9] for day in days)]
-    assert "the other way round" in await refused(shop, sheets(("a", rows)), name="f.xlsx")
+    assert "the other way round" in await refusal_of(shop, sheets(("a", rows)), name="f.xlsx")
     rows.append([dt.date(2026, 5, 30), 9])
     assert (await send(shop, sheets(("a", rows)), name="f.xlsx"))["accepted"] == 5
 
@@ -162,7 +162,7 @@ async def test_another_coding_of_yes_and_no_is_not_left_out(shop: Shop) -> None:
     solved = {"key": "solved", "type": "yes_no", "text": {"en": "Solved?"}}
     await shop.publish("nps", metric="nps", questions=[QUESTIONS[0], solved])
     content = "responded_at,score,solved\n" + f"{DAY},9,1\n{DAY},8,2\n" * 25
-    assert "25 of 50 values of `solved`" in await refused(shop, content)
+    assert "25 of 50 values of `solved`" in await refusal_of(shop, content)
     mended = {"value": "solved:2=no"}
     assert (await send(shop, content, **mended))["accepted"] == 50
     stray = "responded_at,score,solved\n" + f"{DAY},9,yes\n" * 40 + f"{DAY},9,perhaps\n"
@@ -175,7 +175,7 @@ async def test_a_shorter_scale_than_five_points_is_asked_about(shop: Shop, highe
     content = "responded_at,ok\n" + "".join(
         f"{DAY},{1 + number % highest}\n" for number in range(120)
     )
-    assert f"ends at {highest}" in await refused(shop, content, survey="csat")
+    assert f"ends at {highest}" in await refusal_of(shop, content, survey="csat")
 
 
 async def test_one_column_is_one_thing(shop: Shop) -> None:
@@ -210,7 +210,7 @@ async def test_an_assumed_date_stays_when_the_row_is_corrected(shop: Shop) -> No
 async def test_the_order_of_dates_can_be_said(shop: Shop, order: str, month: str) -> None:
     await nps_survey(shop)
     content = "external_id,responded_at,score\n1,01/05/2026 10:01:00 AM,9\n"
-    assert "`dmy`" in await refused(shop, content)
+    assert "`dmy`" in await refusal_of(shop, content)
     await send(shop, content, date_format=order)
     (answer,) = (await shop.get("/v1/responses"))["data"]
     assert answer["responded_at"].startswith(month)
@@ -231,7 +231,7 @@ async def test_rejects_of_a_sheet_with_skipped_rows_are_read_again(shop: Shop) -
 
 async def test_what_was_refused_is_not_known(shop: Shop) -> None:
     await nps_survey(shop)
-    assert "cannot be read" in await refused(shop, f"responded_at,score\n{DAY},x\n{DAY},9\n")
+    assert "cannot be read" in await refusal_of(shop, f"responded_at,score\n{DAY},x\n{DAY},9\n")
     looked = await send(shop, f"responded_at,score\n{DAY},9\n{DAY},8\n", dry_run=True)
     assert looked["notes"] == []
 
@@ -246,10 +246,10 @@ async def test_a_customer_without_a_fit_address_or_number_is_taken(shop: Shop) -
 
 async def test_remedies_are_named(shop: Shop) -> None:
     await nps_survey(shop)
-    assert "`skip_rows`" in await refused(shop, f"Our NPS,\nresponded_at,score\n{DAY},9\n")
+    assert "`skip_rows`" in await refusal_of(shop, f"Our NPS,\nresponded_at,score\n{DAY},9\n")
     rows = [["cover"], ["page"]]
     content = sheets(("cover", rows), ("data", [["responded_at", "score"], [DAY, 9]]))
-    assert "`sheet` names" in await refused(shop, content, name="f.xlsx")
+    assert "`sheet` names" in await refusal_of(shop, content, name="f.xlsx")
     reply = await shop.call(
         "POST", "/v1/imports", params={"survey": "nps", "source": "f"}, files={"file": b"x"}
     )

@@ -17,7 +17,7 @@ from tests.insights.test_insights import (
     NPS,
     TEXT,
     answer,
-    clipped,
+    clip_to,
     drivers_shop,
     rating,
     send,
@@ -294,21 +294,21 @@ async def test_filters_mean_the_tagged_questions(shop: Shop) -> None:
     lines = []
     for index in range(200):
         kind, fast = chance.randint(1, 5), chance.randint(1, 5)
-        score = clipped(kind + fast + chance.gauss(0, 1), 0, 10)
+        score = clip_to(kind + fast + chance.gauss(0, 1), 0, 10)
         lines.append(answer("nps", index, {"score": score, "kind": kind, "fast": fast},
                             touchpoint="shop" if index % 2 else "web"))  # fmt: skip
     await send(shop, lines)
     await shop.call("PUT", "/v1/touchpoints/delivery", json={"stage": "after"})
 
-    async def rated(**filters: str) -> dict[str, int]:
+    async def count_by_driver(**filters: str) -> dict[str, int]:
         insight = await shop.get("/v1/insights/drivers", **filters)
         return {row["driver"]: row["n"] for row in insight["rows"]}
 
-    assert await rated() == {"courtesy": 200, "delivery": 200}
-    assert await rated(touchpoint="delivery") == {"delivery": 200}
-    assert await rated(stage="after") == {"delivery": 200}
-    assert await rated(touchpoint="shop") == {"courtesy": 100}
-    assert await rated(question="kind") == {"courtesy": 200}
+    assert await count_by_driver() == {"courtesy": 200, "delivery": 200}
+    assert await count_by_driver(touchpoint="delivery") == {"delivery": 200}
+    assert await count_by_driver(stage="after") == {"delivery": 200}
+    assert await count_by_driver(touchpoint="shop") == {"courtesy": 100}
+    assert await count_by_driver(question="kind") == {"courtesy": 200}
     counted = await shop.metric("rating", touchpoint="delivery")
     assert counted["total"]["n"] == 200
     reach = await shop.get("/v1/insights/word-of-mouth", question="score", touchpoint="web")

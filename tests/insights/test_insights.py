@@ -42,7 +42,7 @@ def answer(survey: str, number: int, answers: dict[str, Any], **more: Any) -> di
     } | more  # fmt: skip
 
 
-def clipped(value: float, low: int, high: int) -> int:
+def clip_to(value: float, low: int, high: int) -> int:
     return max(low, min(high, round(value)))
 
 
@@ -58,7 +58,7 @@ async def drivers_shop(shop: Shop, n: int = 400) -> None:
     lines = []
     for number in range(n):
         wait, kind, noise = (chance.randint(1, 5) for _ in range(3))
-        score = clipped(1.6 * wait + 0.5 * kind + chance.gauss(0, 1), 0, 10)
+        score = clip_to(1.6 * wait + 0.5 * kind + chance.gauss(0, 1), 0, 10)
         answers = {"score": score, "wait": wait, "kind": kind, "noise": noise}
         lines.append(answer("visit", number, answers, properties={"store": f"S{number % 3}"}))
     await send(shop, lines)
@@ -124,8 +124,8 @@ async def test_pillars_modules_and_wow(shop: Shop) -> None:
     for number in range(250):
         p1, p3 = chance.randint(1, 5), chance.randint(1, 5)
         answers = {
-            "score": clipped(p1 * 1.5 + p3 * 0.4, 0, 10), "p1": p1,
-            "p2": clipped(p1 + chance.gauss(0, 0.5), 1, 5), "p3": p3, "m1": 4, "m2": 2,
+            "score": clip_to(p1 * 1.5 + p3 * 0.4, 0, 10), "p1": p1,
+            "p2": clip_to(p1 + chance.gauss(0, 0.5), 1, 5), "p3": p3, "m1": 4, "m2": 2,
             "expect": "better" if number % 5 == 0 else "as",
         }  # fmt: skip
         lines.append(answer("brand", number, answers))
@@ -376,7 +376,7 @@ async def test_a_newcomers_first_survey_feeds_drivers(shop: Shop, template: str)
     lines = []
     for number in range(120):
         scores = {key: chance.randint(1, 5) for key in rated}
-        score = clipped(high * scores["waiting" if "waiting" in scores else "quality"] / 5, 1, high)
+        score = clip_to(high * scores["waiting" if "waiting" in scores else "quality"] / 5, 1, high)
         lines.append(answer("first", number, scores | {"score": score}))
     await send(shop, lines)
     insight = await shop.get("/v1/insights/drivers")

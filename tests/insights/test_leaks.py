@@ -198,12 +198,12 @@ async def test_a_reopened_ticket_recovers_by_what_follows_its_second_solving(sho
     moments: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
 
-    def happened(ticket: str, type_: str, day: int) -> None:
+    def add_ticket_event(ticket: str, type_: str, day: int) -> None:
         at = (start + dt.timedelta(days=day)).isoformat()
         moments.append({"type": f"ticket.{type_}", "source": "desk", "ticket": ticket,
                         "external_id": f"{ticket}-{type_}-{day}", "occurred_at": at})  # fmt: skip
 
-    def rated(ticket: str, score: int, day: int) -> None:
+    def add_rating(ticket: str, score: int, day: int) -> None:
         at = (start + dt.timedelta(days=day, hours=1)).isoformat()
         about = {"source": "desk", "external_id": f"{ticket}-solved-{day}"}
         lines.append(answer("csat", len(lines), {"score": score}, ticket=ticket,
@@ -212,18 +212,18 @@ async def test_a_reopened_ticket_recovers_by_what_follows_its_second_solving(sho
 
     for number in range(25):
         # Reopened, and never solved again: the good rating was given before.
-        happened(f"a{number}", "opened", 0)
-        happened(f"a{number}", "solved", 1)
-        rated(f"a{number}", 5, 1)
-        happened(f"a{number}", "reopened", 2)
+        add_ticket_event(f"a{number}", "opened", 0)
+        add_ticket_event(f"a{number}", "solved", 1)
+        add_rating(f"a{number}", 5, 1)
+        add_ticket_event(f"a{number}", "reopened", 2)
     for ticket, score in (("b1", 5), ("b2", 1)):
         for day, type_ in enumerate(("opened", "solved", "reopened", "solved", "reopened")):
-            happened(ticket, type_, day)
+            add_ticket_event(ticket, type_, day)
         # Rated after the second solving; a third one came later.
-        rated(ticket, score, 3)
-        happened(ticket, "solved", 9)
+        add_rating(ticket, score, 3)
+        add_ticket_event(ticket, "solved", 9)
     for number in range(25):
-        rated(f"x{number}", 1, 1)
+        add_rating(f"x{number}", 1, 1)
     await send(shop, moments, path="interactions")
     await send(shop, lines)
     insight = await shop.get("/v1/insights/recovery")

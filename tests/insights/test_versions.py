@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.insights.test_insights import NPS, answer, clipped, rating, send
+from tests.insights.test_insights import NPS, answer, clip_to, rating, send
 from tests.shop import Shop
 
 
@@ -28,7 +28,7 @@ async def send_rated(
     chance, lines = random.Random(start), []
     for number in range(start, start + n):
         ratings = {key: chance.randint(1, 5) for key in keys}
-        score = clipped(2 * ratings[keys[0]] + chance.gauss(0, 1), 0, 10)
+        score = clip_to(2 * ratings[keys[0]] + chance.gauss(0, 1), 0, 10)
         lines.append(answer("visit", number, {main: score} | ratings))
     await send(shop, lines)
 

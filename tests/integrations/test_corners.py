@@ -9,7 +9,7 @@ import pytest
 
 from tests.integrations.sender import JSON, SentWebhook
 from tests.integrations.senders.chatwoot import chatwoot
-from tests.integrations.senders.freshdesk import freshdesk, simple
+from tests.integrations.senders.freshdesk import freshdesk, status_event
 from tests.integrations.senders.intercom import intercom
 from tests.integrations.senders.zendesk import zendesk
 from tests.integrations.test_sources import deliver, register
@@ -42,7 +42,13 @@ async def tell(shop: Shop, sender: Any, *deliveries: SentWebhook) -> None:
 
 async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
     sender = await register(shop, "freshdesk")
-    await tell(shop, sender, simple("Resolved"), simple("Wieder da"), simple("Resolved"))
+    await tell(
+        shop,
+        sender,
+        status_event("Resolved"),
+        status_event("Wieder da"),
+        status_event("Resolved"),
+    )
     assert await types(shop) == ["ticket.solved"]
     unmapped = (await shop.get(f"/v1/integrations/{sender['id']}"))["unmapped"]
     assert [(entry["status"], entry["count"]) for entry in unmapped] == [("Wieder da", 1)]
@@ -56,7 +62,7 @@ async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
 
 async def test_an_unknown_end_before_and_after_an_opening_is_two_ends(shop: Shop) -> None:
     sender = await register(shop, "freshdesk")
-    await tell(shop, sender, simple("Fertig"), simple("Open"), simple("Fertig"))
+    await tell(shop, sender, status_event("Fertig"), status_event("Open"), status_event("Fertig"))
     assert await types(shop) == []
     patch = {"status_map": {"Fertig": "solved"}}
     await shop.call("PATCH", f"/v1/integrations/{sender['id']}", json=patch)
@@ -93,17 +99,17 @@ async def test_an_opening_that_overtook_its_end_is_told_after_all(shop: Shop) ->
 
 async def test_open_pending_open_is_no_reopening(shop: Shop) -> None:
     sender = await register(shop, "freshdesk")
-    await tell(shop, sender, simple("Open"), simple("Pending"), simple("Open"))
+    await tell(shop, sender, status_event("Open"), status_event("Pending"), status_event("Open"))
     assert "ticket.reopened" not in await types(shop)
 
 
-async def generic(shop: Shop, **mapping: Any) -> Any:
+async def connect_generic(shop: Shop, **mapping: Any) -> Any:
     body = {"source": "generic", "key": "g", "mapping": mapping}
     return await shop.post("/v1/integrations", body)
 
 
 async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
-    sender = await generic(
+    sender = await connect_generic(
         shop, items="", external_id="/id", occurred_at="/at",
         type={"pointer": "/s", "map": {"a": "visit.made"}},
         customer={"email": "/mail"},
@@ -136,7 +142,7 @@ async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
 
 
 async def test_what_names_nothing_is_not_recorded(shop: Shop) -> None:
-    sender = await generic(shop, external_id="/id", type={"const": "visit"})
+    sender = await connect_generic(shop, external_id="/id", type={"const": "visit"})
     await tell(shop, sender, (JSON, {"who": "x"}))
     assert await events(shop, sender) == [
         ("failed", "the mapping finds no `external_id`, `ticket` or `order` in it")
@@ -154,7 +160,7 @@ ODD_TIMES = [
 @pytest.mark.parametrize("rule", ["/at", {"pointer": "/at", "time": "iso"},
                                   {"pointer": "/at", "time": "epoch"}], ids=str)  # fmt: skip
 async def test_an_odd_time_fails_with_its_reason(shop: Shop, value: Any, rule: Any) -> None:
-    await generic(shop, external_id="/id", type={"const": "visit"}, occurred_at=rule)
+    await connect_generic(shop, external_id="/id", type={"const": "visit"}, occurred_at=rule)
     preview = {"headers": {}, "body": {"id": 1, "at": value}}
     reply = await shop.post("/v1/integrations/g/preview", preview, status=200)
     if rule != "/at" and rule["time"] == "epoch" and str(value) in {"17", "-5", "2026030410"}:
@@ -332,7 +338,7 @@ async def test_hex_in_capitals_is_the_same_signature(shop: Shop) -> None:
 
 async def test_a_change_and_a_rotation_say_when_it_last_sent(shop: Shop) -> None:
     sender = await register(shop, "freshdesk")
-    await tell(shop, sender, simple("Resolved"))
+    await tell(shop, sender, status_event("Resolved"))
     for method, path, body in (
         ("PATCH", "", {"accept_test": True}),
         # The token is ours to make: no body is needed.
@@ -344,7 +350,7 @@ async def test_a_change_and_a_rotation_say_when_it_last_sent(shop: Shop) -> None
 
 
 async def test_forms_hold_lists(shop: Shop) -> None:
-    sender = await generic(
+    sender = await connect_generic(
         shop, items="/orders", external_id="/id", type={"const": "visit"},
         properties={"tags": "root:/tags"},
     )  # fmt: skip
@@ -371,7 +377,7 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
 
 
 async def test_one_untranslatable_event_does_not_stop_the_others(shop: Shop) -> None:
-    sender = await generic(
+    sender = await connect_generic(
         shop, external_id="/id", occurred_at="/at",
         type={"pointer": "/s", "map": {"a": "visit.made"}}, customer={"email": "/mail"},
     )  # fmt: skip
@@ -391,7 +397,7 @@ async def test_deliveries_of_one_case_that_wait_together_keep_their_order(shop: 
     """Without times, the order of arrival is all there is."""
     sender = await register(shop, "freshdesk")
     for status in ("Open", "Resolved", "Open", "Resolved"):
-        assert (await deliver(shop, sender, *simple(status))).status_code == 202
+        assert (await deliver(shop, sender, *status_event(status))).status_code == 202
     await shop.work()
     assert await types(shop) == [
         "ticket.opened", "ticket.solved", "ticket.reopened", "ticket.solved",

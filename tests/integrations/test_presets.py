@@ -51,7 +51,7 @@ def hubspot(body: bytes, uri: str) -> Signed:
     return {"X-HubSpot-Signature-v3": _b64(mac), "X-HubSpot-Request-Timestamp": ms}
 
 
-def front(body: bytes, _uri: str) -> Signed:
+def front_signature(body: bytes, _uri: str) -> Signed:
     ms = str(int(time.time() * 1000))
     mac = _b64(_mac(ms.encode() + b":" + body))
     return {"X-Front-Signature": mac, "X-Front-Request-Timestamp": ms}
@@ -228,8 +228,9 @@ CASES = [
     Case("front", [front_event("conversation_archived", 1_772_640_069.412),
                    front_event("conversation_reopened", 1_772_640_070.5),
                    front_event("conversation_deleted", 1_772_640_071.5)],
-         ["ticket.deleted", "ticket.opened", "ticket.reopened", "ticket.solved"], sign=front,
-         last={"ticket": "cnv_7"}, ticket={"status": "deleted", "agent": "noor"}),
+         ["ticket.deleted", "ticket.opened", "ticket.reopened", "ticket.solved"],
+         sign=front_signature, last={"ticket": "cnv_7"},
+         ticket={"status": "deleted", "agent": "noor"}),
     Case("jira-service-management",
          [jira_issue("done", 1_772_640_069_123),
           jira_issue("done", 1_772_640_070_123, field_="labels"),

@@ -14,7 +14,7 @@ from app.integrations import sources
 from app.integrations.registry import ADAPTERS, SourceName
 from tests.integrations.sender import CANCELLED, JSON, MONTH, SentWebhook, Story
 from tests.integrations.senders import STORIES
-from tests.integrations.senders.freshdesk import SIMPLE, simple
+from tests.integrations.senders.freshdesk import SIMPLE, status_event
 from tests.integrations.senders.shopify import shopify, shopify_refund
 from tests.integrations.senders.stripe import SESSION, stripe
 from tests.integrations.senders.woocommerce import woo
@@ -23,12 +23,12 @@ from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 
 
-def backwards(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
+def reverse_deliveries(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
     """Return the deliveries backwards."""
     return list(reversed(deliveries))
 
 
-def doubled(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
+def double_deliveries(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
     """Return each twice, mixed, always in the same way."""
     twice = [*deliveries, *deliveries]
     random.Random(7).shuffle(twice)
@@ -42,7 +42,8 @@ def middle_last(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
 
 
 ORDERS: dict[str, Callable[[Sequence[SentWebhook]], list[SentWebhook]]] = {
-    "in order": list, "backwards": backwards, "doubled": doubled, "middle last": middle_last,
+    "in order": list, "backwards": reverse_deliveries, "doubled": double_deliveries,
+    "middle last": middle_last,
 }  # fmt: skip
 
 
@@ -103,7 +104,9 @@ async def expect_decisions(shop: Shop, story: Story) -> None:
 async def test_without_id_and_time_a_changed_state_is_an_event(shop: Shop) -> None:
     sender = await register(shop, "freshdesk")
     statuses = ["Resolved", "Resolved", "Open", "Resolved", "Resolved"]
-    replies = [(await deliver(shop, sender, *simple(status))).status_code for status in statuses]
+    replies = [
+        (await deliver(shop, sender, *status_event(status))).status_code for status in statuses
+    ]
     assert replies == [202, 200, 202, 202, 200]
     await shop.work()
     interactions = (await shop.get("/v1/interactions"))["data"]

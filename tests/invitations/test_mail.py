@@ -16,7 +16,7 @@ from app.core.job_runner import JobHandler
 from app.invitations.mail import POLICY
 from app.invitations.mailer import MailWaitsError, classify_reply
 from app.invitations.send_queue import enqueue_due_invitations, expire_due
-from tests.mailbox import Mailbox, plain
+from tests.mailbox import Mailbox, plain_text_of
 from tests.shop import Shop
 
 Jobs = Mapping[str, JobHandler]
@@ -37,14 +37,14 @@ async def test_the_mail_is_in_the_customers_language(
     invitation = await invite(shop, ticket="4711")
     assert invitation["status"] == "scheduled"
     await shop.work(known=by_mail)
-    (mail_,) = mailbox.about(invitation["id"])
+    (mail_,) = mailbox.mails_of(invitation["id"])
     assert mail_["To"].addresses[0].display_name == "Ąłla Nowak"
     assert mail_["From"].addresses[0].display_name == "Sklep Łąka"
     assert mail_["Reply-To"] == "pomoc@sklep.example"
     assert mail_["Message-ID"] == f"<{invitation['id']}.invitation@ask.example>"
     assert mail_["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail_["Auto-Submitted"] == "auto-generated"
-    text = plain(mail_)
+    text = plain_text_of(mail_)
     token = invitation["url"].rpartition("/")[2]
     assert f"https://ask.example/i/{token}" in text
     assert mail_["List-Unsubscribe"] == f"<https://ask.example/u/{token}>"
@@ -100,7 +100,7 @@ async def test_a_server_that_is_down_is_waited_for(
             (utc_now(), shop.workspace_id),
         )
     await shop.work(known=by_mail)
-    assert [len(mailbox.about(invitation["id"])) for invitation in invitations] == [1, 1, 1]
+    assert [len(mailbox.mails_of(invitation["id"])) for invitation in invitations] == [1, 1, 1]
 
 
 async def test_one_reminder_and_no_more(shop: Shop, mailbox: Mailbox, by_mail: Jobs) -> None:
@@ -111,7 +111,7 @@ async def test_one_reminder_and_no_more(shop: Shop, mailbox: Mailbox, by_mail: J
     await shop.work(known=by_mail)
     await shop.post(f"/v1/invitations/{invitation['id']}/remind", status=202)
     await shop.work(known=by_mail)
-    first, reminder = mailbox.about(invitation["id"])
+    first, reminder = mailbox.mails_of(invitation["id"])
     assert reminder["Subject"] == f"Przypomnienie: {first['Subject']}"
     again = await shop.call("POST", f"/v1/invitations/{invitation['id']}/remind")
     assert again.status_code == 409
@@ -234,13 +234,13 @@ async def test_no_name_can_forge_a_header(shop: Shop, mailbox: Mailbox, by_mail:
     customer = {"email": "mark@example.com", "name": forged, "locale": "en"}
     invitation = await invite(shop, customer=customer, order=forged, properties={"agent": forged})
     await shop.work(known=by_mail)
-    (mail,) = mailbox.about(invitation["id"])
+    (mail,) = mailbox.mails_of(invitation["id"])
     assert mail["Bcc"] is None
     assert [address.addr_spec for address in mail["To"].addresses] == ["mark@example.com"]
     head = mail.as_bytes(policy=POLICY).partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n")]
     assert b"Bcc" not in names
-    assert "Visit us" not in plain(mail)
+    assert "Visit us" not in plain_text_of(mail)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ async def test_who_unsubscribes_gets_no_reminder(
     await shop.client.post("/u/" + invitation["url"].rpartition("/")[2])
     await shop.post(f"/v1/invitations/{invitation['id']}/remind", status=202)
     await shop.work(known=by_mail)
-    assert len(mailbox.about(invitation["id"])) == 1
+    assert len(mailbox.mails_of(invitation["id"])) == 1
 
 
 async def test_odd_requests_to_a_page_are_no_failures(
@@ -349,7 +349,7 @@ async def test_a_reminder_and_the_end_come_by_themselves(
             await enqueue_due_invitations(session, now + dt.timedelta(days=days))
             await expire_due(session, now + dt.timedelta(days=days))
         await shop.work(known=by_mail)
-        assert len(mailbox.about(invitation)) == mails
+        assert len(mailbox.mails_of(invitation)) == mails
         assert (await shop.get(f"/v1/invitations/{invitation}"))["status"] == status
     (decision,) = (await shop.get("/v1/decisions"))["data"]
     assert (decision["outcome"], decision["reason"]) == ("invited", "expired")
@@ -361,14 +361,14 @@ async def test_what_waits_for_days_becomes_a_job_when_due(
     await shop.publish("s")
     invitation = await invite(shop, send_at=rfc3339(utc_now() + dt.timedelta(hours=2)))
     await shop.work(known=by_mail)
-    assert mailbox.about(invitation["id"]) == []
+    assert mailbox.mails_of(invitation["id"]) == []
     async with database.transaction() as session:
         await (await session.connection()).exec_driver_sql(
             "update invitation set send_at = $1 where id = $2", (utc_now(), UUID(invitation["id"]))
         )
         await enqueue_due_invitations(session, utc_now())
     await shop.work(known=by_mail)
-    assert len(mailbox.about(invitation["id"])) == 1
+    assert len(mailbox.mails_of(invitation["id"])) == 1
 
 
 async def test_many_mails_share_a_few_connections_and_outlive_them(

@@ -16,7 +16,7 @@ from app.invitations.mail import POLICY, write_mail
 from app.invitations.mail_content import Addressee, Links, MailSender
 from app.surveys.schemas import Definition
 from app.surveys.templates import template
-from tests.mailbox import Mailbox, plain
+from tests.mailbox import Mailbox, plain_text_of
 from tests.shop import Shop
 
 ODD = "ąęłșț ĄĘŁȘȚ"
@@ -48,7 +48,7 @@ def addressee(locale: str | None = "pl", **changes: Any) -> Addressee:
     return Addressee(**(values | changes))
 
 
-def written(definition_: Definition, asked_: Addressee) -> bytes:
+def write_bytes_of(definition_: Definition, asked_: Addressee) -> bytes:
     mail = write_mail(definition_, asked_, sender=SENDER, links=LINKS)
     return mail.as_bytes(policy=POLICY)
 
@@ -74,7 +74,7 @@ def links_of(html: str) -> _Links:
 
 def test_two_parsers_read_the_same_mail() -> None:
     subject = {"pl": f"{{{{customer.first_name}}}}, jak było? {ODD} " + "długi temat " * 10}
-    raw = written(definition(texts={"subject": subject}), addressee())
+    raw = write_bytes_of(definition(texts={"subject": subject}), addressee())
     mail: Any = message_from_bytes(raw, policy=default)
     other = fast_mail_parser.parse_email(raw)
     expected = " ".join(subject["pl"].replace("{{customer.first_name}}", "Żółta").split())
@@ -88,7 +88,7 @@ def test_two_parsers_read_the_same_mail() -> None:
     )
     html = mail.get_body(("html",)).get_content()
     assert other.text_html[0].replace("\r\n", "\n").strip() == html.replace("\r\n", "\n").strip()
-    assert other.text_plain[0].replace("\r\n", "\n").strip() == plain(mail).strip()
+    assert other.text_plain[0].replace("\r\n", "\n").strip() == plain_text_of(mail).strip()
     headers: Any = {name.lower(): value for name, value in other.headers.items()}
     expected_headers = {
         "List-Unsubscribe": f"<{LINKS.unsubscribe}>",
@@ -107,7 +107,7 @@ def test_two_parsers_read_the_same_mail() -> None:
 @pytest.mark.parametrize("locale", ["en", "pl", "ro"])
 def test_every_score_has_its_link(name: str, locale: str) -> None:
     survey = definition(name)
-    raw = written(survey, addressee(locale))
+    raw = write_bytes_of(survey, addressee(locale))
     assert len(raw) < 20_000
     mail: Any = message_from_bytes(raw, policy=default)
     html = mail.get_body(("html",)).get_content()
@@ -127,26 +127,26 @@ def test_texts_are_escaped_and_names_filled_in() -> None:
     }  # fmt: skip
     survey = Definition.model_validate({"name": "s", "metric": "nps", "questions": [question]})
     mail: Any = message_from_bytes(
-        written(survey, addressee("en", name="<i>Al</i>")), policy=default
+        write_bytes_of(survey, addressee("en", name="<i>Al</i>")), policy=default
     )
     html = mail.get_body(("html",)).get_content()
     assert "&lt;b&gt;How&lt;/b&gt; was Ewa, &lt;i&gt;Al&lt;/i&gt;?" in html
     assert "<b>How" not in html
-    assert "<b>How</b> was Ewa, <i>Al</i>?\n" in plain(mail)
+    assert "<b>How</b> was Ewa, <i>Al</i>?\n" in plain_text_of(mail)
 
 
 def test_a_mail_speaks_one_language() -> None:
     question = {"key": "score", "type": "nps", "text": {"en": "Recommend us?"}}
     survey = Definition.model_validate({"name": "s", "metric": "nps", "questions": [question]})
-    mail: Any = message_from_bytes(written(survey, addressee("pl")), policy=default)
-    assert plain(mail).startswith("Hello Żółta,")
+    mail: Any = message_from_bytes(write_bytes_of(survey, addressee("pl")), policy=default)
+    assert plain_text_of(mail).startswith("Hello Żółta,")
     assert 'lang="en"' in mail.get_body(("html",)).get_content()
 
 
 def test_a_survey_without_scores_has_one_button() -> None:
     question = {"key": "what", "type": "text", "text": {"en": "What is on your mind?"}}
     survey = Definition.model_validate({"name": "s", "questions": [question]})
-    mail: Any = message_from_bytes(written(survey, addressee("en")), policy=default)
+    mail: Any = message_from_bytes(write_bytes_of(survey, addressee("en")), policy=default)
     links = links_of(mail.get_body(("html",)).get_content())
     assert links.shown == [LINKS.page, LINKS.unsubscribe]
 
@@ -174,7 +174,7 @@ async def test_a_test_mail_is_sent_to_any_address(
     assert sent["outcome"] == "sent"
     (mail,) = [message for message in mailbox.mails if message["To"] == "me@shop.example"]
     assert mail["Subject"] == "[Test] Cum ne-am descurcat?"
-    path = "/i/" + plain(mail).partition("/i/")[2].split()[0]
+    path = "/i/" + plain_text_of(mail).partition("/i/")[2].split()[0]
     assert (await shop.client.post(path, data={"score": "9", "why": "x"})).status_code == 303
     (answer,) = (await shop.get("/v1/responses", test=True))["data"]
     assert (answer["id"], answer["score"]) == (sent["invitation"], 9)

@@ -170,16 +170,16 @@ async def test_order_limit_and_least_n(shop: Shop) -> None:
 
 
 async def test_tags_follow_the_latest_published_version_for_the_past_too(shop: Shop) -> None:
-    def tagged(driver: str) -> list[dict[str, Any]]:
+    def tag_question(driver: str) -> list[dict[str, Any]]:
         text = {"en": "?"}
         return [
             {"key": "score", "type": "nps", "text": text},
             {"key": "q", "type": "rating", "text": text, "driver": driver, "reverse": True},
         ]
 
-    await shop.publish("tags", questions=tagged("waiting"))
+    await shop.publish("tags", questions=tag_question("waiting"))
     await shop.answer("tags", {"score": 9, "q": 1})
-    await shop.call("PATCH", "/v1/surveys/tags", json={"questions": tagged("courtesy")})
+    await shop.call("PATCH", "/v1/surveys/tags", json={"questions": tag_question("courtesy")})
     await shop.post("/v1/surveys/tags/publish", status=200)
     rows = (await shop.metric("rating", group_by="driver"))["rows"]
     assert [(row["group"]["driver"], row["value"], row["mean_0_100"]) for row in rows] == [

@@ -291,7 +291,7 @@ def test_a_comparison_is_that_of_the_figure(name: str) -> None:
         types = [*types, QuestionType.YES_NO]
     chance = random.Random(4)
     for type_ in types * 20:
-        before, now = (drawn(QuestionType(type_), chance) for _ in range(2))
+        before, now = (draw_cell(QuestionType(type_), chance) for _ in range(2))
         values = [FORMULAS[name](cell).value or 0.0 for cell in (before, now)]
         assert any(values), f"{name} reads no answers of {type_}"
         for value in values:
@@ -315,7 +315,7 @@ def test_the_ends_of_a_unit_are_the_figures_of_the_worst_and_the_best_answers(na
             assert values == METRICS[name].unit.ends, name
 
 
-def drawn(type_: QuestionType, chance: random.Random) -> Cell:
+def draw_cell(type_: QuestionType, chance: random.Random) -> Cell:
     """Return random counts of a question: of options one series each, and one of all answers."""
     answers = spec_of(type_).answers
     match answers:

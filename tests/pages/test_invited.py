@@ -41,7 +41,7 @@ async def states(shop: Shop) -> list[tuple[int, str]]:
     ]
 
 
-async def counted(shop: Shop) -> int:
+async def count_answers(shop: Shop) -> int:
     count: int = (await shop.metric("nps"))["total"]["n"]
     return count
 
@@ -83,7 +83,7 @@ async def test_a_link_resumes_and_a_changed_score_drops_what_it_hides(shop: Shop
     response = await shop.get(f"/v1/responses/{id_}")
     assert response["answers"] == {"score": 9, "again": False}
     assert [revision["score"] for revision in response["revisions"]] == [4]
-    assert await counted(shop) == 1
+    assert await count_answers(shop) == 1
 
 
 async def test_a_form_with_a_missing_answer_keeps_what_was_typed(shop: Shop) -> None:
@@ -131,17 +131,17 @@ async def test_another_site_sends_nothing_in_a_visitors_name(shop: Shop) -> None
 
 
 async def test_a_survey_that_changed_meanwhile_keeps_what_still_fits(shop: Shop) -> None:
-    def asked(*options: str) -> list[dict[str, Any]]:
+    def steps_asking(*options: str) -> list[dict[str, Any]]:
         choices = [{"key": key, "text": {"en": key}} for key in options]
         question = {"key": "place", "type": "choice", "text": {"en": "Where?"}, "options": choices}
         return [STEPS[0], question]
 
-    await shop.publish("s", metric="nps", questions=asked("1", "2"))
+    await shop.publish("s", metric="nps", questions=steps_asking("1", "2"))
     id_, path = await invite(shop)
     page = await browse(shop.client, path)
     page = await follow(shop.client, await page.send(shop.client, score="9", _g="1", _js="1"))
     await page.send(shop.client, place="1", _g="1", _js="1")
-    await shop.call("PATCH", "/v1/surveys/s", json={"questions": asked("2", "3")})
+    await shop.call("PATCH", "/v1/surveys/s", json={"questions": steps_asking("2", "3")})
     await shop.post("/v1/surveys/s/publish", status=200)
     page = await browse(shop.client, path)
     await page.send(shop.client, score="8", place="3", _g="1", _js="1")
@@ -154,10 +154,10 @@ async def test_an_operator_restores_and_rejects(shop: Shop) -> None:
     await browse(shop.client, path + "/2")
     restored = await shop.post(f"/v1/responses/{id_}/restore", status=200)
     assert (restored["integrity"], restored["follow_up"]["status"]) == ("ok", "open")
-    assert await counted(shop) == 1
+    assert await count_answers(shop) == 1
     assert (await shop.get(f"/v1/invitations/{id_}"))["status"] == "answered"
     await shop.post(f"/v1/responses/{id_}/reject", status=200)
-    assert await counted(shop) == 0
+    assert await count_answers(shop) == 0
     # A rejected one stays so, whatever is sent later.
     page = await browse(shop.client, path)
     await page.send(shop.client, score="9", why="", _g="1", _js="1")
@@ -220,7 +220,7 @@ async def test_everyone_sees_and_deletes_what_is_stored(shop: Shop) -> None:
     assert "Your answer is deleted." in done.text
     reply = await shop.call("GET", f"/v1/responses/{id_}")
     assert reply.status_code == 404
-    assert await counted(shop) == 0
+    assert await count_answers(shop) == 0
     assert "You have not answered yet." in (await browse(shop.client, path + "/data")).text
     # It is gone for ever: the link takes no second answer.
     assert (await shop.client.post(path, data={"score": "9"})).status_code == 410
@@ -236,4 +236,4 @@ async def test_two_tabs_at_once_are_one_response(shop: Shop) -> None:
     ]
     replies: list[httpx.Response] = await asyncio.gather(*send)
     assert {reply.status_code for reply in replies} == {303}
-    assert await counted(shop) == 1
+    assert await count_answers(shop) == 1

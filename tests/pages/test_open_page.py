@@ -15,13 +15,13 @@ ARABIC = {
 }  # fmt: skip
 
 
-async def published(shop: Shop, **changes: Any) -> str:
+async def publish_page(shop: Shop, **changes: Any) -> str:
     survey = await shop.publish("s", **changes)
     return f"/s/{survey['public_id']}"
 
 
 async def test_one_page_is_one_response_however_often_it_is_sent(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     first = await browse(shop.client, path)
     reply = await first.send(shop.client, score="9")
     again = await first.send(shop.client, score="9")
@@ -42,7 +42,7 @@ async def test_one_page_is_one_response_however_often_it_is_sent(shop: Shop) -> 
 
 
 async def test_a_form_answers_with_one_request(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     reply = await shop.client.post(path, data={"score": "10"})
     assert reply.status_code == 303
     assert (await shop.metric("nps"))["total"]["n"] == 1
@@ -57,7 +57,7 @@ async def test_thanks_go_with_the_band(shop: Shop) -> None:
         }
     }  # fmt: skip
     questions = [{"key": "score", "type": "nps", "text": {"en": "Recommend us?"}}]
-    path = await published(shop, metric="nps", questions=questions, texts=texts)
+    path = await publish_page(shop, metric="nps", questions=questions, texts=texts)
     for score, phrase in (("10", "Tell a friend!"), ("3", "Thanks.")):
         page = await browse(shop.client, path)
         thanks = await follow(shop.client, await page.send(shop.client, score=score))
@@ -66,7 +66,7 @@ async def test_thanks_go_with_the_band(shop: Shop) -> None:
 
 
 async def test_a_prefilled_answer_is_only_chosen(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     page = await browse(shop.client, path + "?a.score=9&a.why=Good&a.nonsense=1")
     assert (page.fields["score"], page.fields["why"]) == ("9", "Good")
     assert (await shop.get("/v1/responses"))["data"] == []
@@ -76,7 +76,7 @@ async def test_a_prefilled_answer_is_only_chosen(shop: Shop) -> None:
 
 async def test_an_address_sets_order_and_declared_properties_but_no_customer(shop: Shop) -> None:
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
-    path = await published(shop)
+    path = await publish_page(shop)
     page = await browse(shop.client, path + "?p.store=WAW-1&p.secret=x&ref=1001&src=till-2")
     await follow(shop.client, await page.send(shop.client, score="9"))
     (response,) = (await shop.get("/v1/responses"))["data"]
@@ -88,7 +88,7 @@ async def test_an_address_sets_order_and_declared_properties_but_no_customer(sho
 
 
 async def test_an_order_answers_once_where_the_survey_says_so(shop: Shop) -> None:
-    path = await published(shop, one_answer_per="order")
+    path = await publish_page(shop, one_answer_per="order")
     for score in ("9", "8"):
         page = await browse(shop.client, path + "?ref=1001")
         await page.send(shop.client, score=score)
@@ -96,7 +96,7 @@ async def test_an_order_answers_once_where_the_survey_says_so(shop: Shop) -> Non
 
 
 async def test_an_order_number_neither_shows_nor_replaces_anothers_answer(shop: Shop) -> None:
-    path = await published(shop, one_answer_per="order") + "?ref=555"
+    path = await publish_page(shop, one_answer_per="order") + "?ref=555"
     page = await browse(shop.client, path)
     own = await follow(shop.client, await page.send(shop.client, score="2"))
     await own.send(shop.client, why="My name is Jan")
@@ -112,7 +112,7 @@ async def test_an_order_number_neither_shows_nor_replaces_anothers_answer(shop: 
 
 
 async def test_nobody_makes_up_anothers_page(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     page = await browse(shop.client, path)
     reply = await page.send(shop.client, score="2", why="My secret")
     signed = reply.headers["location"].partition("r=")[2].partition("&")[0]
@@ -135,7 +135,7 @@ async def test_nobody_makes_up_anothers_page(shop: Shop) -> None:
 async def test_a_page_speaks_the_visitors_language(
     shop: Shop, accept: str, lang: str | None, question: str
 ) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     headers = {"Accept-Language": accept}
     page = await browse(shop.client, path + (f"?lang={lang}" if lang else ""), **headers)
     assert question in page.text
@@ -146,7 +146,7 @@ async def test_a_survey_may_bring_its_own_language(shop: Shop) -> None:
         {"key": "score", "type": "nps", "text": {"en": "Recommend us?", "ar": "هل توصي بنا؟"}},
         {"key": "why", "type": "text", "text": {"en": "Why?", "ar": "لماذا؟"}},
     ]
-    path = await published(shop, metric="nps", questions=questions, texts={"words": ARABIC})
+    path = await publish_page(shop, metric="nps", questions=questions, texts={"words": ARABIC})
     page = await browse(shop.client, path + "?lang=ar")
     assert page.attributes["html"] == {"lang": "ar", "dir": "rtl"}
     assert "التالي" in page.text
@@ -174,7 +174,7 @@ async def test_every_type_of_question_can_be_answered(shop: Shop) -> None:
         {"key": f"q{number}", "text": {"en": f"Q{number}"}} | question
         for number, (question, *_) in enumerate(rows)
     ]
-    path = await published(shop, questions=questions, metric="csat")
+    path = await publish_page(shop, questions=questions, metric="csat")
     page = await follow(
         shop.client, await (await browse(shop.client, path)).send(shop.client, q0="4")
     )
@@ -186,7 +186,7 @@ async def test_every_type_of_question_can_be_answered(shop: Shop) -> None:
 
 
 async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     for score in ("9", "2"):
         page = await browse(shop.client, path + "?kiosk=1&p.x=1")
         page = await follow(shop.client, await page.send(shop.client, score=score))
@@ -208,7 +208,7 @@ async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
 
 
 async def test_robots_in_the_form_are_not_counted(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     page = await browse(shop.client, path)
     (trap,) = page.traps
     await page.send(shop.client, **{"score": "9", trap: "buy"})
@@ -222,7 +222,7 @@ async def test_robots_in_the_form_are_not_counted(shop: Shop) -> None:
 
 
 async def test_what_is_over_or_unknown_says_so(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     page = await browse(shop.client, path)
     await shop.post("/v1/surveys/s/close", status=200)
     assert (await browse(shop.client, path)).status == 410
@@ -239,7 +239,7 @@ async def test_odd_addresses_are_no_failures(shop: Shop, path: str) -> None:
 
 
 async def test_a_robot_is_asked_to_confirm_here_too(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     page = await browse(shop.client, path)
     again = await follow(shop.client, await page.send(shop.client, score="9", _js="1"))
     assert "Please confirm that you are a person." in again.text
@@ -248,7 +248,7 @@ async def test_a_robot_is_asked_to_confirm_here_too(shop: Shop) -> None:
 
 
 async def test_the_links_lead_to_the_page(shop: Shop) -> None:
-    path = await published(shop)
+    path = await publish_page(shop)
     links = await shop.get("/v1/surveys/s/links")
     assert links["page"].endswith(path)
     assert links["kiosk"].endswith(path + "?kiosk=1")
@@ -270,7 +270,7 @@ async def test_company_texts_are_escaped_and_links_ignore_the_host_header(shop: 
     questions = [{"key": "score", "type": "nps", "text": {"en": evil}}]
     texts = {"intro": {"en": evil}, "thank_you": {"default": {"text": {"en": evil}}}}
     await shop.call("PATCH", "/v1/workspace", json={"brand": {"name": evil}})
-    path = await published(shop, metric="nps", questions=questions, texts=texts)
+    path = await publish_page(shop, metric="nps", questions=questions, texts=texts)
     for address in (path, path + "/poster", f"{path}?ref={evil}&src={evil}&lang={evil}"):
         reply = await shop.client.get(address, headers={"Host": "evil.example"})
         assert reply.status_code == 200

@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from tests.pages.forms import browse, follow, parse
-from tests.pages.test_invited import STEPS, counted, invite, states
+from tests.pages.test_invited import STEPS, count_answers, invite, states
 from tests.shop import Shop
 
 
@@ -22,7 +22,7 @@ async def test_a_click_in_a_mail_is_provisional_until_a_person_moves(shop: Shop)
     gesture = {"score": "3", "_g": "1", "_js": "1", "_first": "1"}
     assert (await shop.client.post(path, data=page.fields | gesture)).status_code == 204
     assert await states(shop) == [(3, "ok")]
-    assert await counted(shop) == 1
+    assert await count_answers(shop) == 1
     # Only now there is a follow-up, and only now an event is emitted.
     (response,) = (await shop.get("/v1/responses", follow_up="open"))["data"]
     assert (response["id"], response["complete"]) == (id_, False)
@@ -89,7 +89,7 @@ async def test_a_scanner_that_opens_everything_is_quarantined(shop: Shop) -> Non
     page = await browse(shop.client, path + "/8")
     await page.send(shop.client, score="8", why="", _g="1", _js="1")
     assert await states(shop) == [(8, "ok")]
-    assert await counted(shop) == 1
+    assert await count_answers(shop) == 1
 
 
 async def test_a_hidden_link_and_a_hidden_field_catch_robots(shop: Shop) -> None:
@@ -104,7 +104,7 @@ async def test_a_hidden_link_and_a_hidden_field_catch_robots(shop: Shop) -> None
     (trap,) = page.traps
     await page.send(shop.client, **{trap: "http://buy.example", "_g": "1", "_js": "1"})
     assert await states(shop) == [(9, "quarantined")] * 2
-    assert await counted(shop) == 0
+    assert await count_answers(shop) == 0
 
 
 async def test_three_scores_in_two_minutes_are_no_person(shop: Shop) -> None:
@@ -115,7 +115,7 @@ async def test_three_scores_in_two_minutes_are_no_person(shop: Shop) -> None:
         await page.send(shop.client, score=score, _g="1", _js="1")
     reply = await page.send(shop.client, score="9", _g="1", _js="1")
     assert await states(shop) == [(9, "quarantined")]
-    assert await counted(shop) == 0
+    assert await count_answers(shop) == 0
     # A person who tried several scores is asked to confirm, and confirms.
     again = await follow(shop.client, reply)
     assert "Please confirm that you are a person." in again.text
@@ -129,7 +129,7 @@ async def test_three_scores_at_once_are_no_person_either(shop: Shop) -> None:
     page = await browse(shop.client, path)
     send = (page.send(shop.client, score=score, _g="1", _js="1") for score in ("1", "5", "9") * 3)
     await asyncio.gather(*send)
-    assert await counted(shop) == 0
+    assert await count_answers(shop) == 0
 
 
 async def test_a_scanner_that_comes_later_takes_nothing_away(shop: Shop) -> None:

@@ -14,7 +14,7 @@ from tests.shop import Shop
 ALA = {"email": "ala@example.pl", "name": "Ala Nowak"}
 
 
-async def opened(shop: Shop, **changes: Any) -> str:
+async def open_page(shop: Shop, **changes: Any) -> str:
     await shop.publish("page", **changes)
     return await shop.make_key("collect")
 
@@ -38,7 +38,7 @@ NAMES = [
 async def test_nobody_takes_an_id_that_the_service_derives(
     shop: Shop, names: tuple[str, ...]
 ) -> None:
-    key = await opened(shop)
+    key = await open_page(shop)
     guessed = str(derived_uuid(shop.workspace_id, *names))
     refused = await claim(shop, key, id=guessed, seq=100_000, status=422)
     assert refused["errors"][0]["loc"] == ["body", "id"]
@@ -54,7 +54,7 @@ async def test_nobody_takes_an_id_that_the_service_derives(
 
 
 async def test_an_answer_from_before_is_known_by_its_old_id(shop: Shop, database: Database) -> None:
-    await opened(shop, one_answer_per="order")
+    await open_page(shop, one_answer_per="order")
     old = derived_uuid(shop.workspace_id, "external_id", "x-1")
     assert (await shop.answer("page", 9, id=str(old))).status_code == 201
     await _date_back(shop, database)
@@ -69,7 +69,7 @@ async def test_an_answer_from_before_is_known_by_its_old_id(shop: Shop, database
 
 
 async def test_a_public_row_under_an_old_id_is_not_found(shop: Shop, database: Database) -> None:
-    await opened(shop)
+    await open_page(shop)
     old = derived_uuid(shop.workspace_id, "external_id", "x-1")
     assert (await shop.answer("page", 9, id=str(old))).status_code == 201
     await _date_back(shop, database)
@@ -95,7 +95,7 @@ async def _date_back(shop: Shop, database: Database) -> None:
 async def test_a_publishable_key_cannot_use_up_anothers_idempotency_key(
     shop: Shop, own: bool
 ) -> None:
-    key = await opened(shop)
+    key = await open_page(shop)
     more: dict[str, Any] = {"id": str(uuid4())} if own else {}
     await claim(shop, key, by="order-7001", **more)
     body = {"survey": "page", "channel": "api", "answers": {"score": 9}, "external_id": "o-7001"}
@@ -107,7 +107,7 @@ async def test_a_publishable_key_cannot_use_up_anothers_idempotency_key(
 
 @pytest.mark.parametrize("first", ["claim", "interaction"])
 async def test_a_claim_never_gets_the_cases_customer(shop: Shop, first: str) -> None:
-    key = await opened(shop)
+    key = await open_page(shop)
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
 
     async def happen() -> None:
@@ -144,7 +144,7 @@ async def test_a_claim_never_gets_the_cases_customer(shop: Shop, first: str) -> 
 async def test_a_trusted_answer_replaces_a_claim(
     shop: Shop, first: str, per: str, about: dict[str, Any]
 ) -> None:
-    key = await opened(shop, one_answer_per=per)
+    key = await open_page(shop, one_answer_per=per)
     response: dict[str, Any] = {}
     if first == "claim":
         response = await claim(shop, key, **about)
@@ -167,7 +167,7 @@ async def test_a_trusted_answer_replaces_a_claim(
 
 
 async def test_a_batch_takes_the_claims_place_too(shop: Shop) -> None:
-    key = await opened(shop, one_answer_per="order")
+    key = await open_page(shop, one_answer_per="order")
     await claim(shop, key, order="1001")
     lines = [{"survey": "page", "channel": "api", "answers": {"score": 9}, "order": "1001"}]
     await shop.post("/v1/responses/batch", lines, status=200)
@@ -176,7 +176,7 @@ async def test_a_batch_takes_the_claims_place_too(shop: Shop) -> None:
 
 
 async def test_a_file_takes_the_claims_place_too(shop: Shop) -> None:
-    key = await opened(shop, one_answer_per="order", metric="nps", questions=QUESTIONS)
+    key = await open_page(shop, one_answer_per="order", metric="nps", questions=QUESTIONS)
     await claim(shop, key, order="1001")
     content = "id,score,order,date\na-1,9,1001,2026-02-03\n"
     mapping = {"map": ["id=external_id", "date=responded_at"]}
@@ -186,7 +186,7 @@ async def test_a_file_takes_the_claims_place_too(shop: Shop) -> None:
 
 
 async def test_the_invited_customer_takes_the_claims_place(shop: Shop) -> None:
-    key = await opened(shop, one_answer_per="order")
+    key = await open_page(shop, one_answer_per="order")
     await claim(shop, key, order="1001")
     body = {"survey": "page", "customer": ALA, "channel": "link", "order": "1001"}
     invited = await shop.post("/v1/invitations", body)
@@ -199,7 +199,7 @@ async def test_the_invited_customer_takes_the_claims_place(shop: Shop) -> None:
 
 
 async def test_another_device_is_told_that_the_order_is_answered(shop: Shop) -> None:
-    key = await opened(shop, one_answer_per="order")
+    key = await open_page(shop, one_answer_per="order")
 
     async def is_answered(**about: str) -> bool:
         reply = await shop.client.get("/w/surveys/page", params={"key": key} | about)

@@ -18,7 +18,7 @@ from app.responses.ingest import Ingest
 from tests.shop import Shop
 
 
-async def filled(shop: Shop) -> list[str]:
+async def fill_shop(shop: Shop) -> list[str]:
     await shop.publish("r", touchpoint="t")
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     ids = []
@@ -38,7 +38,7 @@ async def differences(shop: Shop, database: Database) -> list[dict[str, Any]]:
 
 
 async def test_edits_deletes_and_settings_keep_them_equal(shop: Shop, database: Database) -> None:
-    ids = await filled(shop)
+    ids = await fill_shop(shop)
     await shop.answer("r", 0, id=ids[3], seq=2)
     await shop.call("DELETE", f"/v1/responses/{ids[4]}")
     await shop.post(f"/v1/responses/{ids[5]}/reject", status=200)
@@ -52,7 +52,7 @@ async def test_edits_deletes_and_settings_keep_them_equal(shop: Shop, database: 
 async def test_a_difference_is_found_and_a_rebuild_repairs_it(
     shop: Shop, database: Database
 ) -> None:
-    await filled(shop)
+    await fill_shop(shop)
     connection = await database.connect()
     await connection.execute(
         "update rollup set n3 = n3 + 1 where workspace_id = $1 and segment = '' and n3 > 0",
@@ -69,7 +69,7 @@ async def test_a_difference_is_found_and_a_rebuild_repairs_it(
 async def test_writers_editors_and_a_recount_at_once_never_drift(
     app: FastAPI, shop: Shop, database: Database
 ) -> None:
-    await filled(shop)
+    await fill_shop(shop)
     workspace = UUID(shop.workspace_id)
     chance = random.Random(7)
     ids = [str(uuid4()) for _ in range(60)]

@@ -165,11 +165,11 @@ def invite_while_a_worker_dies(machines: Machines) -> list[str]:
         with first as dying, second:
             wait_for(lambda: len(machines.mails_of(sent)) > 5)
             kill(dying)
-            wait_for(lambda: all(stored(machines.second, id_) for id_ in sent), 240)
+            wait_for(lambda: all(is_stored(machines.second, id_) for id_ in sent), 240)
         return sent
 
 
-def stored(client: httpx.Client, id_: str) -> bool:
+def is_stored(client: httpx.Client, id_: str) -> bool:
     """Tell whether a mail was sent (here: stored in the folder)."""
     return bool(client.get(f"/v1/invitations/{id_}").json()["status"] == "stored")
 

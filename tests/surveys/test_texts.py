@@ -114,7 +114,7 @@ def test_plurals_are_cldrs(language: str, category: str, numbers: list[int]) -> 
 
 def test_a_number_takes_its_form() -> None:
     words = SurveyWords("pl-PL", {})
-    assert [words.counted("more", number) for number in (1, 2, 5)] == [
+    assert [words.plural("more", number) for number in (1, 2, 5)] == [
         "Jeszcze 1 pytanie", "Jeszcze 2 pytania", "Jeszcze 5 pytań",
     ]  # fmt: skip
 

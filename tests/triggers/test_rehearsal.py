@@ -9,7 +9,7 @@ from tests.shop import Shop
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
-async def solved(shop: Shop, number: int, *, days: float, **more: Any) -> None:
+async def record_solved(shop: Shop, number: int, *, days: float, **more: Any) -> None:
     at = (NOW - dt.timedelta(days=days)).isoformat()
     customer = {"external_id": f"c{number}", "email": f"c{number}@b.pl"}
     body = {"ticket": f"t{number}-{days}", "customer": customer, "occurred_at": at} | more
@@ -19,10 +19,10 @@ async def solved(shop: Shop, number: int, *, days: float, **more: Any) -> None:
 async def test_history_is_judged_as_it_happened(shop: Shop) -> None:
     await shop.publish("ces", "ces")
     for number in range(3):
-        await solved(shop, number, days=10)
-    await solved(shop, 0, days=8)
-    await solved(shop, 5, days=5, customer={"external_id": "nobody"})
-    await solved(shop, 6, days=40)
+        await record_solved(shop, number, days=10)
+    await record_solved(shop, 0, days=8)
+    await record_solved(shop, 5, days=5, customer={"external_id": "nobody"})
+    await record_solved(shop, 6, days=40)
     trigger = await shop.make_trigger(
         "ces", active=False, max_age="PT1H", delay="PT2H", throttle={"days": 7}
     )

@@ -92,15 +92,15 @@ def _customer(item: Any) -> dict[str, Any] | None:
     if text_of(value_at(author, "type")) in _PEOPLE and same:
         people.append(author)
 
-    def first(*names: str) -> str | None:
+    def first_text(*names: str) -> str | None:
         values = (text_of(value_at(person, name)) for person in people for name in names)
         return next((value for value in values if value), None)
 
     return build_customer(
-        external_id=first("user_id", "external_id"),
-        address=first("email"),
-        name=first("name"),
-        locale=locale_of(first("locale")) or locale_of(value_at(contact, "language_override")),
+        external_id=first_text("user_id", "external_id"),
+        address=first_text("email"),
+        name=first_text("name"),
+        locale=locale_of(first_text("locale")) or locale_of(value_at(contact, "language_override")),
     )
 
 

@@ -152,7 +152,7 @@ def _refund(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     if order is None:
         return UnusedWebhook("`order_id` is missing")
     at = time_of(payload.get("processed_at"), zone) or time_of(payload.get("created_at"), zone)
-    value = _refunded(payload.get("transactions"))
+    value = _sum_of_refunds(payload.get("transactions"))
     # A refund without a payment, such as goods put back into stock, is never a full refund.
     partial = build_properties(refund="partial") if value is None else {}
     event = build_interaction(
@@ -168,7 +168,7 @@ def _refund(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     return Interpretation([event])
 
 
-def _refunded(transactions: Any) -> dict[str, str] | None:
+def _sum_of_refunds(transactions: Any) -> dict[str, str] | None:
     """Return the sum of the payments that went back."""
     if not isinstance(transactions, list):
         return None

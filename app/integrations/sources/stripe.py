@@ -149,7 +149,7 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
     return Interpretation([body], order_names=names, needs_order=True)
 
 
-def _disputed(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Translation:
+def _translate_dispute(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Translation:
     body = build_interaction(
         KnownType.ORDER_CANCELLED,
         "",
@@ -168,7 +168,7 @@ _BY_TYPE: dict[str, Callable[[Payload, Payload, dict[str, Any]], Translation]] =
     "checkout.session.expired": _session_ended,
     "invoice.paid": _invoice_paid,
     "charge.refunded": _charge_refunded,
-    "charge.dispute.created": _disputed,
+    "charge.dispute.created": _translate_dispute,
 }
 
 

@@ -74,7 +74,9 @@ def _by_status(
     if meaning is None:
         return []
     type_, time_field = meaning
-    at = _moment(payload, time_field, settings) or _moment(payload, "date_modified", settings)
+    at = _time_of_field(payload, time_field, settings) or _time_of_field(
+        payload, "date_modified", settings
+    )
     often = type_ == KnownType.ORDER_CANCELLED
     extras = build_properties(refund="full") if type_ == KnownType.ORDER_REFUNDED else {}
     event = build_interaction(
@@ -125,7 +127,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
                 order,
                 order=order,
                 external_id=f"{order}:refunded:{id_}",
-                occurred_at=_moment(payload, "date_modified", settings),
+                occurred_at=_time_of_field(payload, "date_modified", settings),
                 value=money_of(f"{abs(amount):f}", currency),
                 properties=build_properties(refund="full" if is_full else "partial"),
             )
@@ -133,7 +135,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
     return bodies
 
 
-def _moment(payload: Payload, name: str, settings: SourceSettings) -> str | None:
+def _time_of_field(payload: Payload, name: str, settings: SourceSettings) -> str | None:
     gmt = time_of(payload.get(f"{name}_gmt"), UTC)
     return gmt or time_of(payload.get(name), settings.timezone)
 

@@ -55,7 +55,7 @@ async def show_alert(visit: ApiVisitDep, alert: UUID) -> HTMLResponse:
 
 
 def _line_of(visit: DashboardVisit, metric: str, rows: list[Mapping[str, Any]]) -> ChartLine:
-    def written(value: float | None) -> str:
+    def write_value(value: float | None) -> str:
         # A duration is watched as the share of tickets that took no longer than usual.
         if METRICS[metric].unit.kind == "duration":
             return "–" if value is None else f"{visit.texts.number(value)} %"
@@ -63,6 +63,6 @@ def _line_of(visit: DashboardVisit, metric: str, rows: list[Mapping[str, Any]]) 
 
     return line_of([
         Point(visit.texts.period(row["period"]), row["value"], None, None, row["n"],
-              written(row["value"]), is_marked=row["signal"])
+              write_value(row["value"]), is_marked=row["signal"])
         for row in rows
     ])  # fmt: skip

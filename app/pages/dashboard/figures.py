@@ -136,14 +136,14 @@ def _card(texts: DashboardTexts, metric: str, reply: MetricReply) -> Card:
         n=texts.number(total["n"]),
         is_empty=not total["n"],
         reliability=total["reliability"],
-        delta=None if delta is None else _signed(texts, metric, delta),
+        delta=None if delta is None else _write_with_sign(texts, metric, delta),
         direction="same" if better is None else "better" if better else "worse",
         significant=bool(change.get("significant")),
         excluded=sum((total.get("excluded") or {}).values()),
     )
 
 
-def _signed(texts: DashboardTexts, metric: str, delta: float) -> str:
+def _write_with_sign(texts: DashboardTexts, metric: str, delta: float) -> str:
     sign = "+" if delta > 0 else "−" if delta < 0 else "±"
     if METRICS[metric].unit.kind == "duration":
         return sign + texts.duration(abs(delta))
@@ -175,7 +175,7 @@ async def trend(
     counts = [
         (str(key), int(value)) for key, value in reply["total"].get("distribution", {}).items()
     ]
-    before = await _before(visit, view, metric, properties)
+    before = await _read_values_before(visit, view, metric, properties)
     is_time = METRICS[metric].unit.kind == "duration"
     today = utc_now().astimezone(visit.zone).date()
     line = line_of(
@@ -197,7 +197,7 @@ def time_axis(texts: DashboardTexts, points: Sequence[Point]) -> dict[str, Any]:
     return {"write": texts.duration, "unit": unit}
 
 
-async def _before(
+async def _read_values_before(
     visit: DashboardVisit, view: PageFilter, metric: str, properties: Mapping[str, list[str]]
 ) -> list[float | None]:
     """Return the values of the previous period, in order; none if there is no such period."""

@@ -165,6 +165,6 @@ class FormOutcome:
             return self.fields[name][-1]
         return otherwise
 
-    def wrong(self, form: str, name: str) -> str | None:
+    def error_of(self, form: str, name: str) -> str | None:
         """Return what is wrong with a field."""
         return self.errors.get(name) if form == self.form else None

@@ -150,7 +150,7 @@ async def show_compare(
     shared_parts = await filter_form(visit, view, properties)
     names = _GroupNames(visit.texts, by, shared_parts["choices"])
     points = [
-        figures.point_of(visit.texts, metric, names.marked(row), row) for row in reply["rows"]
+        figures.point_of(visit.texts, metric, names.marked_name(row), row) for row in reply["rows"]
     ]
     within = METRICS[metric].unit.ends
     known = [point.value for point in points if point.value is not None]
@@ -194,7 +194,7 @@ class _GroupNames:
         known = {"touchpoint": self.choices.touchpoints, "survey": self.choices.surveys}
         return known.get(self.by, {}).get(value) or self.texts.name(self.by, value)
 
-    def marked(self, row: Mapping[str, Any]) -> str:
+    def marked_name(self, row: Mapping[str, Any]) -> str:
         """Return the name, marked where the group has few answers."""
         name = self.of(row)
         return name if row["reliability"] == "ok" else f"{name} ({self.texts['few']})"

@@ -85,7 +85,7 @@ class Preview:
     address: str
 
 
-async def _open(visit: ApiVisitDep, session: SessionDep, survey: str, name: str) -> Preview:
+async def _open_preview(visit: ApiVisitDep, session: SessionDep, survey: str, name: str) -> Preview:
     survey_row = await surveys.find(session, visit.workspace.id, survey)
     definition, lang = await _read(session, survey_row, name)
     compiled = CompiledSurvey(
@@ -112,7 +112,7 @@ async def _read(session: AsyncSession, survey: Survey, name: str) -> tuple[Defin
     return preview
 
 
-PreviewDep = Annotated[Preview, Depends(_open)]
+PreviewDep = Annotated[Preview, Depends(_open_preview)]
 
 
 @routes.get(_ADDRESS + "/page", include_in_schema=False)

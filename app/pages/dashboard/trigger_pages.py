@@ -20,7 +20,7 @@ from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.forms import DURATION_UNITS, MAX_CONDITIONS
-from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, checked
+from app.pages.dashboard.visit import ApiVisitDep, DashboardVisit, validate_values
 from app.surveys import service as surveys
 from app.surveys.schemas import SurveyStatus
 from app.triggers import decisions
@@ -152,9 +152,9 @@ async def show_decisions(
     """Show why somebody was asked, and why not."""
     since = utc_now() - _SHOWN_TIME
     params = {name: value for name, value in filters.model_dump().items() if value}
-    page_query = checked(DecisionListFilter, params | {"since": since.isoformat()})
+    page_query = validate_values(DecisionListFilter, params | {"since": since.isoformat()})
     rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
-    lately = checked(DecisionFilter, {"since": since.isoformat()})
+    lately = validate_values(DecisionFilter, {"since": since.isoformat()})
     page = rows[: page_query.limit]
     counts: Counter[tuple[str, str | None]] = Counter()
     for count in await decisions.count_by_reason(visit.session, visit.workspace.id, lately):

@@ -248,7 +248,7 @@ class DashboardVisit:
             raise Forbidden(self.texts["no_access"])
 
 
-def checked(kind: type[T], values: Mapping[str, Any]) -> T:
+def validate_values(kind: type[T], values: Mapping[str, Any]) -> T:
     """Read what a form says, or raise InvalidInput naming the field."""
     try:
         return kind.model_validate(values)

@@ -27,13 +27,13 @@ def freshdesk(event: str, at: str, **more: Any) -> SentWebhook:
     } | more
 
 
-def simple(status: str) -> SentWebhook:
+def status_event(status: str) -> SentWebhook:
     return JSON, {"freshdesk_webhook": SIMPLE | {"ticket_status": status}}
 
 
 SENDER = Sender(
     sign=None,
-    first=simple("Resolved"),
+    first=status_event("Resolved"),
     stories=[
         Story(
             "spam of another helpdesk",
