@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts import letter
+from app.alerts import digest
 from app.alerts import service as alerts
 from app.alerts.alert_mail import mail_alert
 from app.core import audit, flags, idempotency, outbox
@@ -112,7 +112,7 @@ def job_handlers(database: Database, settings: Settings) -> dict[str, JobHandler
         ),
         LINK_JOB: lambda database, job: send_link(database, settings, mail_context.mailer, job),
         alerts.EVALUATE_JOB: lambda database, job: alerts.evaluate(database, settings, job),
-        letter.LETTER_JOB: lambda database, job: letter.send_letter(
+        digest.DIGEST_JOB: lambda database, job: digest.send_digest(
             database, settings, box, mail_context.mailer, job
         ),
         alerts.ALERT_MAIL_JOB: lambda database, job: mail_alert(
@@ -141,7 +141,7 @@ CONSUMER = "worker"
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
     "alerts.queue_due": (dt.timedelta(seconds=30), alerts.enqueue_due_alerts),
-    "letters.queue_due": (dt.timedelta(minutes=1), letter.enqueue_due_letters),
+    "letters.queue_due": (dt.timedelta(minutes=1), digest.enqueue_due_digests),
     "audit.delete_expired": (dt.timedelta(hours=1), audit.delete_expired),
     "expiry.queue": (dt.timedelta(hours=1), queue_expiry),
     "invitations.queue_due": (dt.timedelta(minutes=1), enqueue_due_invitations),

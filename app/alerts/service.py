@@ -159,7 +159,7 @@ async def _clear(session: AsyncSession, settings: Settings, alert: Alert) -> Non
 
 
 async def find_raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert]:
-    """Return the alerts that are raised now, for the dashboard and the letter."""
+    """Return the alerts that are raised now, for the dashboard and the digest."""
     rows = await session.exec(
         select(Alert)
         .where(Alert.workspace_id == workspace_id, col(Alert.active), Alert.raised != {})

@@ -37,7 +37,7 @@ class MemberIn(Body):
     name: Line
     role: Role = Role.VIEWER
     locale: Locale | None = Field(default=None, description="Default: the workspace's.")
-    digest: Digest = Field(default="off", description="How often the letter with figures comes.")
+    digest: Digest = Field(default="off", description="How often the digest with figures comes.")
 
 
 class MemberPatch(Body):

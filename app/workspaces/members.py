@@ -75,7 +75,7 @@ async def change(
     for name, value in patch.model_dump(exclude_none=True, exclude={"digest"}).items():
         setattr(member, name, value)
     if patch.digest is not None:
-        member.choose_letter(patch.digest, utc_now())
+        member.choose_digest(patch.digest, utc_now())
     member.updated_at = utc_now()
     session.add(member)
     return member

@@ -125,7 +125,7 @@ class ApiKey(SQLModel, table=True):
 class Member(SQLModel, table=True):
     """A person who signs in to the dashboard; one address may be in many workspaces.
 
-    `digest` says how often the letter comes, `letter_on` on which local day it came last.
+    `digest` says how often the digest comes, `letter_on` on which local day it came last.
     """
 
     __table_args__ = (
@@ -144,14 +144,14 @@ class Member(SQLModel, table=True):
     digest: str = "off"
     letter_on: dt.date | None = None
 
-    def choose_letter(self, digest: str, now: dt.datetime) -> None:
-        """Choose how often the letter comes; no letter is due for earlier days."""
+    def choose_digest(self, digest: str, now: dt.datetime) -> None:
+        """Choose how often the digest comes; no digest is due for earlier days."""
         if digest == self.digest:
             return
         self.digest = digest
         yesterday = now.date() - dt.timedelta(days=1)
-        # Keep a later day: it may be today in the workspace's zone, and today's letter must not
-        # be sent twice. A letter for a later day that is missed is sent late.
+        # Keep a later day: it may be today in the workspace's zone, and today's digest must not
+        # be sent twice. A digest for a later day that is missed is sent late.
         if self.letter_on is None or self.letter_on < yesterday:
             self.letter_on = yesterday
 

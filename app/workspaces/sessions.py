@@ -211,11 +211,11 @@ async def change_own_settings(
     locale: str | None,
     digest: Digest | None,
 ) -> None:
-    """Set one's own language and letter; a session by a key has a language alone."""
+    """Set one's own language and digest; a session by a key has a language alone."""
     member = await find_member(session, workspace_id, id_)
     if member is not None:
         member.locale = locale or member.locale
-        member.choose_letter(digest or member.digest, utc_now())
+        member.choose_digest(digest or member.digest, utc_now())
         member.updated_at = utc_now()
         session.add(member)
     elif locale is not None:

@@ -44,7 +44,7 @@ class Machines:
     def mails_of(self, invitations: list[str]) -> list[Path]:
         """Return the mails of these invitations that the workers have stored.
 
-        Workers also store others' mails: on a Monday every workspace's weekly letter.
+        Workers also store others' mails: on a Monday every workspace's weekly digest.
         """
         folders = [Path(worker["AFTERWORD_DATA_DIR"]) / "mail" for worker in self.workers]
         return [

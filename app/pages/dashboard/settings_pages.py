@@ -71,7 +71,7 @@ async def show_audit(
 
 @routes.get("/account", include_in_schema=False)
 async def show_account(visit: ApiVisitDep) -> HTMLResponse:
-    """Show the member who is signed in: language, letter, and their other workspaces."""
+    """Show the member who is signed in: language, digest, and their other workspaces."""
     workspace_id, caller = visit.workspace.id, visit.user.caller
     member = await sessions.find_member(visit.session, workspace_id, caller.key_id)
     others = await sessions.find_workspaces_of_email(visit.session, member.email) if member else []
@@ -82,7 +82,7 @@ async def show_account(visit: ApiVisitDep) -> HTMLResponse:
 
 @routes.post("/account", include_in_schema=False)
 async def post_account(visit: SnapshotVisitDep, session: SessionDep) -> Response:
-    """Change the member's own language and letter; everybody who is signed in may."""
+    """Change the member's own language and digest; everybody who is signed in may."""
     fields = await visit.read_form()
     language = fields.get("locale", "")
     digest = next((choice for choice in _DIGESTS if choice == fields.get("digest")), None)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ending the letter: one click in a mail program, or the button of a page."""
+"""Ending the digest: one click in a mail program, or the button of a page."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from app.alerts.letter import find_by_token, stop_letter
+from app.alerts.digest import find_by_token, stop_digest
 from app.core.database import Database
 from app.core.errors import NotFound
 from app.core.http import public_path
@@ -22,13 +22,13 @@ routes = APIRouter(include_in_schema=False, dependencies=[PublicRate])
 
 @routes.get("/letter/{token}")
 async def ask_to_stop(request: Request, token: str) -> HTMLResponse:
-    """Ask whether to send no more letters; a GET changes nothing."""
+    """Ask whether to send no more digests; a GET changes nothing."""
     return await _show(request, token, done=False)
 
 
 @routes.post("/letter/{token}")
 async def stop(request: Request, token: str) -> Response:
-    """Send no more letters (RFC 8058)."""
+    """Send no more digests (RFC 8058)."""
     return await _show(request, token, done=True)
 
 
@@ -40,16 +40,16 @@ async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
         if member is None:
             raise NotFound("This unsubscribe link is not valid.")
         if done:
-            await stop_letter(session, member)
+            await stop_digest(session, member)
         workspace = await get_workspace(session, member.workspace_id)
     words = texts_of("mail", _language(member, workspace.default_locale))
     return render_page(
         "unsubscribe.html",
         lang=_language(member, workspace.default_locale),
-        title=words["letter_stop"],
+        title=words["digest_stop"],
         page_style=page_style_of(workspace),
-        message=words["letter_stopped" if done else "letter_question"],
-        press=None if done else words["letter_stop"],
+        message=words["digest_stopped" if done else "digest_question"],
+        press=None if done else words["digest_stop"],
         action=public_path(f"/letter/{token}"),
         rendered=stamp(box),
         scripts=(),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The letter in a browser whose mail client has taken all styles away, in three languages."""
+"""The digest in a browser whose mail client has taken all styles away, in three languages."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page
 
 from app.core.texts import LANGUAGES
-from tests.alerts.test_letter import letter_of, week
+from tests.alerts.test_digest import digest_of, week
 from tests.shop import Shop
 
 
@@ -15,8 +15,8 @@ from tests.shop import Shop
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_it_reads_without_styles(shop: Shop, page: Page, locale: str, width: int) -> None:
     await week(shop)
-    letter = await letter_of(shop, locale)
-    body = letter.get_body(("html",))
+    digest = await digest_of(shop, locale)
+    body = digest.get_body(("html",))
     assert body is not None
     content = str(body.get_content())
     # What mail clients strip: style sheets, style attributes, classes.
@@ -30,7 +30,7 @@ async def test_it_reads_without_styles(shop: Shop, page: Page, locale: str, widt
     for word in ("NPS", "The parcel came <late>"):
         assert word in text
     assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    plain = letter.get_body(("plain",))
+    plain = digest.get_body(("plain",))
     assert plain is not None
     # Both parts say the same.
     for heading in await page.locator("h2").all_inner_texts():

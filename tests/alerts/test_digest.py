@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The letter: in three languages, sent once, with a link to end it, and none without answers."""
+"""The digest: in three languages, sent once, with a link to end it, and none without answers."""
 
 import asyncio
 import datetime as dt
@@ -11,13 +11,13 @@ from uuid import UUID
 
 import pytest
 
-from app.alerts.letter import (
-    LETTER_JOB,
+from app.alerts.digest import (
+    DIGEST_JOB,
     _due_day,
-    enqueue_due_letters,
-    letter_token,
+    digest_token,
+    enqueue_due_digests,
     read_content,
-    write_letter,
+    write_digest,
 )
 from app.core.database import Database
 from app.core.job_runner import JobHandler, JobRunner
@@ -46,7 +46,7 @@ async def week(shop: Shop) -> None:
         await shop.answer("nps", answers, **more)
 
 
-async def letter_of(shop: Shop, locale: str) -> EmailMessage:
+async def digest_of(shop: Shop, locale: str) -> EmailMessage:
     state = state_of(shop)
     reply = await shop.post(
         "/v1/members",
@@ -58,7 +58,7 @@ async def letter_of(shop: Shop, locale: str) -> EmailMessage:
         content = await read_content(
             session, workspace, dt.date(2026, 11, 16), dt.date(2026, 11, 23), locale[:2]
         )
-    return write_letter(
+    return write_digest(
         state.settings, workspace, member, content, f"https://x.example/letter/{reply['id']}"
     )
 
@@ -71,9 +71,9 @@ async def letter_of(shop: Shop, locale: str) -> EmailMessage:
         ("ro", ["Indicatori", "Cazuri care așteaptă"]),
     ],
 )
-async def test_a_letter_in_the_members_language(shop: Shop, locale: str, words: list[str]) -> None:
+async def test_a_digest_in_the_members_language(shop: Shop, locale: str, words: list[str]) -> None:
     await week(shop)
-    message = await letter_of(shop, locale)
+    message = await digest_of(shop, locale)
     plain = message.get_body(("plain",))
     rich = message.get_body(("html",))
     assert plain is not None
@@ -93,7 +93,7 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
 
     async def count_queued(now: dt.datetime) -> int:
         async with database.transaction() as session:
-            await enqueue_due_letters(session, now)
+            await enqueue_due_digests(session, now)
         connection = await database.connect()
         count: int = await connection.fetchval(
             "select count(*) from job where kind = 'letters.send' and workspace_id = $1",
@@ -108,16 +108,16 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
     assert await count_queued(MONDAY + dt.timedelta(days=1)) == 3
 
 
-async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
+async def test_a_digest_that_an_outage_held_up_comes_afterwards_and_once(
     shop: Shop, database: Database
 ) -> None:
     weekly = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
     daily = await shop.post("/v1/members", {"email": "d@c.pl", "name": "D", "digest": "daily"})
 
     async def days(now: dt.datetime) -> list[list[str]]:
-        """Return the days of all letters so far, of the weekly and of the daily one."""
+        """Return the days of all digests so far, of the weekly and of the daily one."""
         async with database.transaction() as session:
-            await enqueue_due_letters(session, now)
+            await enqueue_due_digests(session, now)
         connection = await database.connect()
         rows = await connection.fetch(
             "select payload->>'member' as member, payload->>'on' as day from job "
@@ -145,17 +145,17 @@ async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
     assert await days(eight) == [late[0], [*mondays, "2026-12-02"]]
 
 
-def test_no_letter_is_owed_for_days_before_it_was_chosen() -> None:
-    def day_of_letter(
+def test_no_digest_is_owed_for_days_before_it_was_chosen() -> None:
+    def day_of_digest(
         digest: str, *, before: str, last: dt.date, at: dt.datetime
     ) -> dt.date | None:
-        """Return the day of the letter that is due right after a choice."""
+        """Return the day of the digest that is due right after a choice."""
         member = Member(
             workspace_id=UUID(int=1), id=UUID(int=2), email="", name="", role="", locale="en",
             digest="off", letter_on=last, created_at=at, updated_at=at,
         )  # fmt: skip
         member.digest = before
-        member.choose_letter(digest, at)
+        member.choose_digest(digest, at)
         return _due_day(member, at)
 
     monday = MONDAY.date()
@@ -163,19 +163,19 @@ def test_no_letter_is_owed_for_days_before_it_was_chosen() -> None:
     three_days = dt.timedelta(days=3)
     week_ago = monday - dt.timedelta(days=7)
     # Off over Monday, and on again on Thursday.
-    assert day_of_letter("weekly", before="off", last=week_ago, at=MONDAY + three_days) is None
+    assert day_of_digest("weekly", before="off", last=week_ago, at=MONDAY + three_days) is None
     # Off for a day, and on again before eight.
     assert (
-        day_of_letter("daily", before="off", last=monday - dt.timedelta(days=2), at=seven) is None
+        day_of_digest("daily", before="off", last=monday - dt.timedelta(days=2), at=seven) is None
     )
     # Each day instead of each week, from the next eight o'clock on.
     thursday = seven + three_days
-    assert day_of_letter("daily", before="weekly", last=monday, at=thursday) is None
-    assert day_of_letter("daily", before="weekly", last=monday, at=thursday.replace(hour=9)) == (
+    assert day_of_digest("daily", before="weekly", last=monday, at=thursday) is None
+    assert day_of_digest("daily", before="weekly", last=monday, at=thursday.replace(hour=9)) == (
         thursday.date()
     )
     # Off and on again on the same Monday: it has come already.
-    assert day_of_letter("weekly", before="off", last=monday, at=MONDAY.replace(hour=12)) is None
+    assert day_of_digest("weekly", before="off", last=monday, at=MONDAY.replace(hour=12)) is None
 
 
 async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_once(
@@ -185,12 +185,12 @@ async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_onc
     people = {f"p{number}@once.example" for number in range(8)}
     for email in people:
         await shop.post("/v1/members", {"email": email, "name": "P", "digest": "weekly"})
-    letters = {LETTER_JOB: by_mail[LETTER_JOB]}
+    digests = {DIGEST_JOB: by_mail[DIGEST_JOB]}
 
     async def look_and_work(milliseconds: int) -> None:
         async with database.transaction() as session:
-            await enqueue_due_letters(session, MONDAY + dt.timedelta(minutes=milliseconds))
-        runner = JobRunner(database, letters)
+            await enqueue_due_digests(session, MONDAY + dt.timedelta(minutes=milliseconds))
+        runner = JobRunner(database, digests)
         running = asyncio.create_task(runner.run())
         await asyncio.sleep(milliseconds / 1000)
         runner.stop()
@@ -202,7 +202,7 @@ async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_onc
     assert sorted(sent_to) == sorted(people)
 
 
-def test_the_first_letter_comes_late_after_an_outage_too() -> None:
+def test_the_first_digest_comes_late_after_an_outage_too() -> None:
     def due(created_at: dt.datetime, at: dt.datetime) -> dt.date | None:
         member = Member(
             workspace_id=UUID(int=1), id=UUID(int=2), email="", name="", role="", locale="en",
@@ -215,8 +215,8 @@ def test_the_first_letter_comes_late_after_an_outage_too() -> None:
     assert due(MONDAY + dt.timedelta(hours=4), tuesday) is None
 
 
-async def test_a_letter_that_is_written_again_has_the_same_id(shop: Shop) -> None:
-    """A worker that stops between the server's data and its reply sends the letter once more."""
+async def test_a_digest_that_is_written_again_has_the_same_id(shop: Shop) -> None:
+    """A worker that stops between the server's data and its reply sends the digest once more."""
     await week(shop)
     state = state_of(shop)
     body = {"email": "m@c.pl", "name": "M", "digest": "weekly"}
@@ -228,7 +228,7 @@ async def test_a_letter_that_is_written_again_has_the_same_id(shop: Shop) -> Non
         for end in (dt.date(2026, 11, 23), dt.date(2026, 11, 23), dt.date(2026, 11, 30)):
             first = end - dt.timedelta(days=7)
             content = await read_content(session, workspace, first, end, "en")
-            ids.add(write_letter(state.settings, workspace, member, content, "x")["Message-ID"])
+            ids.add(write_digest(state.settings, workspace, member, content, "x")["Message-ID"])
     assert len(ids) == 2
 
 
@@ -242,17 +242,17 @@ async def test_the_weakest_touchpoint_is_that_of_the_journey_by_its_name(shop: S
         at = f"2026-11-18T10:{minute:02}:00Z"
         await shop.answer("nps", 9, touchpoint="till", responded_at=at)
         await shop.answer("csat", 2, touchpoint="desk", responded_at=at)
-    letter_text = plain_text_of(await letter_of(shop, "pl"))
-    assert re.search(r"Biurko: \d+ / 100", letter_text), letter_text
+    digest_text = plain_text_of(await digest_of(shop, "pl"))
+    assert re.search(r"Biurko: \d+ / 100", digest_text), digest_text
 
 
-async def test_letters_end_by_the_button_and_not_by_opening_the_link(shop: Shop) -> None:
+async def test_digests_end_by_the_button_and_not_by_opening_the_link(shop: Shop) -> None:
     reply = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
     member = Member(
         workspace_id=UUID(shop.workspace_id), id=UUID(reply["id"]), email="", name="", role="",
         locale="en", created_at=MONDAY, updated_at=MONDAY,
     )  # fmt: skip
-    path = f"/letter/{letter_token(state_of(shop).box, member)}"
+    path = f"/letter/{digest_token(state_of(shop).box, member)}"
     assert (await shop.client.get(path)).status_code == 200
     assert (await shop.get(f"/v1/members/{reply['id']}"))["digest"] == "weekly"
     done = await shop.client.post(path, data={"List-Unsubscribe": "One-Click"})
@@ -261,7 +261,7 @@ async def test_letters_end_by_the_button_and_not_by_opening_the_link(shop: Shop)
     assert (await shop.client.get("/letter/nonsense")).status_code == 404
 
 
-async def test_the_letter_of_a_week_without_answers_is_empty(shop: Shop) -> None:
+async def test_the_digest_of_a_week_without_answers_is_empty(shop: Shop) -> None:
     async with state_of(shop).database.session() as session:
         workspace = await get_workspace(session, UUID(shop.workspace_id))
         content = await read_content(

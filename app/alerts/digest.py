@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The letter to members: the figures of the last week or day, follow-ups and comments."""
+"""The e-mail digest to members: the figures of the last week or day, follow-ups and comments."""
 
 import datetime as dt
 import html
@@ -37,7 +37,8 @@ from app.surveys.scales import LOW_BANDS
 from app.workspaces.models import Member, Workspace
 from app.workspaces.service import get_workspace
 
-LETTER_JOB = "letters.send"
+# Stored jobs, sent links and a column know the digest by its older name.
+DIGEST_JOB = "letters.send"
 PURPOSE = "letter"
 _HOUR = dt.time(8)
 _MAX_COMMENTS = 5
@@ -45,8 +46,8 @@ _MAX_COMMENT_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class LetterContent:
-    """What a letter says, before it is written in a language."""
+class DigestContent:
+    """What a digest says, before it is written in a language."""
 
     first: dt.date
     end: dt.date
@@ -62,10 +63,10 @@ class LetterContent:
         return not (self.figures or self.alerts or self.waiting or self.comments)
 
 
-async def enqueue_due_letters(session: AsyncSession, now: dt.datetime) -> None:
-    """Enqueue each letter once, at 08:00 of the workspace's zone: on Mondays, or every day.
+async def enqueue_due_digests(session: AsyncSession, now: dt.datetime) -> None:
+    """Enqueue each digest once, at 08:00 of the workspace's zone: on Mondays, or every day.
 
-    If the service was down when one letter was due, that letter is enqueued when it runs again.
+    If the service was down when one digest was due, that digest is enqueued when it runs again.
     """
     rows = await session.exec(
         select(Member, Workspace)
@@ -80,17 +81,17 @@ async def enqueue_due_letters(session: AsyncSession, now: dt.datetime) -> None:
         member.letter_on = day
         session.add(member)
         await jobs.enqueue(
-            session, LETTER_JOB, workspace_id=workspace.id, max_attempts=jobs.MAIL_ATTEMPTS,
+            session, DIGEST_JOB, workspace_id=workspace.id, max_attempts=jobs.MAIL_ATTEMPTS,
             payload={"member": str(member.id), "on": day.isoformat()},
             dedupe=f"{member.id}:{day}",
         )  # fmt: skip
 
 
 def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
-    """Return the day of the letter that a member should have by now, None if there is none.
+    """Return the day of the digest that a member should have by now, None if there is none.
 
-    A letter of an earlier day is late. It is sent only to a member who got the letter before it, or
-    whose first letter it is; all others had their letters switched off on that day.
+    A digest of an earlier day is late. It is sent only to a member who got the digest before it, or
+    whose first digest it is; all others had their digests switched off on that day.
     """
     day = local.date() if local.time() >= _HOUR else local.date() - dt.timedelta(days=1)
     step = dt.timedelta(days=1)
@@ -108,10 +109,10 @@ def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
     return day if day == local.date() or was_wanted else None
 
 
-async def send_letter(
+async def send_digest(
     database: Database, settings: Settings, box: SealedBox, mailer: Mailer, job: Job
 ) -> None:
-    """Write and mail one member's letter; an empty letter is not sent."""
+    """Write and mail one member's digest; an empty digest is not sent."""
     async with database.session() as session:
         member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))
         if member is None or member.digest == "off":
@@ -124,12 +125,12 @@ async def send_letter(
         content = await read_content(session, workspace, first, end, language)
     if content.is_empty:
         return
-    link = f"{settings.base_url}/letter/{letter_token(box, member)}"
-    await send_or_later(mailer, job, write_letter(settings, workspace, member, content, link))
+    link = f"{settings.base_url}/letter/{digest_token(box, member)}"
+    await send_or_later(mailer, job, write_digest(settings, workspace, member, content, link))
 
 
-def letter_token(box: SealedBox, member: Member) -> str:
-    """Return the token of a member in the address that stops their letters."""
+def digest_token(box: SealedBox, member: Member) -> str:
+    """Return the token of a member in the address that stops their digests."""
     return box.sign(PURPOSE, member.workspace_id.bytes + member.id.bytes)
 
 
@@ -143,14 +144,14 @@ async def find_by_token(session: AsyncSession, box: SealedBox, token: str) -> Me
 
 async def read_content(
     session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date, language: str
-) -> LetterContent:
+) -> DigestContent:
     """Read the content from the first day to `end`, which is exclusive; names in a language."""
     figures = []
     for metric in CARD_METRICS:
         reply = await _measure(session, workspace, metric, first, end)
         if reply["total"]["n"]:
             figures.append((metric, reply))
-    return LetterContent(
+    return DigestContent(
         first=first,
         end=end,
         figures=figures,
@@ -205,25 +206,25 @@ async def _read_comments(
     return [(row.score, row.comment) for row in rows]
 
 
-def write_letter(
-    settings: Settings, workspace: Workspace, member: Member, content: LetterContent, link: str
+def write_digest(
+    settings: Settings, workspace: Workspace, member: Member, content: DigestContent, link: str
 ) -> EmailMessage:
-    """Write the letter in the member's language, as plain text and as HTML."""
+    """Write the digest in the member's language, as plain text and as HTML."""
     language = shipped_language(member.locale, workspace.default_locale)
     words = texts_of("mail", language)
     last = content.end - dt.timedelta(days=1)
-    title = words["letter_title"].format(company=workspace.name)
+    title = words["digest_title"].format(company=workspace.name)
     days = days_in(language, content.first, last)
     sections = _sections(content, language)
     plain = [title, days, ""]
     for heading, lines in sections:
         plain += [heading, *(f"* {line}" for line in lines), ""]
-    plain += [settings.base_url, "", f"{words['letter_stop']}: {link}", ""]
+    plain += [settings.base_url, "", f"{words['digest_stop']}: {link}", ""]
     message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{title} · {days}", text="\n".join(plain), about=None,
     )  # fmt: skip
-    # A letter may be sent twice if the service stops before the server has answered: the same
+    # A digest may be sent twice if the service stops before the server has answered: the same
     # Message-ID lets mail programs recognise it.
     host = urlsplit(settings.base_url).hostname or "localhost"
     del message["Message-ID"]
@@ -234,7 +235,7 @@ def write_letter(
     for heading, lines in sections:
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         parts.append(f"<h2>{html.escape(heading)}</h2><ul>{items}</ul>")
-    address, stop = html.escape(settings.base_url), html.escape(words["letter_stop"])
+    address, stop = html.escape(settings.base_url), html.escape(words["digest_stop"])
     parts.append(f'<p><a href="{address}">{address}</a></p>')
     parts.append(f'<p><small><a href="{html.escape(link)}">{stop}</a></small></p>')
     document = (
@@ -245,28 +246,28 @@ def write_letter(
     return message
 
 
-def _sections(content: LetterContent, language: str) -> list[tuple[str, list[str]]]:
+def _sections(content: DigestContent, language: str) -> list[tuple[str, list[str]]]:
     """Return the headings with their lines; empty sections are left out."""
     words = texts_of("mail", language)
     sections: list[tuple[str, list[str]]] = []
     figures = [_figure_line(metric, reply, language) for metric, reply in content.figures]
     if figures:
-        sections.append((words["letter_figures"], figures))
+        sections.append((words["digest_figures"], figures))
     if content.weakest is not None:
         name, score = content.weakest
         weakest = f"{name}: {number_in(language, score, 0)} / 100"
-        sections.append((words["letter_weakest"], [weakest]))
+        sections.append((words["digest_weakest"], [weakest]))
     if content.alerts:
-        sections.append((words["letter_alerts"], list(content.alerts)))
+        sections.append((words["digest_alerts"], list(content.alerts)))
     if content.waiting:
         waiting = number_in(language, content.waiting)
-        sections.append((words["letter_waiting"], [waiting]))
+        sections.append((words["digest_waiting"], [waiting]))
     if content.comments:
         lines = [
             f"{score}: {' '.join(comment.split())[:_MAX_COMMENT_CHARACTERS]}"
             for score, comment in content.comments
         ]
-        sections.append((words["letter_comments"], lines))
+        sections.append((words["digest_comments"], lines))
     return sections
 
 
@@ -274,7 +275,7 @@ def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
     """Write one figure with its change, and whether the change may be chance."""
     words = texts_of("mail", language)
     total, change = reply["total"], reply["change"]
-    name = words[f"letter_{metric}"]
+    name = words[f"digest_{metric}"]
     line = f"{name}: {write_value(language, metric, total['value'])} (n = "
     line += f"{number_in(language, total['n'])})"
     if change["delta"] is None:
@@ -283,7 +284,7 @@ def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
     line += f", {sign}{_format_change(metric, change['delta'], language)}"
     if change["p_value"] is None:
         return line
-    certain = "letter_significant" if change["significant"] else "letter_chance"
+    certain = "digest_significant" if change["significant"] else "digest_chance"
     return f"{line} ({words[certain]})"
 
 
@@ -293,10 +294,10 @@ def _format_change(metric: str, delta: float, language: str) -> str:
     if unit.kind != "percent":
         return write_value(language, metric, delta)
     number = number_in(language, delta, unit.digits)
-    return str(texts_of("mail", language)["letter_points"]).format(n=number)
+    return str(texts_of("mail", language)["digest_points"]).format(n=number)
 
 
-async def stop_letter(session: AsyncSession, member: Member) -> None:
-    """Send the member no more letters."""
+async def stop_digest(session: AsyncSession, member: Member) -> None:
+    """Send the member no more digests."""
     member.digest, member.updated_at = "off", utc_now()
     session.add(member)
