@@ -25,6 +25,14 @@ class Page(BaseModel, Generic[T]):
         return f"{params[0].__name__}Page"
 
 
+def cut_page(
+    rows: Sequence[R], limit: int, *, position: Callable[[R], tuple[dt.datetime, object]]
+) -> tuple[Sequence[R], str | None]:
+    """Return the first `limit` of `limit + 1` fetched rows, and the cursor if one more follows."""
+    more = len(rows) > limit
+    return rows[:limit], encode_cursor(*position(rows[limit - 1])) if more else None
+
+
 def page_of(
     rows: Sequence[R],
     limit: int,
@@ -33,9 +41,5 @@ def page_of(
     show: Callable[[R], T],
 ) -> Page[T]:
     """Make a page of `limit + 1` fetched rows; the last one shows that another page follows."""
-    shown_rows = rows[:limit]
-    more = len(rows) > limit
-    return Page(
-        data=[show(row) for row in shown_rows],
-        next_cursor=encode_cursor(*position(shown_rows[-1])) if more else None,
-    )
+    shown_rows, next_cursor = cut_page(rows, limit, position=position)
+    return Page(data=[show(row) for row in shown_rows], next_cursor=next_cursor)

@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor, encode_cursor
+from app.core.cursors import decode_cursor
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import from_validation
+from app.core.paging import cut_page
 from app.core.text_types import normalize_email, normalize_locale
 from app.delighted.parameters import Parameters
 from app.delighted.request import DelightedRequest
@@ -131,10 +132,9 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
         limit=size + 1,
         offset=0 if cursor else (number - 1) * size,
     )
-    if len(rows) > size:
-        last = rows[size - 1]
-        request.add_next_link(cursor=encode_cursor(last["created_at"], last["id"]))
-    people = rows[:size]
+    people, next_cursor = cut_page(rows, size, position=lambda row: (row["created_at"], row["id"]))
+    if next_cursor is not None:
+        request.add_next_link(cursor=next_cursor)
     ids = [row["id"] for row in people]
     sent = await invitations.times_of(request.session, request.caller.workspace_id, ids)
     answered = await last_answer_by_customer(request.session, request.caller.workspace_id, ids)

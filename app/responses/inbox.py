@@ -2,7 +2,7 @@
 """The inbox: whom to call back and what customers wrote, a page at a time."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor, encode_cursor
 from app.core.database import run_sql
+from app.core.paging import cut_page
 from app.responses.follow_ups import OPEN_STATUSES, FollowUpStatus, is_overdue_sql
 
 PAGE = 50
@@ -55,7 +56,7 @@ async def find_follow_ups(
     *,
     limit: int = PAGE,
     cursor: str | None = None,
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[Sequence[dict[str, Any]], str | None]:
     """Return the answers somebody should act upon, the latest first, and the next cursor."""
     status, owner = filters.status, filters.owner
     statuses = [status] if status in _LISTED_STATUSES else [*OPEN_STATUSES]
@@ -82,16 +83,12 @@ async def find_follow_ups(
             workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound
         ),
     )
-    page, next_cursor = _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+    page, next_cursor = cut_page(
+        [dict(row._mapping) for row in rows],
+        limit,
+        position=lambda row: (row["follow_up_opened_at"], row["id"]),
+    )
     return page, None if filters.by_score else next_cursor
-
-
-def _page(
-    rows: list[dict[str, Any]], limit: int, moment: str
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Cut a page; one more row was read to know whether another page follows."""
-    last = rows[limit - 1] if len(rows) > limit else None
-    return rows[:limit], encode_cursor(last[moment], last["id"]) if last else None
 
 
 async def count_open_follow_ups(
@@ -128,7 +125,7 @@ async def find_comments(
     *,
     cursor: str | None = None,
     limit: int = PAGE,
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[Sequence[dict[str, Any]], str | None]:
     """Return what customers wrote, newest first, and the cursor of the next page.
 
     A page searches a limited number of answers, so that a rare word costs no more than another.
@@ -158,7 +155,11 @@ async def find_comments(
             "order by r.created_at desc, r.id desc limit :limit"
         ).bindparams(workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound),
     )
-    comments, more = _page([dict(row._mapping) for row in rows], limit, "created_at")
+    comments, more = cut_page(
+        [dict(row._mapping) for row in rows],
+        limit,
+        position=lambda row: (row["created_at"], row["id"]),
+    )
     if more is None and edge is not None:
         more = encode_cursor(*edge)
     return comments, more

@@ -92,7 +92,6 @@ def _by_title(names: Iterable[str], texts: DashboardTexts) -> list[tuple[str, st
 @routes.get("/connections/{integration}", include_in_schema=False)
 async def show_integration(visit: ApiVisitDep, integration: str) -> HTMLResponse:
     """Show how to connect one source, and what it has sent."""
-    visit.require(Scope.ADMIN)
     reply = await visit.api.get(f"/v1/integrations/{integration}")
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
     guide = reply["preset"] or reply["source"]

@@ -12,7 +12,7 @@ class DashboardPage:
 
     A page of the navigation has a `group`, the heading under which its link stands, and an `icon`,
     the SVG path of the link: strokes in the colour of the text, 16 units wide. `scope` is what a
-    user needs to see the link. Any other page has a `parent`: the page that the navigation marks
+    user needs to see the page. Any other page has a `parent`: the page that the navigation marks
     instead; the path of a page about one thing, such as one answer, is the part before its id.
     """
 
@@ -136,18 +136,18 @@ PAGES = {
             "M7.500 6.500v3",
         ),
         DashboardPage("survey", "/surveys/", parent="surveys"),
-        DashboardPage("survey_editor", "/surveys/", parent="surveys"),
-        DashboardPage("survey_new", "/surveys/new", parent="surveys"),
+        DashboardPage("survey_editor", "/surveys/", parent="surveys", scope=Scope.ADMIN),
+        DashboardPage("survey_new", "/surveys/new", parent="surveys", scope=Scope.ADMIN),
         DashboardPage("trigger", "/asking/", parent="asking"),
         DashboardPage("invitations", "/invitations", parent="asking"),
         DashboardPage("suppressions", "/suppressions", parent="asking"),
         DashboardPage("person", "/people/", parent="people"),
         DashboardPage("response", "/responses/", parent="answers"),
-        DashboardPage("integration", "/connections/", parent="connections"),
+        DashboardPage("integration", "/connections/", parent="connections", scope=Scope.ADMIN),
         DashboardPage("alert", "/alerts/", parent="alerts"),
         DashboardPage("account", "/account", parent="settings"),
-        DashboardPage("sharing", "/sharing", parent="settings"),
-        DashboardPage("audit", "/audit", parent="settings"),
+        DashboardPage("sharing", "/sharing", parent="settings", scope=Scope.ADMIN),
+        DashboardPage("audit", "/audit", parent="settings", scope=Scope.ADMIN),
     )
 }
 NAVIGATION = tuple(page for page in PAGES.values() if page.in_navigation)

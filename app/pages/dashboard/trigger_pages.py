@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
 from app.core.clock import rfc3339, utc_now
-from app.core.cursors import encode_cursor
 from app.core.durations import duration_of
 from app.core.http import public_path
+from app.core.paging import cut_page
 from app.core.routing import router
 from app.interactions.known_types import KnownType
 from app.invitations.refusals import RefusalReason
@@ -155,7 +155,9 @@ async def show_decisions(
     page_query = validate_values(DecisionListFilter, params | {"since": since.isoformat()})
     rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
     lately = validate_values(DecisionFilter, {"since": since.isoformat()})
-    page = rows[: page_query.limit]
+    page, next_cursor = cut_page(
+        rows, page_query.limit, position=lambda row: (row["at"], row["id"])
+    )
     counts: Counter[tuple[str, str | None]] = Counter()
     for count in await decisions.count_by_reason(visit.session, visit.workspace.id, lately):
         counts[count.outcome, count.reason] += count.n
@@ -173,7 +175,7 @@ async def show_decisions(
         outcomes=get_args(DecisionOutcome),
         triggers=await visit.api.list("/v1/triggers"),
         here_with=public_path(f"/decisions?{urlencode(page_params)}"),
-        cursor=encode_cursor(page[-1]["at"], page[-1]["id"]) if len(rows) > len(page) else None,
+        cursor=next_cursor,
     )
 
 
