@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 _VARIANT = 0x2 << 62
-_VERSION_7 = 0x7 << 76
 _VERSION_8 = 0x8 << 76
 
 
@@ -21,12 +22,11 @@ class _RandomPool:
         self._page = b""
         self._at = 0
 
-    def eighty_bits(self) -> int:
-        """Return 80 random bits."""
+    def take_ten_bytes(self) -> bytes:
         if self._at + 10 > len(self._page):
             self._page, self._at = os.urandom(4000), 0
         self._at += 10
-        return int.from_bytes(self._page[self._at - 10 : self._at], "big")
+        return self._page[self._at - 10 : self._at]
 
 
 _random = _RandomPool()
@@ -35,21 +35,24 @@ _SEPARATOR = "\x1f"
 
 
 def uuid7() -> UUID:
-    """Make a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits."""
-    return UUID(int=_number7())
+    """Make a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits.
+
+    It is of the database driver's class, which is made in a third of the time.
+    """
+    return pgproto.UUID(_bytes7())
 
 
 def uuid7_text() -> str:
-    """Make a UUIDv7 as text, which takes half the time."""
-    digits = f"{_number7():032x}"
+    """Make a UUIDv7 as text, which needs no object."""
+    digits = _bytes7().hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _number7() -> int:
+def _bytes7() -> bytes:
     milliseconds = time.time_ns() // 1_000_000
-    noise = _random.eighty_bits()
-    high = (milliseconds << 80) | _VERSION_7 | ((noise >> 68) & 0xFFF) << 64
-    return high | _VARIANT | (noise & ((1 << 62) - 1))
+    noise = _random.take_ten_bytes()
+    version, variant = 0x70 | noise[0] & 0x0F, 0x80 | noise[2] & 0x3F
+    return milliseconds.to_bytes(6, "big") + bytes((version, noise[1], variant)) + noise[3:]
 
 
 def derived_uuid(*parts: str) -> UUID:

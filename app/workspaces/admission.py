@@ -35,7 +35,7 @@ async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Cal
     else:
         keyring: Keyring = request.app.state.keyring
         caller = await keyring.caller(header_of(request, b"authorization"))
-    if not any(scope in caller.scopes for scope in scopes):
+    if caller.scopes.isdisjoint(scopes):
         detail = f"This key lacks the scope `{scopes[0]}`; use one that has it."
         raise Forbidden(detail, reason="scope")
     headers = reply_headers(request)

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from cachetools import TTLCache
@@ -29,7 +29,11 @@ _REMEMBERED_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The authenticated workspace and scopes behind a request."""
+    """The authenticated workspace and scopes behind a request.
+
+    `trusted` says whether the key is a secret one; a `collect` key is public and trusted with
+    nothing.
+    """
 
     workspace_id: UUID
     key_id: UUID
@@ -43,6 +47,12 @@ class Caller:
     allowed_origins: frozenset[str]
     identity_secrets: tuple[tuple[bytes, dt.datetime | None], ...] = ()
     is_member: bool = False
+    # Computed once: a request asks for it many times.
+    trusted: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute what follows from the scopes."""
+        object.__setattr__(self, "trusted", Scope.COLLECT not in self.scopes)
 
     @classmethod
     def without_key(
@@ -78,11 +88,6 @@ class Caller:
     def may_tag(self) -> bool:
         """Whether tags may be changed: by a key that writes, and by members who follow up."""
         return Scope.WRITE in self.scopes or (self.is_member and Scope.RESPOND in self.scopes)
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the key is a secret one; a `collect` key is public and trusted with nothing."""
-        return Scope.COLLECT not in self.scopes
 
 
 # The bootstrap key `k` ends once there is another admin key.
