@@ -24,7 +24,7 @@ from app.insights.kinds import KINDS, InsightName
 from app.insights.service import finders
 from app.integrations.registry import ADAPTERS
 from app.main import Afterword
-from app.metrics.registry import METRICS
+from app.metrics.registry import CARD_METRICS, METRICS
 from app.pages.dashboard.forms import FORMS
 from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.sentences import SENTENCES
@@ -325,6 +325,17 @@ def test_only_settings_read_the_environment() -> None:
         "core/settings.py", "core/data_folder.py", "core/dumps.py", "core/telemetry.py",
         "cli/service_commands.py", "cli/supervisor.py", "main.py",
     }  # fmt: skip
+
+
+def test_every_phrase_of_a_mail_is_written_and_every_mail_is_enqueued() -> None:
+    source = "".join(path.read_text() for path in SOURCES)
+    of_metrics = {f"digest_{metric}" for metric in CARD_METRICS}
+    phrases = texts_of("mail", "en").keys()
+    assert of_metrics <= phrases, of_metrics - phrases
+    for phrase in phrases - of_metrics:
+        assert re.search(rf"\b{phrase}\b", source), f"no mail says {phrase}"
+    for name in set(re.findall(r"def (_?enqueue\w*)", source)):
+        assert len(re.findall(rf"\b{name}\b", source)) > 1, f"nothing calls {name}"
 
 
 def test_every_phrase_of_a_mail_that_code_names_is_there() -> None:

@@ -2,6 +2,7 @@
 """The formulas against published examples and results computed on real data."""
 
 import csv
+import inspect
 import json
 import math
 import random
@@ -10,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.metrics import statistics
+from app.metrics import figures, statistics
 from app.metrics.counting import ScoreQuestions
 from app.metrics.counts import Counts, round_half_away
 from app.metrics.figures import Cell, Figure, Series, compare_nps, mean_0_100
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
-from app.metrics.statistics import t_cdf, t_quantile
+from app.metrics.statistics import Change, t_cdf, t_quantile
 from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of, traits_of
 from app.surveys.scales import scale_of
 
@@ -311,8 +312,26 @@ def test_the_ends_of_a_unit_are_the_figures_of_the_worst_and_the_best_answers(na
             scale = scale_of(type_, None)
             series = Series(scale.name, scale.low, scale.high)
             ends = [counts({score: 9}) for score in (scale.low, scale.high)]
-            values = tuple(counter.formula({series: end}).value for end in ends)
-            assert values == METRICS[name].unit.ends, name
+            values = [counter.formula({series: end}).value for end in ends]
+            if METRICS[name].better == "lower":
+                values.reverse()
+            assert tuple(values) == METRICS[name].unit.ends, name
+
+
+def test_every_figure_belongs_to_a_metric() -> None:
+    functions = {
+        function
+        for name, function in vars(figures).items()
+        if getattr(function, "__module__", "") == figures.__name__
+        and not name.startswith("_")
+        and inspect.isfunction(function)
+        and function.__annotations__["return"] in {Figure, Change}
+    }
+    counters = [metric.counter for metric in METRICS.values()]
+    used = {
+        part for c in counters if isinstance(c, ScoreCounter) for part in (c.formula, c.compare)
+    }
+    assert functions <= used, [function.__name__ for function in functions - used]
 
 
 def draw_cell(type_: QuestionType, chance: random.Random) -> Cell:

@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from app.core.database import Database, run_sql
 from app.surveys.question_entries import complete_entries
-from app.surveys.question_types import QuestionType, display_fits, traits_of
+from app.surveys.question_types import QuestionType, display_fits, spec_of, traits_of
 from app.surveys.scales import boxes_of, scale_of
+from app.surveys.schemas import SurveyMetric
 from tests.question_types import every_scale
 from tests.shop import Shop
 
@@ -54,6 +55,19 @@ def test_boxes_lie_within_every_scale() -> None:
         if boxes is not None:
             lower, upper = boxes.unfavourable_to, boxes.favourable_from
             assert scale.low <= lower < upper <= scale.high, scale
+
+
+def test_the_default_length_of_a_scale_can_be_chosen() -> None:
+    for type_ in QuestionType:
+        traits = traits_of(type_)
+        assert not traits.choosable_points or traits.default_points in traits.choosable_points
+
+
+def test_bands_belong_to_a_metric_of_surveys() -> None:
+    """Only a survey of such a metric reads them; NPS also takes a yes/no question."""
+    for type_ in QuestionType:
+        if spec_of(type_).bands is not None and type_ is not QuestionType.YES_NO:
+            assert str(type_) in set(SurveyMetric), f"SurveyMetric has no {type_}"
 
 
 def test_every_display_that_is_offered_fits_a_length() -> None:
