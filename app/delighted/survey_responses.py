@@ -12,7 +12,7 @@ from app.delighted.request import DelightedRequest
 from app.delighted.shapes import person, survey_response
 from app.interactions import customers
 from app.responses import queries, service
-from app.responses.body import Channel, ResponseIn, check_response
+from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS, Channel, ResponseIn, check_response
 from app.responses.schemas import ResponseOut, ResponsePatch
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.compiled import CompiledSurvey
@@ -190,7 +190,8 @@ async def update_response(request: DelightedRequest, reference: str | None) -> d
         await _store(request, survey, body, response.customer.id if response.customer else None)
     tags = request.parameters.values.get("tags")
     if isinstance(tags, list) and tags != response.tags:
-        patch = ResponsePatch(tags=[str(tag)[:64] for tag in tags if str(tag)][:20])
+        texts = [str(tag)[:MAX_TAG_CHARACTERS] for tag in tags if str(tag)]
+        patch = ResponsePatch(tags=texts[:MAX_TAGS])
         await service.annotate(request.session, request.caller, response_id, patch)
     expanded = isinstance(request.parameters.values.get("person"), dict)
     return await _read(request, response_id, expanded=expanded)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A form that is saved as it was opened changes nothing, whatever the API had set."""
 
+from app.workspaces.schemas import WorkspacePatch
 from tests.dashboard.conftest import Browser
 from tests.dashboard.html_forms import forms_of
 from tests.shop import Shop
@@ -12,6 +13,9 @@ SETTINGS = {
     "min_group_size": 7,
     "segments": ["store", "agent"],
     "timezone": "Europe/Warsaw",
+    "name": "Łąka",
+    "default_locale": "pl",
+    "allowed_origins": ["https://laka.example"],
     "brand": {"name": "Łąka", "colour": "#8a1c4a"},
     "mail": {"from_name": "Ala", "footer": "Łąka sp. z o.o.\nWarszawa"},
     "business_hours": {
@@ -51,6 +55,7 @@ async def save_unchanged(browser: Browser, path: str, form: str) -> None:
 
 
 async def test_settings_that_are_saved_unchanged_stay(browser: Browser, shop: Shop) -> None:
+    assert set(SETTINGS) == set(WorkspacePatch.model_fields), "give each setting a value of its own"
     changed = await shop.call("PATCH", "/v1/workspace", json=SETTINGS)
     assert changed.status_code == 200, changed.text
     await browser.sign_in()

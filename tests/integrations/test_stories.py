@@ -296,6 +296,8 @@ def test_a_shop_says_that_it_numbers_its_orders() -> None:
 
 def test_every_module_of_a_source_is_registered() -> None:
     names = {module.name for module in pkgutil.iter_modules(sources.__path__)}
+    guides = {path.stem for path in Path(sources.__path__[0]).glob("*.json")}
+    assert guides == names, f"a guide or a module is missing: {guides ^ names}"
     assert names == {source.value for source in SourceName} == set(ADAPTERS)
 
 
