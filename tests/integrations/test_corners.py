@@ -42,13 +42,8 @@ async def tell(shop: Shop, sender: Any, *deliveries: SentWebhook) -> None:
 
 async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
     sender = await register(shop, "freshdesk")
-    await tell(
-        shop,
-        sender,
-        status_event("Resolved"),
-        status_event("Wieder da"),
-        status_event("Resolved"),
-    )
+    solved, unknown = status_event("Resolved"), status_event("Wieder da")
+    await tell(shop, sender, solved, unknown, solved)
     assert await types(shop) == ["ticket.solved"]
     unmapped = (await shop.get(f"/v1/integrations/{sender['id']}"))["unmapped"]
     assert [(entry["status"], entry["count"]) for entry in unmapped] == [("Wieder da", 1)]
