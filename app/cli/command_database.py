@@ -23,7 +23,7 @@ def run_work(
 ) -> T:
     """Run some work on the database, whose schema must be current."""
 
-    async def work_on_current(url: str) -> T:
+    async def check_and_run(url: str) -> T:
         async with Database(url) as database:
             if not any_schema and not await is_current(database):
                 notes.print("afterword: the schema is not current; run `afterword migrate`.")
@@ -31,4 +31,4 @@ def run_work(
             return await work(database)
 
     with attached_database(settings) as url:
-        return asyncio.run(work_on_current(url))
+        return asyncio.run(check_and_run(url))

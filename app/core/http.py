@@ -79,7 +79,9 @@ encode_json = msgspec.json.Encoder(enc_hook=_encode_uuid).encode
 
 
 class _JsonReply(Response):
-    """A JSON reply; the framework would look for its own two headers among the others."""
+    """A JSON reply that writes its own two headers, without a search among the others."""
+
+    media_type = "application/json"
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
         """Write the length and the type, then the further headers."""

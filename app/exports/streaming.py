@@ -109,7 +109,7 @@ class NdjsonWriter:
         members = {
             name: msgspec.Raw(value.encode())
             if number in self._documents and value
-            else _plain_value_of(value)
+            else _plain_value(value)
             for number, (name, value) in enumerate(zip(self._names, row, strict=True))
         }
         if self._deleted_at is not None:
@@ -123,7 +123,7 @@ class NdjsonWriter:
         return b""
 
 
-def _plain_value_of(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return rfc3339(value)
     if isinstance(value, UUID):

@@ -48,7 +48,7 @@ from app.workspaces.scopes import Scope
 routes = router("Invitations")
 
 
-async def _show_invitation_of(session: SessionDep, row: Invitation) -> InvitationOut:
+async def _make_reply(session: SessionDep, row: Invitation) -> InvitationOut:
     survey = await surveys.find(session, row.workspace_id, str(row.survey_id))
     return InvitationOut.model_validate(invitation_body(row, survey=survey.key))
 
@@ -111,7 +111,7 @@ async def get_invitation(
 ) -> InvitationOut:
     """Return one invitation; keys that may write also get the `url` of a link."""
     row = await service.get(session, caller.workspace_id, invitation_id)
-    reply = await _show_invitation_of(session, row)
+    reply = await _make_reply(session, row)
     if row.channel == "link" and Scope.WRITE in caller.scopes and row.token:
         settings: Settings = request.app.state.settings
         reply.url = Links(settings.base_url, await token_of(session, box, row)).page
@@ -123,7 +123,7 @@ async def cancel_invitation(
     session: SessionDep, caller: Writer, invitation_id: UUID
 ) -> InvitationOut:
     """Cancel one that is not sent yet."""
-    return await _show_invitation_of(
+    return await _make_reply(
         session, await service.cancel(session, caller.workspace_id, invitation_id)
     )
 
@@ -135,7 +135,7 @@ async def remind_invitation(
     session: SessionDep, caller: Writer, invitation_id: UUID
 ) -> InvitationOut:
     """Send the only reminder of an invitation that was mailed and is not answered."""
-    return await _show_invitation_of(
+    return await _make_reply(
         session, await service.remind(session, caller.workspace_id, invitation_id)
     )
 

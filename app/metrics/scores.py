@@ -248,12 +248,12 @@ def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
     """Warn which questions are left out, with their surveys if keys are ambiguous."""
     keys = [name.partition(" ")[2] for name in answers]
 
-    def name_of(name: str) -> str:
+    def question_of(name: str) -> str:
         survey, _, key = name.partition(" ")
         return key if keys.count(key) == 1 else f"{key} of {survey}"
 
     others = [
-        f"{name_of(name)} (n = {count})"
+        f"{question_of(name)} (n = {count})"
         for name, count in sorted(answers.items())
         if name != chosen and count
     ]
@@ -261,5 +261,5 @@ def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
         return []
     remedy = "Add `question=` or `survey=` for one of them."
     also = ", ".join(others)
-    this = name_of(chosen)
+    this = question_of(chosen)
     return [f"Questions are never pooled. This figure is of {this}; others: {also}. {remedy}"]

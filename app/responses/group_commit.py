@@ -90,13 +90,21 @@ class GroupCommit:
             return connection
         try:
             await connection.execute(lone_answer.FUNCTION)
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.DiskFullError):
-            # Where it cannot be made, lone answers are written as batches are.
+        except asyncpg.InsufficientPrivilegeError:
+            # This user may make nothing temporary: lone answers are written as batches are.
             self._has_lone_function = False
+        except asyncpg.DiskFullError as error:
+            connection.terminate()
+            raise self._note_full_disk() from error
         except BaseException:
             connection.terminate()
             raise
         return connection
+
+    def _note_full_disk(self) -> Busy:
+        """Note when the disk was full, for readiness, and return what the caller is told."""
+        self._database.full_at = time.monotonic()
+        return Busy("The database's disk is full; send it again once there is room.")
 
     async def _send(
         self,
@@ -125,9 +133,7 @@ class GroupCommit:
         except asyncpg.DiskFullError as error:
             # A full disk will not be free in a second, so the error is raised at once.
             self._idle.append(connection)
-            self._database.full_at = time.monotonic()
-            msg = "The database's disk is full; send it again once there is room."
-            raise Busy(msg) from error
+            raise self._note_full_disk() from error
         except BaseException:
             connection.terminate()
             raise

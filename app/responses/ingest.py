@@ -53,7 +53,7 @@ class Ingest:
         await self._register_touchpoints(workspace_id, submissions)
         results = await self.group.write(workspace_id, list(submissions), events=events)
         await supersede_claims(self.database, self.group.slot, workspace_id, submissions)
-        return [_refuse_or_keep(result) for result in results]
+        return [_result_or_refusal(result) for result in results]
 
     async def _register_touchpoints(
         self, workspace_id: UUID, submissions: Sequence[Submission]
@@ -64,7 +64,7 @@ class Ingest:
         )
 
 
-def _refuse_or_keep(result: WriteResult | AfterwordError) -> WriteResult | AfterwordError:
+def _result_or_refusal(result: WriteResult | AfterwordError) -> WriteResult | AfterwordError:
     if not isinstance(result, AfterwordError):
         try:
             refuse(result.outcome)

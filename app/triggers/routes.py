@@ -36,7 +36,7 @@ routes = router("Triggers and decisions")
 TriggerRef = Annotated[str, Path(max_length=64, description="The trigger's id or key.")]
 
 
-async def _show_trigger_of(session: SessionDep, trigger: Trigger) -> TriggerOut:
+async def _make_reply(session: SessionDep, trigger: Trigger) -> TriggerOut:
     return (await service.triggers_out(session, [trigger]))[0]
 
 
@@ -63,7 +63,7 @@ async def create_interaction(
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
 async def create_trigger(session: SessionDep, caller: Writer, body: TriggerIn) -> TriggerOut:
     """Make a rule: after interactions of a type, under conditions, ask a survey."""
-    return await _show_trigger_of(session, await service.create(session, caller.workspace_id, body))
+    return await _make_reply(session, await service.create(session, caller.workspace_id, body))
 
 
 @routes.get("/v1/triggers", summary="List triggers")
@@ -79,9 +79,7 @@ async def list_triggers(
 @routes.get("/v1/triggers/{trigger}", summary="Read a trigger")
 async def get_trigger(session: SessionDep, caller: Reader, trigger: TriggerRef) -> TriggerOut:
     """Return one trigger."""
-    return await _show_trigger_of(
-        session, await service.find(session, caller.workspace_id, trigger)
-    )
+    return await _make_reply(session, await service.find(session, caller.workspace_id, trigger))
 
 
 @routes.patch("/v1/triggers/{trigger}", summary="Change a trigger")
@@ -90,7 +88,7 @@ async def update_trigger(
 ) -> TriggerOut:
     """Change what is given. Invitations that wait are decided by the new rules when due."""
     changed = await service.change(session, caller.workspace_id, trigger, body)
-    return await _show_trigger_of(session, changed)
+    return await _make_reply(session, changed)
 
 
 @routes.delete("/v1/triggers/{trigger}", status_code=204, summary="Delete a trigger")

@@ -110,7 +110,7 @@ def _daily(columns: str, segment: str) -> str:
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, r.workspace_id"""
 
 
-def _seconds_sql(measure: str, clock: str, column: str) -> str:
+def _sum_sql(measure: str, clock: str, column: str) -> str:
     return (
         f"coalesce(sum(c.{column}) filter (where c.measure = '{measure}' "
         f"and c.clock = '{clock}'), 0)::bigint"
@@ -135,14 +135,14 @@ _VIEWS = {
     group by 1, 2, 3, 4, 5, 6, 7""",
     "tickets_daily": f"""
     select c.local_date as date, c.source, nullif(c.touchpoint, '') as touchpoint,
-      {_seconds_sql("first", "calendar", "n")} as resolved,
-      {_seconds_sql("first", "calendar", "seconds")} as first_seconds_sum,
-      {_seconds_sql("full", "calendar", "n")} as resolved_fully,
-      {_seconds_sql("full", "calendar", "seconds")} as full_seconds_sum,
-      {_seconds_sql("reply", "calendar", "n")} as replied,
-      {_seconds_sql("reply", "calendar", "seconds")} as reply_seconds_sum,
-      {_seconds_sql("unresolved", "", "n")} as unresolved, {_seconds_sql("reopened", "", "n")} as reopened,
-      {_seconds_sql("invalid", "", "n")} as invalid, c.workspace_id
+      {_sum_sql("first", "calendar", "n")} as resolved,
+      {_sum_sql("first", "calendar", "seconds")} as first_seconds_sum,
+      {_sum_sql("full", "calendar", "n")} as resolved_fully,
+      {_sum_sql("full", "calendar", "seconds")} as full_seconds_sum,
+      {_sum_sql("reply", "calendar", "n")} as replied,
+      {_sum_sql("reply", "calendar", "seconds")} as reply_seconds_sum,
+      {_sum_sql("unresolved", "", "n")} as unresolved, {_sum_sql("reopened", "", "n")} as reopened,
+      {_sum_sql("invalid", "", "n")} as invalid, c.workspace_id
     from ticket_count c where c.segment = ''
     group by 1, 2, 3, c.workspace_id""",
     "responses": """
